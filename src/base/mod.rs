@@ -1,0 +1,11 @@
+//! What every floor may use and what uses nothing of ours: time, randomness, secrets, base64url.
+
+pub mod base64url;
+pub mod clock;
+pub mod entropy;
+pub mod secret;
+pub mod stopwatch;
+
+pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use secret::Secret;
+pub use stopwatch::Stopwatch;

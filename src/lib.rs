@@ -1,0 +1,15 @@
+#![doc = include_str!("README.md")]
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::string_slice,
+        clippy::unnecessary_wraps,
+        clippy::needless_for_each,
+        clippy::cast_possible_truncation,
+        reason = "tests may fail loudly, and their helpers take the shape of their tables"
+    )
+)]
+
+// Floor 0
+pub mod base;
