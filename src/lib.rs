@@ -13,3 +13,5 @@
 
 // Floor 0
 pub mod base;
+// Floor 1
+pub mod keys;

@@ -1,0 +1,16 @@
+//! Keys: those that sign own tokens, those that verify, and those that key refresh tokens.
+
+pub mod algorithm;
+pub mod pem;
+pub mod ring;
+pub mod server;
+pub mod signing;
+pub mod strength;
+pub mod thumbprint;
+pub mod verifying;
+
+pub use algorithm::Algorithm;
+pub use ring::KeyRing;
+pub use server::{KeyNumber, ServerKeys};
+pub use signing::{KeyError, SigningKey};
+pub use verifying::VerifyingKey;

@@ -1,0 +1,57 @@
+//! PEM text (RFC 7468) of private keys, in and out.
+
+use aws_lc_rs::encoding::AsDer;
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, RsaKeyPair};
+use pem::{EncodeConfig, LineEnding, Pem};
+use zeroize::Zeroize;
+
+use super::{Algorithm, KeyError};
+use crate::base::{Secret, base64url, entropy};
+
+/// Makes a private key for `algorithm`: PKCS#8 in PEM, RSA with 2048 bits. For HS256 it is the secret itself, 32 random
+/// bytes in base64url, for `secret: { file: … }`.
+///
+/// # Errors
+/// [`KeyError::Unreadable`] if the crypto library cannot make one.
+pub fn generate(algorithm: Algorithm) -> Result<Secret, KeyError> {
+    let random = entropy::source();
+    let failed = |_| KeyError::Unreadable;
+    let der = match algorithm {
+        Algorithm::Hs256 => return Ok(Secret::new(base64url::encode(entropy::random::<32>()) + "\n")),
+        Algorithm::Es256 => {
+            EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).map_err(failed)?.as_ref().to_vec()
+        }
+        // Version 1 of PKCS#8, which OpenSSL reads too; aws-lc's default form carries the public key as an attribute.
+        Algorithm::EdDsa => Ed25519KeyPair::generate_pkcs8v1(&random).map_err(failed)?.as_ref().to_vec(),
+        Algorithm::Rs256 | Algorithm::Ps256 => {
+            let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(failed)?;
+            pair.as_der().map_err(failed)?.as_ref().to_vec()
+        }
+    };
+    let mut text =
+        pem::encode_config(&Pem::new("PRIVATE KEY", der), EncodeConfig::new().set_line_ending(LineEnding::LF));
+    let secret = Secret::new(text.as_bytes());
+    text.zeroize();
+    Ok(secret)
+}
+
+/// The DER inside the first private key of `text`; other sections (parameters, certificates) may stand beside it.
+pub(super) fn private_key(text: &[u8]) -> Result<Secret, KeyError> {
+    let sections = pem::parse_many(text).map_err(|_| KeyError::NotPem)?;
+    let mut error = KeyError::NotPem;
+    for section in sections {
+        match section.tag() {
+            "PRIVATE KEY" | "EC PRIVATE KEY" | "RSA PRIVATE KEY" => {
+                // A key that is encrypted the old way says so in its headers (RFC 1421 §4.6.1.1).
+                if section.headers().iter().next().is_some() {
+                    return Err(KeyError::Encrypted);
+                }
+                return Ok(Secret::new(section.into_contents()));
+            }
+            "ENCRYPTED PRIVATE KEY" => error = KeyError::Encrypted,
+            _ => error = KeyError::NotPrivate,
+        }
+    }
+    Err(error)
+}

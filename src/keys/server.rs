@@ -1,0 +1,78 @@
+//! The secrets that key refresh tags.
+
+use aws_lc_rs::hmac;
+
+use super::thumbprint::derive;
+use crate::base::Secret;
+
+/// Which server key made a refresh token: 4 bytes that follow from the key, so that the order in the file may change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KeyNumber(pub [u8; 4]);
+
+/// `server_keys`: the first makes, all check.
+#[derive(Debug)]
+pub struct ServerKeys {
+    first: ServerKey,
+    others: Vec<ServerKey>,
+}
+
+#[derive(Debug)]
+struct ServerKey {
+    number: KeyNumber,
+    refresh: hmac::Key,
+    /// Keys what must not be predicted from outside, such as which dummy hash an unknown user costs.
+    blind: hmac::Key,
+}
+
+/// Length of a refresh tag, in bytes: HMAC-SHA-256.
+pub const TAG_BYTES: usize = 32;
+
+impl ServerKeys {
+    /// From secrets of at least 32 bytes; `None` if there is none.
+    pub fn new<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Option<Self> {
+        let mut keys = secrets.into_iter().map(ServerKey::new);
+        let first = keys.next()?;
+        Some(Self { first, others: keys.collect() })
+    }
+
+    /// The key that makes new refresh tokens.
+    #[must_use]
+    pub fn current(&self) -> KeyNumber {
+        self.first.number
+    }
+
+    /// The tag over `message` under the key `number`; `None` if that key is no longer configured.
+    #[must_use]
+    pub fn tag(&self, number: KeyNumber, message: &[u8]) -> Option<[u8; TAG_BYTES]> {
+        let tag = hmac::sign(&self.find(number)?.refresh, message);
+        tag.as_ref().try_into().ok()
+    }
+
+    /// Whether `tag` is the key `number`'s over `message`, in constant time; `None` if that key is no longer configured.
+    #[must_use]
+    pub fn verifies(&self, number: KeyNumber, message: &[u8], tag: &[u8]) -> Option<bool> {
+        Some(hmac::verify(&self.find(number)?.refresh, message, tag).is_ok())
+    }
+
+    /// A number that always follows from `text`, and that nobody outside can compute.
+    #[must_use]
+    pub fn blind(&self, text: &str) -> u64 {
+        let tag = hmac::sign(&self.first.blind, text.as_bytes());
+        tag.as_ref().iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
+    }
+
+    fn find(&self, number: KeyNumber) -> Option<&ServerKey> {
+        std::iter::once(&self.first).chain(&self.others).find(|key| key.number == number)
+    }
+}
+
+impl ServerKey {
+    fn new(secret: &Secret) -> Self {
+        let key = |label| hmac::Key::new(hmac::HMAC_SHA256, &derive::<32>(secret.expose(), label));
+        Self {
+            number: KeyNumber(derive(secret.expose(), "key number")),
+            refresh: key("refresh tag"),
+            blind: key("blind"),
+        }
+    }
+}
