@@ -15,3 +15,4 @@
 pub mod base;
 // Floor 1
 pub mod keys;
+pub mod tokens;

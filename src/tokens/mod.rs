@@ -1,0 +1,18 @@
+//! JWTs and refresh tokens: read, checked and written, without I/O, clock or log.
+
+pub mod cache;
+pub mod claims;
+pub mod issue;
+pub mod json;
+pub mod raw;
+pub mod refresh;
+pub mod scope;
+pub mod verify;
+
+pub use cache::CacheResult;
+pub use claims::Claims;
+pub use issue::{AccessToken, Issued, Issuer};
+pub use raw::{Malformed, RawToken};
+pub use refresh::{FamilyId, RefreshToken};
+pub use scope::{Scope, ScopeSet};
+pub use verify::{Rejected, Verified, Verifier, VerifyError};

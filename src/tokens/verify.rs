@@ -1,0 +1,262 @@
+//! From a text to a token that is ours, whole, in time and meant for this API.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::cache::{CacheResult, VerifiedCache, digest_of};
+use super::{Claims, RawToken};
+use crate::base::{Timestamp, base64url};
+use crate::keys::{Algorithm, KeyRing, VerifyingKey};
+
+/// The most that `leeway` may be. Revocation marks live this much longer than what they match, whatever the setting was
+/// when they were made: it may be raised later, and must not bring a revoked token back.
+pub const MAX_LEEWAY: Duration = Duration::from_mins(5);
+
+/// The longest life of an own access token, and so how far ahead its `exp` may be. A shorter setting today does not touch
+/// what was issued under a longer one; this bounds what a key that leaked, or that an application shares, can make.
+pub const LONGEST_OWN_LIFE: Duration = Duration::from_hours(365 * 24);
+
+/// What one issuer's tokens must be.
+#[derive(Clone, Debug)]
+pub struct IssuerRules {
+    /// `iss`, byte for byte.
+    pub issuer: String,
+    /// One of these must be in `aud`; empty = none is asked for.
+    pub audience: Vec<String>,
+    /// The claim that holds the scopes.
+    pub scope_claim: String,
+    /// Tolerance for clocks.
+    pub leeway: Duration,
+    /// An `exp` further ahead than this is refused; bounds how long a revocation mark must live.
+    pub max_lifetime: Duration,
+}
+
+/// Checks tokens: organised by issuer, then by key. A key of one issuer never verifies another's token.
+#[derive(Debug)]
+pub struct Verifier {
+    issuers: HashMap<Box<str>, TrustedIssuer>,
+    cache: VerifiedCache,
+}
+
+#[derive(Debug)]
+struct TrustedIssuer {
+    rules: Arc<IssuerRules>,
+    keys: HashMap<Box<str>, VerifyingKey>,
+}
+
+/// A token whose signature, issuer, kind, audience and times were checked. Only [`Verifier`] makes one.
+#[derive(Debug)]
+pub struct Verified {
+    claims: Claims,
+    rules: Arc<IssuerRules>,
+    identifier: Box<str>,
+    weight: u32,
+}
+
+/// A token that is not believed, and whose it claims to be.
+#[derive(Clone, Debug)]
+pub struct Rejected {
+    /// Why.
+    pub error: VerifyError,
+    /// The trusted issuer it names; for counting only, as anybody can name one.
+    pub issuer: Option<Arc<IssuerRules>>,
+}
+
+/// Why a token is not believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum VerifyError {
+    /// Not a compact JWS, or claims of the wrong type.
+    #[error("malformed")]
+    Malformed,
+    /// No key of the issuer has this `kid`.
+    #[error("unknown key")]
+    UnknownKey,
+    /// `alg` is not the key's.
+    #[error("wrong algorithm")]
+    WrongAlgorithm,
+    /// The signature does not match.
+    #[error("bad signature")]
+    BadSignature,
+    /// `exp` is past.
+    #[error("expired")]
+    Expired,
+    /// `nbf` or `iat` is ahead.
+    #[error("not yet valid")]
+    NotYetValid,
+    /// `iss` is not trusted.
+    #[error("wrong issuer")]
+    WrongIssuer,
+    /// `aud` does not name us.
+    #[error("wrong audience")]
+    WrongAudience,
+    /// A JWT of another kind.
+    #[error("wrong type")]
+    WrongType,
+}
+
+impl Verifier {
+    /// A verifier for the issuers given, each with its keys.
+    #[must_use]
+    pub fn new(issuers: impl IntoIterator<Item = (IssuerRules, KeyRing)>) -> Self {
+        let trusted = |(rules, ring): (IssuerRules, KeyRing)| {
+            let keys = ring.verifying().map(|key| (key.kid().into(), key.clone())).collect();
+            (rules.issuer.as_str().into(), TrustedIssuer { rules: Arc::new(rules), keys })
+        };
+        Self { issuers: issuers.into_iter().map(trusted).collect(), cache: VerifiedCache::new() }
+    }
+
+    /// The `iss` values that are trusted.
+    pub fn issuers(&self) -> impl Iterator<Item = &str> {
+        self.issuers.keys().map(|issuer| &**issuer)
+    }
+
+    /// Checks a compact JWS at the time `now`, in the order of RFC 8725 and with every check it asks for.
+    ///
+    /// # Errors
+    /// The first check that failed.
+    pub fn verify(&self, token: &str, now: Timestamp) -> (Result<Arc<Verified>, Rejected>, CacheResult) {
+        let digest = digest_of(token);
+        let (verified, cached) = match self.cache.get(&digest) {
+            Some(verified) => (verified, CacheResult::Hit),
+            None => match self.verify_uncached(token) {
+                Ok(verified) => (Arc::new(verified), CacheResult::Miss),
+                Err(error) => return (Err(error), CacheResult::Miss),
+            },
+        };
+        if let Err(error) = verified.in_time(now) {
+            let issuer = Some(Arc::clone(&verified.rules));
+            return (Err(Rejected { error, issuer }), cached);
+        }
+        if cached == CacheResult::Miss {
+            self.cache.insert(digest, Arc::clone(&verified));
+        }
+        (Ok(verified), cached)
+    }
+
+    /// Everything but the times, which are no property of the token alone; nothing is remembered.
+    ///
+    /// # Errors
+    /// The first check that failed.
+    pub fn verify_uncached(&self, token: &str) -> Result<Verified, Rejected> {
+        let nobody = |error| Rejected { error, issuer: None };
+        let raw = RawToken::parse(token).map_err(|_| nobody(VerifyError::Malformed))?;
+        refuse_extensions(raw.header()).map_err(nobody)?;
+        let issuer = self.issuer_of(&raw).map_err(nobody)?;
+        let verified = issuer.verify(raw, token.len());
+        verified.map_err(|error| Rejected { error, issuer: Some(Arc::clone(&issuer.rules)) })
+    }
+
+    /// The unverified `iss` only selects whose keys are tried.
+    fn issuer_of(&self, raw: &RawToken<'_>) -> Result<&TrustedIssuer, VerifyError> {
+        let issuer = raw.unverified_claims().get("iss").and_then(Value::as_str).ok_or(VerifyError::WrongIssuer)?;
+        self.issuers.get(issuer).ok_or(VerifyError::WrongIssuer)
+    }
+}
+
+impl TrustedIssuer {
+    fn verify(&self, raw: RawToken<'_>, length: usize) -> Result<Verified, VerifyError> {
+        let key = self.key_for(raw.header())?;
+        if !key.verifies(raw.signed().as_bytes(), raw.signature()) {
+            return Err(VerifyError::BadSignature);
+        }
+        check_type(raw.header(), raw.unverified_claims())?;
+        let signed_digest = base64url::encode(digest_of(raw.signed()));
+        let weight = u32::try_from(length * 2 + 400).unwrap_or(u32::MAX);
+        let rules = &self.rules;
+        let claims = Claims::read(raw.into_claims(), &rules.scope_claim).map_err(|_| VerifyError::Malformed)?;
+        let meant_for_us = |audience: &str| rules.audience.iter().any(|ours| ours == audience);
+        if !rules.audience.is_empty() && !claims.audience.iter().any(|audience| meant_for_us(audience)) {
+            return Err(VerifyError::WrongAudience);
+        }
+        // A token without a `jti` is named by what was signed, never by its signature: ECDSA's can be respelled.
+        let identifier = claims.token_id.clone().unwrap_or_else(|| signed_digest.into());
+        Ok(Verified { claims, rules: Arc::clone(rules), identifier, weight })
+    }
+
+    fn key_for(&self, header: &Map<String, Value>) -> Result<&VerifyingKey, VerifyError> {
+        let algorithm = header.get("alg").and_then(Value::as_str).and_then(Algorithm::from_name);
+        let key = match header.get("kid") {
+            Some(Value::String(kid)) => self.keys.get(kid.as_str()).ok_or(VerifyError::UnknownKey)?,
+            Some(_) => return Err(VerifyError::Malformed),
+            // Without a kid a key must be the only one it could be: trying one after the other would let a token of one
+            // key pass for another's.
+            None => {
+                let algorithm = algorithm.ok_or(VerifyError::WrongAlgorithm)?;
+                let mut fitting = self.keys.values().filter(|key| key.algorithm() == algorithm);
+                match (fitting.next(), fitting.next()) {
+                    (Some(key), None) => key,
+                    (None, _) => return Err(VerifyError::WrongAlgorithm),
+                    _ => return Err(VerifyError::UnknownKey),
+                }
+            }
+        };
+        if algorithm == Some(key.algorithm()) { Ok(key) } else { Err(VerifyError::WrongAlgorithm) }
+    }
+}
+
+impl Verified {
+    /// What it says.
+    #[must_use]
+    pub fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    /// What a revocation mark names it by: its `jti`, or a hash of `header.payload` if it has none.
+    #[must_use]
+    pub fn identifier(&self) -> &str {
+        &self.identifier
+    }
+
+    /// The tolerance that applies to its times.
+    #[must_use]
+    pub fn leeway(&self) -> Duration {
+        self.rules.leeway
+    }
+
+    pub(super) fn weight(&self) -> u32 {
+        self.weight
+    }
+
+    /// Evaluated on every request, cached or not: valid while now < exp + leeway.
+    fn in_time(&self, now: Timestamp) -> Result<(), VerifyError> {
+        let leeway = self.rules.leeway;
+        if now >= self.claims.expires_at.plus(leeway) {
+            return Err(VerifyError::Expired);
+        }
+        if self.claims.expires_at > now.plus(self.rules.max_lifetime).plus(leeway) {
+            return Err(VerifyError::Malformed);
+        }
+        // A login in the second of a subject's mark is dated one second later, whatever the leeway.
+        let ahead = now.plus(leeway.max(Duration::from_secs(1)));
+        let too_early = |date: Option<Timestamp>| date.is_some_and(|date| date > ahead);
+        if too_early(self.claims.not_before) || too_early(self.claims.issued_at) {
+            return Err(VerifyError::NotYetValid);
+        }
+        Ok(())
+    }
+}
+
+/// Extensions change what a token means (RFC 7515 §4.1.11); none is understood here, so none may be present. `jku`, `jwk`,
+/// `x5u` and `x5c` are not read at all: they name keys of the sender's choice.
+fn refuse_extensions(header: &Map<String, Value>) -> Result<(), VerifyError> {
+    let extended = ["crit", "b64", "zip", "enc"].iter().any(|name| header.contains_key(*name));
+    let nested = header.get("cty").is_some_and(|cty| cty.as_str().is_none_or(|cty| cty.eq_ignore_ascii_case("JWT")));
+    if extended || nested { Err(VerifyError::Malformed) } else { Ok(()) }
+}
+
+/// Access tokens only (RFC 8725 §3.11, RFC 9068 §4): no ID token, no logout token, no proof, and nothing bound to a key
+/// whose possession is not checked here (RFC 7800).
+fn check_type(header: &Map<String, Value>, claims: &Map<String, Value>) -> Result<(), VerifyError> {
+    let known = match header.get("typ") {
+        None => true,
+        Some(Value::String(typ)) => {
+            ["at+jwt", "application/at+jwt", "JWT"].iter().any(|known| known.eq_ignore_ascii_case(typ))
+        }
+        Some(_) => false,
+    };
+    let foreign = ["nonce", "at_hash", "c_hash", "events", "cnf"].iter().any(|name| claims.contains_key(*name));
+    if known && !foreign { Ok(()) } else { Err(VerifyError::WrongType) }
+}
