@@ -15,4 +15,5 @@
 pub mod base;
 // Floor 1
 pub mod keys;
+pub mod policy;
 pub mod tokens;

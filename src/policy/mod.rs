@@ -1,0 +1,18 @@
+//! What a request must have to pass, decided without I/O, clock or log.
+
+pub mod access;
+pub mod authorize;
+pub mod identity;
+pub mod path;
+pub mod pattern;
+pub mod reason;
+pub mod route;
+pub mod table;
+
+pub use access::Access;
+pub use identity::{HeaderPlan, InvalidHeader, TooLarge};
+pub use path::{CanonicalPath, PathError};
+pub use pattern::{PathPattern, PatternError};
+pub use reason::Reason;
+pub use route::{Route, RouteSpec};
+pub use table::{Conflict, ConflictKind, Found, Match, Table};

@@ -1,0 +1,68 @@
+//! A route as the configuration says it, and as the table holds it.
+
+use super::access::Access;
+use super::authorize;
+use super::pattern::PathPattern;
+use crate::tokens::ScopeSet;
+
+/// One entry of `policy.routes`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteSpec {
+    /// Which paths it names.
+    pub path: PathPattern,
+    /// Which methods, upper case; empty = every method. `HEAD` is asked for as `GET`, so it need not stand here.
+    pub methods: Vec<String>,
+    /// Who may use it.
+    pub access: Access,
+    /// All of these are needed.
+    pub scopes: ScopeSet,
+    /// One of these is needed; empty = none.
+    pub any_scope: ScopeSet,
+}
+
+/// A route of a [`Table`](super::Table).
+#[derive(Debug)]
+pub struct Route {
+    spec: RouteSpec,
+    index: usize,
+    scopes_text: Option<Box<str>>,
+}
+
+impl Route {
+    pub(super) fn new(spec: RouteSpec, index: usize) -> Self {
+        let scopes = authorize::wanted(&spec);
+        let scopes_text = (!scopes.is_empty()).then(|| scopes.to_string().into());
+        Self { spec, index, scopes_text }
+    }
+
+    /// What the configuration says.
+    #[must_use]
+    pub const fn spec(&self) -> &RouteSpec {
+        &self.spec
+    }
+
+    /// The pattern, as it was written: the route's name in metrics and logs.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        self.spec.path.as_str()
+    }
+
+    /// Its place in the list it was compiled from.
+    #[must_use]
+    pub const fn index(&self) -> usize {
+        self.index
+    }
+
+    /// The `scope` of a challenge (RFC 6750 §3): all scopes it asks for, those of which one is enough included; `None` if it asks
+    /// for none.
+    #[must_use]
+    pub fn scopes_text(&self) -> Option<&str> {
+        self.scopes_text.as_deref()
+    }
+
+    /// Whether these scopes are enough.
+    #[must_use]
+    pub fn allows(&self, granted: &ScopeSet) -> bool {
+        authorize::scopes_suffice(&self.spec, granted).is_ok()
+    }
+}

@@ -1,0 +1,105 @@
+//! All routes, compiled.
+//!
+//! A route matches a request if its path and its method do; of those that match, the first in the order of precedence decides:
+//! exact before template before prefix, longer (more segments, then more literal ones) before shorter, a named method before any.
+//! Where a path is named but none of its routes has the method, the answer is 405; where no route names the path, the default
+//! decides. `HEAD` is looked up as `GET`.
+//!
+//! # Why precedence and not the order of the file
+//! A route that is moved, or added at the end, changes nothing but what it says. The price is that two routes could tie; those, and
+//! the ones that could never match, are refused by [`Table::compile`].
+
+mod conflict;
+mod index;
+#[cfg(test)]
+mod tests;
+
+pub use conflict::{Conflict, ConflictKind};
+
+use super::route::Route;
+use super::{Access, CanonicalPath, RouteSpec};
+use index::Index;
+
+/// The compiled routes and the default for paths none of them names.
+#[derive(Debug)]
+pub struct Table {
+    routes: Vec<Route>,
+    index: Index,
+    default: Access,
+}
+
+/// What a request's path and method lead to. Where there are two, the path has two readings and both must pass.
+#[derive(Clone, Debug)]
+pub struct Found<'t> {
+    /// For the path as it is.
+    pub first: Match<'t>,
+    /// For the path without its parameters, where it has any.
+    pub second: Option<Match<'t>>,
+}
+
+/// What one reading of a path leads to.
+#[derive(Clone, Debug)]
+pub enum Match<'t> {
+    /// This route decides.
+    Route(&'t Route),
+    /// No route names the path.
+    Default,
+    /// Routes name the path, none the method: the value of `Allow` (RFC 9110 §10.2.1).
+    MethodNotAllowed(String),
+}
+
+impl Table {
+    /// Compiles routes.
+    ///
+    /// # Errors
+    /// Every conflict there is, in the order of the routes.
+    pub fn compile(routes: Vec<RouteSpec>, default: Access) -> Result<Self, Vec<Conflict>> {
+        let index = Index::of(&routes);
+        let conflicts = conflict::all(&routes, &index);
+        if !conflicts.is_empty() {
+            return Err(conflicts);
+        }
+        let routes = routes.into_iter().enumerate().map(|(index, spec)| Route::new(spec, index)).collect();
+        Ok(Self { routes, index, default })
+    }
+
+    /// What decides about a request. The work is bounded by the length of the path and the routes that share its beginning.
+    #[must_use]
+    pub fn find(&self, path: &CanonicalPath<'_>, method: &str) -> Found<'_> {
+        Found {
+            first: self.find_reading(path.reading(), method),
+            second: path.second_reading().map(|reading| self.find_reading(reading, method)),
+        }
+    }
+
+    fn find_reading(&self, reading: &str, method: &str) -> Match<'_> {
+        let best = self.index.best(reading, method).and_then(|best| self.routes.get(best.route));
+        match best {
+            Some(route) => Match::Route(route),
+            None => self.index.allow(reading).map_or(Match::Default, Match::MethodNotAllowed),
+        }
+    }
+
+    /// For paths no route names.
+    #[must_use]
+    pub const fn default_access(&self) -> Access {
+        self.default
+    }
+
+    /// All routes, in the order they were given.
+    #[must_use]
+    pub fn routes(&self) -> &[Route] {
+        &self.routes
+    }
+}
+
+impl<'t> Match<'t> {
+    /// The route, if one decides.
+    #[must_use]
+    pub const fn route(&self) -> Option<&'t Route> {
+        match self {
+            Self::Route(route) => Some(route),
+            Self::Default | Self::MethodNotAllowed(_) => None,
+        }
+    }
+}
