@@ -16,4 +16,5 @@ pub mod base;
 // Floor 1
 pub mod keys;
 pub mod policy;
+pub mod telemetry;
 pub mod tokens;

@@ -1,0 +1,300 @@
+//! The numbers: typed methods, so that a label can only be what it may be.
+//!
+//! Handles on series are resolved when a [`Metrics`] is made, or when a route or issuer is configured. Counting is an
+//! atomic addition. Labels that are `&'static str` are codes from the program's own closed lists.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
+
+use super::events::Request;
+use super::handles::{IssuerLabel, RouteLabel};
+use super::labels::{CacheResult, GrantType, Listener, NONE, OTHER};
+use super::names;
+use super::registry::Families;
+use super::sink::Sink;
+use crate::base::Timestamp;
+
+/// All metrics of this process.
+#[derive(Debug)]
+pub struct Metrics {
+    families: Families,
+    routes: Mutex<BTreeMap<Box<str>, RouteLabel>>,
+    issuers: Mutex<BTreeMap<Box<str>, IssuerLabel>>,
+    unmatched: RouteLabel,
+    unknown_issuer: IssuerLabel,
+    requests: IntCounterVec,
+    request_duration: [Histogram; Listener::ALL.len()],
+    in_flight: IntGauge,
+    connections: IntGauge,
+    upstream_duration: Histogram,
+    upstream_errors: IntCounterVec,
+    decisions: IntCounterVec,
+    decision_duration: Histogram,
+    token_requests: IntCounterVec,
+    token_validations: IntCounterVec,
+    reuse_detected: IntCounter,
+    grace_replays: IntCounter,
+    revocations: IntCounterVec,
+    denylist_entries: IntGauge,
+    verified_token_cache: [IntCounter; CacheResult::ALL.len()],
+    revocation_cache: [IntCounter; CacheResult::ALL.len()],
+    store_errors: IntCounterVec,
+    store_up: IntGauge,
+    password_duration: Histogram,
+    password_queue: IntGauge,
+    deprecated: IntCounterVec,
+    reload_successful: IntGauge,
+    reload_timestamp: IntGauge,
+    panics: IntCounter,
+}
+
+impl Metrics {
+    /// The media type of [`Metrics::render`].
+    pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+    pub(super) fn new(sink: &Sink) -> Self {
+        let families = Families::new();
+        families.adopt(sink.dropped());
+        let revision = option_env!("DOORWARD_REVISION").unwrap_or("unknown");
+        families.gauges(&names::BUILD_INFO).with_label_values(&[env!("CARGO_PKG_VERSION"), revision]).set(1);
+        let requests = families.counters(&names::HTTP_REQUESTS);
+        let decisions = families.counters(&names::DECISIONS);
+        let token_validations = families.counters(&names::TOKEN_VALIDATIONS);
+        let durations = families.histograms(&names::HTTP_REQUEST_DURATION, &REQUEST_BUCKETS);
+        let revocations = families.counters(&names::REVOCATIONS);
+        for kind in ["token", "session"] {
+            // A series that starts at its first event hides that event from `rate()`.
+            revocations.with_label_values(&[kind]);
+        }
+        let cache = |family| {
+            let counters = families.counters(family);
+            CacheResult::ALL.map(|result| counters.with_label_values(&[result.as_str()]))
+        };
+        Self {
+            routes: Mutex::default(),
+            issuers: Mutex::default(),
+            unmatched: RouteLabel::new(NONE, requests.clone(), decisions.clone()),
+            unknown_issuer: IssuerLabel::new(OTHER, token_validations.clone()),
+            request_duration: Listener::ALL.map(|listener| durations.with_label_values(&[listener.as_str()])),
+            in_flight: families.gauge(&names::HTTP_REQUESTS_IN_FLIGHT),
+            connections: families.gauge(&names::CONNECTIONS),
+            upstream_duration: families.histogram(&names::UPSTREAM_REQUEST_DURATION, &REQUEST_BUCKETS),
+            upstream_errors: families.counters(&names::UPSTREAM_ERRORS),
+            decision_duration: families.histogram(&names::DECISION_DURATION, &DECISION_BUCKETS),
+            token_requests: families.counters(&names::TOKEN_REQUESTS),
+            reuse_detected: families.counter(&names::REFRESH_REUSE_DETECTED),
+            grace_replays: families.counter(&names::REFRESH_GRACE_REPLAYS),
+            denylist_entries: families.gauge(&names::DENYLIST_ENTRIES),
+            verified_token_cache: cache(&names::VERIFIED_TOKEN_CACHE),
+            revocation_cache: cache(&names::REVOCATION_CACHE),
+            store_errors: families.counters(&names::STORE_ERRORS),
+            store_up: families.gauge(&names::STORE_UP),
+            password_duration: families.histogram(&names::PASSWORD_VERIFY_DURATION, &PASSWORD_BUCKETS),
+            password_queue: families.gauge(&names::PASSWORD_VERIFY_QUEUE_LENGTH),
+            deprecated: families.counters(&names::DEPRECATED_REQUESTS),
+            reload_successful: families.gauge(&names::CONFIG_LAST_RELOAD_SUCCESSFUL),
+            reload_timestamp: families.gauge(&names::CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP),
+            panics: families.counter(&names::PANICS),
+            requests,
+            decisions,
+            token_validations,
+            revocations,
+            families,
+        }
+    }
+
+    /// All metrics in Prometheus' text format 0.0.4; see [`Metrics::CONTENT_TYPE`].
+    #[must_use]
+    pub fn render(&self) -> String {
+        self.families.render()
+    }
+
+    /// The handle of a route as configured: the same one for the same text, across reloads. What a route no longer
+    /// configured has counted stays until the restart.
+    #[must_use]
+    pub fn route(&self, name: &str) -> RouteLabel {
+        let mut routes = self.routes.lock();
+        if let Some(known) = routes.get(name) {
+            return known.clone();
+        }
+        let label = RouteLabel::new(name, self.requests.clone(), self.decisions.clone());
+        routes.insert(name.into(), label.clone());
+        label
+    }
+
+    /// [`Metrics::route`] for each, in this order.
+    #[must_use]
+    pub fn routes(&self, names: &[&str]) -> Vec<RouteLabel> {
+        names.iter().map(|name| self.route(name)).collect()
+    }
+
+    /// The handle for requests that belong to no route (`none`).
+    #[must_use]
+    pub fn unmatched(&self) -> &RouteLabel {
+        &self.unmatched
+    }
+
+    /// The handle of an issuer as configured.
+    #[must_use]
+    pub fn issuer(&self, name: &str) -> IssuerLabel {
+        let mut issuers = self.issuers.lock();
+        if let Some(known) = issuers.get(name) {
+            return known.clone();
+        }
+        let label = IssuerLabel::new(name, self.token_validations.clone());
+        issuers.insert(name.into(), label.clone());
+        label
+    }
+
+    /// The handle for tokens of issuers that are not configured, or that name none (`other`).
+    #[must_use]
+    pub fn unknown_issuer(&self) -> &IssuerLabel {
+        &self.unknown_issuer
+    }
+
+    /// A request is being answered until the guard is dropped, also by a panic.
+    pub fn request_started(&self) -> Held {
+        Held::new(&self.in_flight)
+    }
+
+    /// How many requests are being answered: what a drain waits for.
+    pub fn in_flight(&self) -> u64 {
+        u64::try_from(self.in_flight.get()).unwrap_or(0)
+    }
+
+    /// A connection is open until the guard is dropped.
+    pub fn connection_opened(&self) -> Held {
+        Held::new(&self.connections)
+    }
+
+    /// How many password checks wait for their turn.
+    pub fn set_password_queue(&self, waiting: usize) {
+        self.password_queue.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+    }
+
+    /// A password hash was checked, in this time.
+    pub fn password_verified(&self, took: Duration) {
+        self.password_duration.observe(took.as_secs_f64());
+    }
+
+    /// A token request was answered; `result` is `ok` or an OAuth error code.
+    pub fn token_request(&self, grant_type: GrantType, result: &'static str) {
+        self.token_requests.with_label_values(&[grant_type.as_str(), result]).inc();
+    }
+
+    /// The cache of verified tokens was asked.
+    pub fn verified_token_cache(&self, result: CacheResult) {
+        count(&self.verified_token_cache, result);
+    }
+
+    /// The cache of revocation answers was asked.
+    pub fn revocation_cache(&self, result: CacheResult) {
+        count(&self.revocation_cache, result);
+    }
+
+    /// How many revocation marks are alive.
+    pub fn set_denylist_entries(&self, entries: usize) {
+        self.denylist_entries.set(i64::try_from(entries).unwrap_or(i64::MAX));
+    }
+
+    /// An operation of the store failed. Does not touch [`Metrics::set_store_up`].
+    pub fn store_error(&self, operation: &'static str) {
+        self.store_errors.with_label_values(&[operation]).inc();
+    }
+
+    /// Whether the store answers.
+    pub fn set_store_up(&self, up: bool) {
+        self.store_up.set(i64::from(up));
+    }
+
+    /// As it was set last.
+    pub fn is_store_up(&self) -> bool {
+        self.store_up.get() == 1
+    }
+
+    /// A request came in a form that is accepted for compatibility only.
+    pub fn deprecated_request(&self, kind: &'static str) {
+        self.deprecated.with_label_values(&[kind]).inc();
+    }
+
+    /// A configuration was loaded and is in use; at start, too.
+    pub fn configuration_loaded(&self, now: Timestamp) {
+        self.reload_successful.set(1);
+        self.reload_timestamp.set(now.seconds());
+    }
+
+    pub(super) fn configuration_refused(&self) {
+        self.reload_successful.set(0);
+    }
+
+    pub(super) fn reuse_detected(&self) {
+        self.reuse_detected.inc();
+    }
+
+    pub(super) fn grace_replay(&self) {
+        self.grace_replays.inc();
+    }
+
+    pub(super) fn revoked(&self, kind: &'static str) {
+        self.revocations.with_label_values(&[kind]).inc();
+    }
+
+    /// A request ended in a panic.
+    pub fn request_panicked(&self) {
+        self.panics.inc();
+    }
+
+    pub(super) fn request(&self, request: &Request<'_>) {
+        request.route.count(request.listener, request.method, request.status);
+        request.route.decide(request.decision, request.reason);
+        if let Some(histogram) = self.request_duration.get(request.listener as usize) {
+            histogram.observe(request.duration.as_secs_f64());
+        }
+        if let Some(took) = request.decision_duration {
+            self.decision_duration.observe(took.as_secs_f64());
+        }
+        if let Some(took) = request.upstream_duration {
+            self.upstream_duration.observe(took.as_secs_f64());
+        }
+        if let Some(reason) = request.upstream_error {
+            self.upstream_errors.with_label_values(&[reason]).inc();
+        }
+    }
+}
+
+/// One of those that are counted while they last.
+#[derive(Debug)]
+#[must_use = "it counts only while it is kept"]
+pub struct Held(IntGauge);
+
+impl Held {
+    fn new(gauge: &IntGauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+fn count(counters: &[IntCounter; CacheResult::ALL.len()], result: CacheResult) {
+    if let Some(counter) = counters.get(result as usize) {
+        counter.inc();
+    }
+}
+
+/// Seconds. From half a millisecond, about what doorward itself adds, to the default read timeout of the upstream.
+const REQUEST_BUCKETS: [f64; 16] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+/// Seconds. Cached decisions take a few microseconds, signature checks 30 to 300, and beyond a millisecond something
+/// is wrong: the upper ones only show how wrong.
+const DECISION_BUCKETS: [f64; 12] =
+    [0.000_002, 0.000_005, 0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.01, 0.1, 1.0];
+/// Seconds. A hash worth its name takes 20 to 500 ms; more means too few cores for the parameters chosen.
+const PASSWORD_BUCKETS: [f64; 9] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
