@@ -18,3 +18,5 @@ pub mod keys;
 pub mod policy;
 pub mod telemetry;
 pub mod tokens;
+// Floor 2
+pub mod users;

@@ -1,0 +1,13 @@
+//! Who may log in, and with which password.
+
+pub mod file;
+pub mod password;
+pub mod settings;
+pub mod store;
+pub mod user;
+
+pub use file::FileUsers;
+pub use password::{Busy, Hasher};
+pub use settings::HashingSettings;
+pub use store::{Candidate, UserStore, UserStoreError};
+pub use user::User;

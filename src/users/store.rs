@@ -1,0 +1,47 @@
+//! Where users come from.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::User;
+
+/// A source of users.
+#[async_trait]
+pub trait UserStore: Send + Sync + std::fmt::Debug {
+    /// Looks a name up. The answer always has a hash to check the password against, so that a login for an unknown name
+    /// takes the way, and the time, of one for a known name: a shortcut here tells an attacker which names exist.
+    ///
+    /// `blind` is a number that follows from the name and that nobody outside can predict; it picks the decoy, so that
+    /// asking twice costs the same twice.
+    ///
+    /// # Errors
+    /// [`UserStoreError`] if the store cannot be asked: the login is answered 503, never "wrong password".
+    async fn candidate(&self, username: &str, blind: u64) -> Result<Candidate, UserStoreError>;
+
+    /// The user of a session, without a password; `None` if the name is gone.
+    ///
+    /// # Errors
+    /// [`UserStoreError`] if the store cannot be asked.
+    async fn find(&self, username: &str) -> Result<Option<Arc<User>>, UserStoreError>;
+}
+
+/// What a login is checked against.
+#[derive(Clone)]
+pub struct Candidate {
+    /// The user, if there is one.
+    pub user: Option<Arc<User>>,
+    /// The user's hash, or a decoy of the same cost as those in use.
+    pub hash: Arc<str>,
+}
+
+/// The store of users does not answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the store of users does not answer: {0}")]
+pub struct UserStoreError(pub String);
+
+impl std::fmt::Debug for Candidate {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Candidate").field("user", &self.user).finish_non_exhaustive()
+    }
+}

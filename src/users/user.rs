@@ -1,0 +1,49 @@
+//! A user, as a store knows it.
+
+use serde_json::{Map, Value};
+
+use crate::tokens::ScopeSet;
+
+/// One user.
+#[derive(Clone, PartialEq)]
+pub struct User {
+    /// The name that is typed at login and becomes `sub`; compared byte for byte.
+    pub username: String,
+    /// PHC string.
+    pub password_hash: String,
+    /// Cannot log in or refresh.
+    pub disabled: bool,
+    /// What may be granted.
+    pub scopes: ScopeSet,
+    /// Copied into tokens as `roles`, if `tokens.claims` names it.
+    pub roles: Vec<String>,
+    /// Copied as `email`.
+    pub email: Option<String>,
+    /// Copied as `name`.
+    pub full_name: Option<String>,
+    /// Further attributes that `tokens.claims` may name.
+    pub claims: Map<String, Value>,
+}
+
+impl User {
+    /// The attribute that goes into a token under `name`; `None` if the user has none.
+    #[must_use]
+    pub fn attribute(&self, name: &str) -> Option<Value> {
+        match name {
+            "email" => self.email.as_deref().map(Value::from),
+            "roles" => (!self.roles.is_empty()).then(|| self.roles.as_slice().into()),
+            "full_name" | "name" => self.full_name.as_deref().map(Value::from),
+            "preferred_username" => Some(self.username.as_str().into()),
+            other => self.claims.get(other).cloned(),
+        }
+    }
+}
+
+impl std::fmt::Debug for User {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("User")
+            .field("username", &self.username)
+            .field("disabled", &self.disabled)
+            .finish_non_exhaustive()
+    }
+}
