@@ -19,4 +19,5 @@ pub mod policy;
 pub mod telemetry;
 pub mod tokens;
 // Floor 2
+pub mod revocation;
 pub mod users;

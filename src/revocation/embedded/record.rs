@@ -1,0 +1,232 @@
+//! Records as bytes: a version, the time until which the record is kept, and JSON.
+//!
+//! The time stands by itself so that a sweep need not read what it keeps. JSON, because it can be read with any tool on the
+//! day a store has to be looked into; its members have short names, since there is one of each for every session.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::Timestamp;
+use crate::keys::KeyNumber;
+use crate::revocation::{Family, Mark, MarkKind, Strangers};
+use crate::tokens::ScopeSet;
+
+/// Not a record, or of a version that is not known here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a record cannot be read")]
+pub(super) struct Unreadable;
+
+impl From<Unreadable> for redb::Error {
+    fn from(error: Unreadable) -> Self {
+        Self::Corrupted(error.to_string())
+    }
+}
+
+pub(super) fn of_family(family: &Family) -> Result<Vec<u8>, Unreadable> {
+    encode(
+        family.kept_until(),
+        &FamilyRecord {
+            generation: family.generation,
+            key_number: family.key_number.0,
+            rotated_at: family.rotated_at.millis(),
+            presenter: family.presenter,
+            strangers: (family.strangers.here, family.strangers.before),
+            subject: Cow::Borrowed(&family.subject),
+            client: family.client.as_deref().map(Cow::Borrowed),
+            scope: family.scope.to_string(),
+            issued_at: family.issued_at.millis(),
+            expires_at: family.expires_at.millis(),
+            idle_expires_at: family.idle_expires_at.millis(),
+            latest_access_exp: family.latest_access_exp.millis(),
+            revoked: family.revoked,
+        },
+    )
+}
+
+pub(super) fn to_family(bytes: &[u8]) -> Result<Family, Unreadable> {
+    let record: FamilyRecord<'_> = decode(bytes)?;
+    let (here, before) = record.strangers;
+    Ok(Family {
+        generation: record.generation,
+        key_number: KeyNumber(record.key_number),
+        rotated_at: Timestamp::from_millis(record.rotated_at),
+        presenter: record.presenter,
+        strangers: Strangers { here, before },
+        subject: record.subject.into_owned(),
+        client: record.client.map(Cow::into_owned),
+        scope: ScopeSet::parse(&record.scope).map_err(|_| Unreadable)?,
+        issued_at: Timestamp::from_millis(record.issued_at),
+        expires_at: Timestamp::from_millis(record.expires_at),
+        idle_expires_at: Timestamp::from_millis(record.idle_expires_at),
+        latest_access_exp: Timestamp::from_millis(record.latest_access_exp),
+        revoked: record.revoked,
+    })
+}
+
+pub(super) fn of_mark(mark: &Mark) -> Result<Vec<u8>, Unreadable> {
+    encode(
+        mark.expires_at,
+        &MarkRecord {
+            kind: Cow::Borrowed(mark.kind.as_str()),
+            issuer: Cow::Borrowed(&mark.issuer),
+            value: Cow::Borrowed(&mark.value),
+            expires_at: mark.expires_at.millis(),
+            issued_before: mark.issued_before.map(Timestamp::millis),
+        },
+    )
+}
+
+pub(super) fn to_mark(bytes: &[u8]) -> Result<Mark, Unreadable> {
+    let record: MarkRecord<'_> = decode(bytes)?;
+    Ok(Mark {
+        kind: MarkKind::from_name(&record.kind).ok_or(Unreadable)?,
+        issuer: record.issuer.into_owned(),
+        value: record.value.into_owned(),
+        expires_at: Timestamp::from_millis(record.expires_at),
+        issued_before: record.issued_before.map(Timestamp::from_millis),
+    })
+}
+
+/// Until when a record is kept, without reading all of it.
+pub(super) fn kept_until(bytes: &[u8]) -> Result<Timestamp, Unreadable> {
+    let (time, _) = split(bytes)?;
+    Ok(time)
+}
+
+fn encode(kept_until: Timestamp, record: &impl Serialize) -> Result<Vec<u8>, Unreadable> {
+    let mut bytes = vec![VERSION];
+    bytes.extend(kept_until.millis().to_be_bytes());
+    serde_json::to_writer(&mut bytes, record).map_err(|_| Unreadable)?;
+    Ok(bytes)
+}
+
+fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Unreadable> {
+    let (_, json) = split(bytes)?;
+    serde_json::from_slice(json).map_err(|_| Unreadable)
+}
+
+fn split(bytes: &[u8]) -> Result<(Timestamp, &[u8]), Unreadable> {
+    let (version, rest) = bytes.split_first().ok_or(Unreadable)?;
+    let (time, json) = rest.split_first_chunk::<8>().ok_or(Unreadable)?;
+    if *version == VERSION { Ok((Timestamp::from_millis(i64::from_be_bytes(*time)), json)) } else { Err(Unreadable) }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FamilyRecord<'a> {
+    #[serde(rename = "g")]
+    generation: u32,
+    #[serde(rename = "k")]
+    key_number: [u8; 4],
+    #[serde(rename = "r")]
+    rotated_at: i64,
+    #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
+    presenter: Option<IpAddr>,
+    #[serde(rename = "st", default, skip_serializing_if = "is_peace")]
+    strangers: (bool, bool),
+    #[serde(rename = "s", borrow)]
+    subject: Cow<'a, str>,
+    #[serde(rename = "c", borrow, default, skip_serializing_if = "Option::is_none")]
+    client: Option<Cow<'a, str>>,
+    #[serde(rename = "sc")]
+    scope: String,
+    #[serde(rename = "i")]
+    issued_at: i64,
+    #[serde(rename = "x")]
+    expires_at: i64,
+    #[serde(rename = "xi")]
+    idle_expires_at: i64,
+    #[serde(rename = "xa")]
+    latest_access_exp: i64,
+    #[serde(rename = "rv", default, skip_serializing_if = "std::ops::Not::not")]
+    revoked: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MarkRecord<'a> {
+    #[serde(rename = "k", borrow)]
+    kind: Cow<'a, str>,
+    #[serde(rename = "i", borrow)]
+    issuer: Cow<'a, str>,
+    #[serde(rename = "v", borrow)]
+    value: Cow<'a, str>,
+    #[serde(rename = "x")]
+    expires_at: i64,
+    #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
+    issued_before: Option<i64>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_peace(strangers: &(bool, bool)) -> bool {
+    *strangers == (false, false)
+}
+
+/// Of a record; a change of the members needs another.
+const VERSION: u8 = 1;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::revocation::SessionLife;
+
+    fn family() -> Family {
+        let life = SessionLife {
+            now: Timestamp::from_seconds(1_700_000_000),
+            absolute: Duration::from_secs(100),
+            idle: Duration::from_secs(10),
+        };
+        Family::begin(
+            "alice \"\\\u{1F600}",
+            None,
+            ScopeSet::parse("me items:read").unwrap(),
+            KeyNumber([1, 2, 3, 255]),
+            life,
+        )
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let full = Family {
+            presenter: Some("2001:db8::1".parse().unwrap()),
+            strangers: Strangers { here: false, before: true },
+            client: Some("web".to_owned()),
+            revoked: true,
+            ..family().issued(Timestamp::MAX)
+        };
+        for family in [family(), full] {
+            let bytes = of_family(&family).unwrap();
+            assert_eq!(to_family(&bytes).as_ref(), Ok(&family));
+            assert_eq!(kept_until(&bytes), Ok(family.kept_until()));
+        }
+        for (kind, issued_before) in MarkKind::ALL.into_iter().zip([None, None, Some(Timestamp::from_millis(1))]) {
+            let mark = Mark {
+                kind,
+                issuer: "https://a".to_owned(),
+                value: "\u{0}\"é".to_owned(),
+                expires_at: Timestamp::from_millis(-5),
+                issued_before,
+            };
+            let bytes = of_mark(&mark).unwrap();
+            assert_eq!(to_mark(&bytes).as_ref(), Ok(&mark));
+            assert_eq!(kept_until(&bytes), Ok(mark.expires_at));
+        }
+        assert!(of_family(&family()).unwrap().len() < 220, "{}", of_family(&family()).unwrap().len());
+    }
+
+    #[test]
+    fn nothing_else_is_taken_for_a_record() {
+        let good = of_family(&family()).unwrap();
+        let mut newer = good.clone();
+        newer[0] = VERSION + 1;
+        let trailing = [good.as_slice(), b"x"].concat();
+        for wrong in [b"".as_slice(), b"\x01", &good[..9], &good[..good.len() - 1], &newer, &trailing] {
+            assert_eq!(to_family(wrong), Err(Unreadable), "{wrong:?}");
+        }
+        assert_eq!(to_mark(&good), Err(Unreadable));
+    }
+}

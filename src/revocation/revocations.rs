@@ -1,0 +1,167 @@
+//! What the rest asks: is this token dead, and kill that one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use tokio::task::JoinError;
+
+use super::answers::{Answer, Answers};
+use super::{CacheSettings, Identifiers, Mark, MarkKey, MarkKind, Sid, Standing, Store, StoreError, Swap, Swept, View};
+use crate::base::{Clock, Timestamp};
+
+/// Revocation as a whole: the store, the view of its marks, and the answers before the view.
+#[derive(Debug)]
+pub struct Revocations {
+    store: Arc<dyn Store>,
+    view: Arc<View>,
+    answers: ArcSwapOption<Answers>,
+    clock: Arc<dyn Clock>,
+}
+
+/// How a look-up ended, for the metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LookUp {
+    /// The answer was remembered.
+    Hit,
+    /// It was not.
+    Miss,
+    /// Nothing is remembered, by the settings.
+    Off,
+}
+
+impl Revocations {
+    /// Loads all marks of `store`, page by page.
+    ///
+    /// # Errors
+    /// [`StoreError`] if one page cannot be read. There is no start with a part of the marks.
+    pub async fn open(store: Arc<dyn Store>, clock: Arc<dyn Clock>, cache: CacheSettings) -> Result<Self, StoreError> {
+        let view = View::new();
+        let now = clock.now();
+        let mut after = None;
+        loop {
+            let page = store.marks(after, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.key());
+            for mark in page.iter().filter(|mark| mark.expires_at > now) {
+                view.insert(mark);
+            }
+        }
+        let answers = ArcSwapOption::from(Answers::new(cache).map(Arc::new));
+        Ok(Self { store, view: Arc::new(view), answers, clock })
+    }
+
+    /// What the marks say of `token` at `now`. No I/O; asked for every request.
+    pub fn standing(&self, token: &Identifiers<'_>, now: Timestamp) -> (Standing, LookUp) {
+        let answers = self.answers.load();
+        let Some(answers) = answers.as_deref() else { return (self.view.standing(token, now), LookUp::Off) };
+        let digest = token.digest();
+        if let Some(standing) = answers.find(&digest, &self.view, now) {
+            return (standing, LookUp::Hit);
+        }
+        let keys = token.keys();
+        // INVARIANT: counted before it is looked at, so that a mark that comes in between unsettles the answer.
+        let version = self.view.version_for(&keys);
+        let (standing, until) = self.view.look_up(&keys, token.issued_at, now);
+        answers.insert(digest, Answer { standing, keys, version, made_at: now, until });
+        (standing, LookUp::Miss)
+    }
+
+    /// Makes a mark: durable in the store, then effective here with the next request. Goes on if the caller goes away.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the mark is not confirmed then, and not effective.
+    pub async fn mark(&self, mark: Mark) -> Result<(), StoreError> {
+        let (store, view) = (Arc::clone(&self.store), Arc::clone(&self.view));
+        // A task of its own: a client that hangs up between the two must not leave a mark that only a restart would read.
+        tokio::spawn(async move { make(&*store, &view, mark).await }).await.map_err(|error| broken(&error))?
+    }
+
+    /// Ends a session: a mark on the access tokens of `issuer` that have its `sid`, for as long as the last of them may live
+    /// with `leeway`, and then, on the family, that it is over. In this order, so that a session is never over while
+    /// its access tokens live on. `false` if there is no such session. Goes on if the caller goes away.
+    ///
+    /// # Errors
+    /// [`StoreError`]; asking again is safe.
+    pub async fn revoke_session(&self, sid: Sid, issuer: &str, leeway: Duration) -> Result<bool, StoreError> {
+        let (store, view) = (Arc::clone(&self.store), Arc::clone(&self.view));
+        let ending = Ending { sid, issuer: issuer.to_owned(), leeway };
+        tokio::spawn(async move { ending.run(&*store, &view).await }).await.map_err(|error| broken(&error))?
+    }
+
+    /// The cut-off of the mark on everything `subject` was issued, if there is one: what is issued in its second must be
+    /// dated one later, or it is born dead.
+    pub fn subject_cutoff(&self, issuer: &str, subject: &str) -> Option<Timestamp> {
+        self.view.cutoff(&MarkKey::of(MarkKind::Sub, issuer, subject), self.clock.now())
+    }
+
+    /// Forgets what is past, here and in the store.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the store. The view is swept all the same.
+    pub async fn sweep(&self) -> Result<Swept, StoreError> {
+        let now = self.clock.now();
+        self.view.sweep(now);
+        self.store.sweep(now).await
+    }
+
+    /// Where sessions are kept. Marks are made through [`Revocations::mark`]: one made in the store alone has no effect here.
+    pub fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    /// How many marks the view holds.
+    pub fn live_marks(&self) -> usize {
+        self.view.len()
+    }
+
+    /// Changes how answers are remembered; those there are, are dropped.
+    pub fn set_cache(&self, settings: CacheSettings) {
+        self.answers.store(Answers::new(settings).map(Arc::new));
+    }
+}
+
+async fn make(store: &dyn Store, view: &View, mark: Mark) -> Result<(), StoreError> {
+    store.mark(mark.clone()).await?;
+    view.insert(&mark);
+    Ok(())
+}
+
+/// The end of a session, under way.
+struct Ending {
+    sid: Sid,
+    issuer: String,
+    leeway: Duration,
+}
+
+impl Ending {
+    async fn run(self, store: &dyn Store, view: &View) -> Result<bool, StoreError> {
+        let Some(mut family) = store.family(self.sid).await? else { return Ok(false) };
+        // Whoever made it `revoked` had marked it before, and it has been given no token since.
+        while !family.revoked {
+            let mark = Mark {
+                kind: MarkKind::Sid,
+                issuer: self.issuer.clone(),
+                value: self.sid.to_string(),
+                expires_at: family.latest_access_exp.plus(self.leeway),
+                issued_before: None,
+            };
+            make(store, view, mark).await?;
+            match store.swap(self.sid, &family, family.clone().revoke()).await? {
+                Swap::Done | Swap::Lost(None) => break,
+                // It was given another token meanwhile, which the mark must outlive too.
+                Swap::Lost(Some(current)) => family = current,
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// The task was stopped, by a panic or by the end of the runtime: the outcome is unknown.
+fn broken(error: &JoinError) -> StoreError {
+    let how = if error.is_panic() { "panicked" } else { "was cancelled" };
+    StoreError::Unavailable(format!("a write {how}"))
+}
+
+/// Marks read at once.
+const PAGE: usize = 1000;
