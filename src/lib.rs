@@ -21,3 +21,5 @@ pub mod tokens;
 // Floor 2
 pub mod revocation;
 pub mod users;
+// Floor 3
+pub mod gate;

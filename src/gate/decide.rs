@@ -1,0 +1,196 @@
+//! The order of the checks; the first that fails decides.
+
+use std::sync::Arc;
+
+use super::credential::Credential;
+use super::permit::Active;
+use super::{Denial, Permit};
+use crate::base::Timestamp;
+use crate::policy::{Access, CanonicalPath, Match, Reason, Route, Table};
+use crate::revocation::{Identifiers, LookUp, Revocations, Standing};
+use crate::telemetry::{CacheResult, IssuerLabel, Telemetry};
+use crate::tokens::{self, Verified, Verifier, VerifyError};
+
+/// All that a decision may see of a request.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestFacts<'a> {
+    /// The method as it came; never rewritten.
+    pub method: &'a str,
+    /// The path, made once from the bytes that are forwarded.
+    pub path: &'a CanonicalPath<'a>,
+    /// What the `Authorization` fields say.
+    pub credential: Credential<'a>,
+}
+
+/// What was decided, and for whom.
+#[derive(Debug)]
+pub struct Decision {
+    /// Index of the route in the table; `None` for the default.
+    pub route: Option<usize>,
+    /// The token that was verified, whatever became of the request after that.
+    pub verified: Option<Arc<Verified>>,
+    /// The outcome.
+    pub outcome: Result<Permit, Denial>,
+}
+
+/// Decides requests: for the proxy, and for everything else that has to know what the proxy would do.
+#[derive(Debug)]
+pub struct Gate {
+    table: Table,
+    verifier: Arc<Verifier>,
+    revocations: Arc<Revocations>,
+    telemetry: Arc<Telemetry>,
+    /// One for each trusted issuer; there are few.
+    labels: Vec<IssuerLabel>,
+}
+
+impl Gate {
+    /// A gate over a policy, the issuers it trusts and what was revoked.
+    #[must_use]
+    pub fn new(
+        table: Table,
+        verifier: Arc<Verifier>,
+        revocations: Arc<Revocations>,
+        telemetry: Arc<Telemetry>,
+    ) -> Self {
+        let labels = verifier.issuers().map(|issuer| telemetry.metrics.issuer(issuer)).collect();
+        Self { table, verifier, revocations, telemetry, labels }
+    }
+
+    /// The policy.
+    #[must_use]
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// Decides one request. Waits for nothing: keys and marks are in memory.
+    #[must_use]
+    pub fn decide(&self, facts: &RequestFacts<'_>, now: Timestamp) -> Decision {
+        let found = self.table.find(facts.path, facts.method);
+        let route = found.first.route().map(Route::index);
+        let mut identity = Identity::Unknown;
+        let first = self.decide_reading(found.first, facts, now, &mut identity);
+        // A path with two readings passes only if both do: the upstream takes one of them, and nobody knows which.
+        let outcome = match (first, found.second) {
+            (Ok(permit), Some(second)) => self.decide_reading(second, facts, now, &mut identity).map(|_| permit),
+            (outcome, _) => outcome,
+        };
+        Decision { route, verified: identity.verified(), outcome }
+    }
+
+    fn decide_reading(
+        &self,
+        matched: Match<'_>,
+        facts: &RequestFacts<'_>,
+        now: Timestamp,
+        identity: &mut Identity,
+    ) -> Result<Permit, Denial> {
+        if facts.credential == Credential::Multiple {
+            return Err(Denial::new(Reason::MultipleCredentials));
+        }
+        let (access, route) = match matched {
+            Match::Route(route) => (route.spec().access, Some(route)),
+            Match::Default => (self.table.default_access(), None),
+            Match::MethodNotAllowed(allow) => {
+                return Err(Denial { allow: Some(allow), ..Denial::new(Reason::MethodNotAllowed) });
+            }
+        };
+        if facts.path.is_capped() && access.is_laxer_than(self.table.default_access()) {
+            return Err(Denial::new(Reason::AmbiguousPath));
+        }
+        let scopes = route.and_then(Route::scopes_text);
+        let with_scopes = |reason| Denial { scope: scopes.map(str::to_owned), ..Denial::new(reason) };
+        match access {
+            Access::Deny if route.is_none() => return Err(Denial::new(Reason::NoRoute)),
+            Access::Deny => return Err(Denial::new(Reason::RouteDenied)),
+            Access::Public => return Ok(Permit::anonymous()),
+            Access::Optional if facts.credential == Credential::None => return Ok(Permit::anonymous()),
+            Access::Optional | Access::Authenticated => {}
+        }
+        if let Some(reason) = facts.credential.refusal() {
+            return Err(with_scopes(reason));
+        }
+        let Credential::Bearer(token) = facts.credential else {
+            return Err(with_scopes(Reason::NoCredential));
+        };
+        let verified = identity.resolve(|| self.identify(token, now)).map_err(with_scopes)?;
+        match route {
+            Some(route) if !route.allows(&verified.claims().scopes) => Err(with_scopes(Reason::InsufficientScope)),
+            _ => Ok(Permit::of(Active(verified))),
+        }
+    }
+
+    fn identify(&self, token: &str, now: Timestamp) -> Result<Arc<Verified>, Reason> {
+        let (verified, cached) = self.verifier.verify(token, now);
+        let metrics = &self.telemetry.metrics;
+        metrics.verified_token_cache(match cached {
+            tokens::CacheResult::Hit => CacheResult::Hit,
+            tokens::CacheResult::Miss => CacheResult::Miss,
+        });
+        let verified = verified.map_err(|rejected| {
+            let reason = reason_of(rejected.error);
+            self.label(rejected.issuer.as_deref().map(|rules| rules.issuer.as_str())).refused(reason.as_str());
+            reason
+        })?;
+        let label = self.label(Some(&verified.claims().issuer));
+        let (standing, look_up) = self.revocations.standing(&Identifiers::of(&verified), now);
+        match look_up {
+            LookUp::Hit => metrics.revocation_cache(CacheResult::Hit),
+            LookUp::Miss => metrics.revocation_cache(CacheResult::Miss),
+            LookUp::Off => metrics.revocation_cache(CacheResult::Off),
+        }
+        match standing {
+            Standing::Good => {
+                label.accepted();
+                Ok(verified)
+            }
+            Standing::Revoked(_) => {
+                label.refused(Reason::Revoked.as_str());
+                Err(Reason::Revoked)
+            }
+        }
+    }
+
+    fn label(&self, issuer: Option<&str>) -> &IssuerLabel {
+        let known = self.labels.iter().find(|label| Some(label.name()) == issuer);
+        known.unwrap_or_else(|| self.telemetry.metrics.unknown_issuer())
+    }
+}
+
+/// Looked up at most once a request, however many readings its path has.
+enum Identity {
+    Unknown,
+    Known(Result<Arc<Verified>, Reason>),
+}
+
+impl Identity {
+    fn resolve(&mut self, identify: impl FnOnce() -> Result<Arc<Verified>, Reason>) -> Result<Arc<Verified>, Reason> {
+        if let Self::Known(known) = self {
+            return known.clone();
+        }
+        let known = identify();
+        *self = Self::Known(known.clone());
+        known
+    }
+
+    fn verified(self) -> Option<Arc<Verified>> {
+        match self {
+            Self::Known(Ok(verified)) => Some(verified),
+            _ => None,
+        }
+    }
+}
+
+fn reason_of(error: VerifyError) -> Reason {
+    match error {
+        VerifyError::Malformed => Reason::MalformedToken,
+        VerifyError::UnknownKey => Reason::UnknownKey,
+        VerifyError::WrongAlgorithm => Reason::WrongAlgorithm,
+        VerifyError::BadSignature => Reason::BadSignature,
+        VerifyError::Expired => Reason::Expired,
+        VerifyError::NotYetValid => Reason::NotYetValid,
+        VerifyError::WrongIssuer => Reason::WrongIssuer,
+        VerifyError::WrongAudience => Reason::WrongAudience,
+        VerifyError::WrongType => Reason::WrongType,
+    }
+}

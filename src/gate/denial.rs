@@ -1,0 +1,147 @@
+//! A refusal and what it looks like on the wire (RFC 6750 §3).
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use crate::policy::Reason;
+
+/// Why a request does not pass, with what the answer needs to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denial {
+    /// The closed reason.
+    pub reason: Reason,
+    /// All scopes the route asks for, where it asks for any.
+    pub scope: Option<String>,
+    /// The methods the path has, for a method it has not.
+    pub allow: Option<String>,
+    /// The credential was good and is not what the refusal is about.
+    pub authenticated: bool,
+}
+
+/// What a client may know of a reason: status, `error` code, description, `detail`.
+struct Wire {
+    status: u16,
+    error: Option<&'static str>,
+    description: &'static str,
+    detail: &'static str,
+}
+
+impl Denial {
+    /// A refusal that needs no further words.
+    #[must_use]
+    pub const fn new(reason: Reason) -> Self {
+        Self { reason, scope: None, allow: None, authenticated: false }
+    }
+
+    /// What the token says does not fit into the headers of the upstream's request: nothing is cut, the request is refused.
+    #[must_use]
+    pub const fn identity_too_large() -> Self {
+        Self { reason: Reason::TooLarge, scope: None, allow: None, authenticated: true }
+    }
+
+    /// The status code.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.wire().status
+    }
+
+    /// The value of `WWW-Authenticate`; `None` where a credential would not help.
+    #[must_use]
+    pub fn challenge(&self) -> Option<String> {
+        let wire = self.wire();
+        let credential_helps = matches!(wire.status, 401) || wire.error == Some("insufficient_scope");
+        let about_credential = self.reason == Reason::MultipleCredentials;
+        if !credential_helps && !about_credential {
+            return None;
+        }
+        let mut challenge = format!("Bearer realm=\"{REALM}\"");
+        if let Some(error) = wire.error {
+            let _ = write!(challenge, ", error=\"{error}\", error_description=\"{}\"", wire.description);
+        }
+        if let Some(scope) = self.scope.as_deref().filter(|_| credential_helps) {
+            let _ = write!(challenge, ", scope=\"{scope}\"");
+        }
+        Some(challenge)
+    }
+
+    /// The JSON body: what FastAPI's clients read, and `reason`.
+    #[must_use]
+    pub fn body(&self) -> Value {
+        let wire = self.wire();
+        let mut body = json!({ "detail": wire.detail });
+        if let (Some(error), Value::Object(members)) = (wire.error, &mut body) {
+            members.insert("error".to_owned(), error.into());
+            if wire.status != 400 {
+                members.insert("error_description".to_owned(), wire.description.into());
+            }
+            if let Some(scope) = self.scope.as_deref().filter(|_| error == "insufficient_scope") {
+                members.insert("scope".to_owned(), scope.into());
+            }
+        }
+        if let Value::Object(members) = &mut body {
+            members.insert("reason".to_owned(), self.reason.as_str().into());
+        }
+        body
+    }
+
+    const fn wire(&self) -> Wire {
+        match self.reason {
+            Reason::TooLarge if self.authenticated => FORBIDDEN,
+            reason => wire(reason),
+        }
+    }
+
+    /// Seconds for `Retry-After`, where trying again is the cure.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<u32> {
+        (self.status() == 503).then_some(RETRY_SECONDS)
+    }
+}
+
+/// The protection space (RFC 9110 §11.5).
+pub const REALM: &str = "doorward";
+
+/// What a client is asked to wait when a dependency is down.
+pub const RETRY_SECONDS: u32 = 5;
+
+const fn wire(reason: Reason) -> Wire {
+    match reason {
+        Reason::NoCredential => Wire { status: 401, error: None, description: "", detail: "Not authenticated" },
+        Reason::MalformedToken => invalid_token("The access token is malformed"),
+        Reason::UnknownKey => invalid_token("The access token is signed with an unknown key"),
+        Reason::WrongAlgorithm => invalid_token("The access token is signed with another algorithm"),
+        Reason::BadSignature => invalid_token("The signature of the access token is invalid"),
+        Reason::Expired => invalid_token("The access token expired"),
+        Reason::NotYetValid => invalid_token("The access token is not valid yet"),
+        Reason::WrongIssuer => invalid_token("The access token is of an untrusted issuer"),
+        Reason::WrongAudience => invalid_token("The access token is meant for another audience"),
+        Reason::WrongType => invalid_token("The token is not an access token"),
+        Reason::Revoked => invalid_token("The access token was revoked"),
+        Reason::TooLarge => invalid_token("The access token is too long"),
+        Reason::InsufficientScope => Wire {
+            status: 403,
+            error: Some("insufficient_scope"),
+            description: "The access token lacks a scope",
+            detail: "Not enough permissions",
+        },
+        Reason::NoRoute | Reason::RouteDenied => FORBIDDEN,
+        Reason::MultipleCredentials => invalid_request("More than one Authorization header"),
+        Reason::AmbiguousPath => invalid_request("The path is ambiguous"),
+        Reason::MalformedRequest => invalid_request("The request is malformed"),
+        Reason::MethodNotAllowed => Wire { status: 405, error: None, description: "", detail: "Method Not Allowed" },
+        Reason::StoreUnavailable | Reason::Overloaded => {
+            Wire { status: 503, error: None, description: "", detail: "Authentication temporarily unavailable" }
+        }
+    }
+}
+
+const FORBIDDEN: Wire = Wire { status: 403, error: None, description: "", detail: "Forbidden" };
+
+const fn invalid_token(description: &'static str) -> Wire {
+    Wire { status: 401, error: Some("invalid_token"), description, detail: "Could not validate credentials" }
+}
+
+const fn invalid_request(description: &'static str) -> Wire {
+    Wire { status: 400, error: Some("invalid_request"), description, detail: description }
+}

@@ -1,0 +1,10 @@
+//! The one decision: may this request pass, and as whom.
+
+pub mod credential;
+pub mod decide;
+pub mod denial;
+pub mod permit;
+
+pub use decide::{Decision, Gate, RequestFacts};
+pub use denial::Denial;
+pub use permit::Permit;

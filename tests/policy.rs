@@ -1,0 +1,265 @@
+//! Runs every file of `tests/cases/policy/`: a policy and what the gate makes of requests under it, or what becomes of headers.
+//! The files say what they hold themselves; one more needs no Rust.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "what a test needs is there, or the test fails")]
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use doorward::base::{ManualClock, Secret, Timestamp};
+use doorward::gate::credential::Credential;
+use doorward::gate::{Gate, RequestFacts};
+use doorward::keys::{KeyRing, SigningKey};
+use doorward::policy::{Access, CanonicalPath, ConflictKind, HeaderPlan, PathPattern, Reason, RouteSpec, Table};
+use doorward::revocation::{CacheSettings, MemoryStore, Revocations};
+use doorward::telemetry::{Settings, Sink, Telemetry};
+use doorward::tokens::verify::IssuerRules;
+use doorward::tokens::{AccessToken, Issuer, ScopeSet, Verifier};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    /// `policy.default`.
+    default: Option<String>,
+    #[serde(default)]
+    routes: Vec<RouteCase>,
+    /// `tie 2 0`: kind, route, other. With conflicts there is no table to send requests to.
+    #[serde(default)]
+    conflicts: Vec<String>,
+    #[serde(default)]
+    requests: Vec<RequestCase>,
+    identity: Option<IdentityCase>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RouteCase {
+    path: String,
+    #[serde(default)]
+    methods: Vec<String>,
+    access: Option<String>,
+    #[serde(default)]
+    scopes: Vec<String>,
+    #[serde(default)]
+    any_scope: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RequestCase {
+    /// Where it is from: an attack, a case or rule of the conformance sheet.
+    #[serde(default)]
+    id: String,
+    /// Method and target.
+    request: String,
+    /// The route by its pattern, or `default`, or `none` where the path does not get as far as a table.
+    route: Option<String>,
+    /// `Allow` of a 405.
+    allow: Option<String>,
+    /// The scopes that a refusal names.
+    scope: Option<String>,
+    /// By the scopes of the token (`none`: no token), `allow` or the reason.
+    decisions: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IdentityCase {
+    headers: BTreeMap<String, String>,
+    #[serde(default)]
+    stripped: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    kept: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    values: Vec<ValuesCase>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ValuesCase {
+    #[serde(default)]
+    id: String,
+    claims: Map<String, Value>,
+    expected: BTreeMap<String, String>,
+}
+
+#[test]
+fn every_case_gives_what_it_says() {
+    let mut failures = String::new();
+    let mut files: Vec<PathBuf> =
+        fs::read_dir("tests/cases/policy").unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert!(!files.is_empty());
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        let case: Case = serde_yaml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        for failure in run(&case) {
+            writeln!(failures, "{}: {failure}", file.display()).unwrap();
+        }
+    }
+    assert!(failures.is_empty(), "\n{failures}");
+}
+
+#[test]
+fn reason_codes_are_a_contract() {
+    let golden = fs::read_to_string("tests/golden/reasons.txt").unwrap();
+    let codes = Reason::ALL.map(Reason::as_str);
+    assert_eq!(codes.as_slice(), golden.lines().collect::<Vec<_>>(), "codes are added, never renamed");
+}
+
+fn run(case: &Case) -> Vec<String> {
+    let mut failures = Vec::new();
+    let default = case.default.as_deref().map_or(Access::Authenticated, |word| Access::from_name(word).unwrap());
+    match Table::compile(case.routes.iter().map(RouteCase::spec).collect(), default) {
+        Ok(table) => {
+            let world = World::with(table);
+            failures.extend(case.requests.iter().flat_map(|request| world.failures_of(request)));
+            if !case.conflicts.is_empty() {
+                failures.push("there is no conflict".to_owned());
+            }
+        }
+        Err(conflicts) => {
+            let kind = |kind| match kind {
+                ConflictKind::Tie => "tie",
+                ConflictKind::Unreachable => "unreachable",
+            };
+            let conflicts: Vec<String> = conflicts
+                .iter()
+                .map(|conflict| format!("{} {} {}", kind(conflict.kind), conflict.route, conflict.other))
+                .collect();
+            if conflicts != case.conflicts {
+                failures.push(format!("conflicts {conflicts:?}"));
+            }
+        }
+    }
+    if let Some(identity) = &case.identity {
+        failures.extend(identity.failures());
+    }
+    failures
+}
+
+impl RouteCase {
+    fn spec(&self) -> RouteSpec {
+        RouteSpec {
+            path: PathPattern::parse(&self.path).unwrap_or_else(|error| panic!("{}: {error}", self.path)),
+            methods: self.methods.clone(),
+            access: self.access.as_deref().map_or(Access::Authenticated, |word| Access::from_name(word).unwrap()),
+            scopes: ScopeSet::parse(&self.scopes.join(" ")).unwrap(),
+            any_scope: ScopeSet::parse(&self.any_scope.join(" ")).unwrap(),
+        }
+    }
+}
+
+/// The gate, as the proxy asks it, and an issuer it trusts.
+struct World {
+    gate: Gate,
+    issuer: Issuer,
+}
+
+impl World {
+    fn with(table: Table) -> Self {
+        let secret = Secret::new("p7Qm2xVf9Lr4Tz8Wc1Ky6Hd3Nb5Sg0Ja");
+        let ring = KeyRing::of(Arc::new(SigningKey::from_secret(&secret).unwrap()));
+        let rules = IssuerRules {
+            issuer: ISSUER.to_owned(),
+            audience: Vec::new(),
+            scope_claim: "scope".to_owned(),
+            leeway: Duration::ZERO,
+            max_lifetime: Duration::from_hours(24),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let clock = Arc::new(ManualClock::at(NOW));
+        let cache = CacheSettings { capacity: 0, ttl: Duration::from_secs(30) };
+        let store = Arc::new(MemoryStore::new(None));
+        let revocations = runtime.block_on(Revocations::open(store, clock, cache)).unwrap();
+        let telemetry = Arc::new(Telemetry::new(Sink::memory(), &Settings::default()));
+        let verifier = Arc::new(Verifier::new([(rules, ring.clone())]));
+        let issuer = Issuer::new(ISSUER.to_owned(), Vec::new(), "JWT", false, ring);
+        Self { gate: Gate::new(table, verifier, Arc::new(revocations), telemetry), issuer }
+    }
+
+    fn failures_of(&self, case: &RequestCase) -> Vec<String> {
+        let (method, target) = case.request.split_once(' ').unwrap();
+        let path = target.split('?').next().unwrap_or_default();
+        let mut failures = Vec::new();
+        let mut compare = |what: &str, expected: &str, found: &str| {
+            if expected != found {
+                failures.push(format!("{} {}: {what} is `{found}`, not `{expected}`", case.id, case.request));
+            }
+        };
+        for (scopes, expected) in &case.decisions {
+            let token = (scopes != "none").then(|| self.token(scopes));
+            let Ok(path) = CanonicalPath::parse(path.as_bytes()) else {
+                compare(scopes, expected, Reason::AmbiguousPath.as_str());
+                compare("route", case.route.as_deref().unwrap_or("none"), "none");
+                continue;
+            };
+            let credential = token.as_deref().map_or(Credential::None, Credential::Bearer);
+            let decision = self.gate.decide(&RequestFacts { method, path: &path, credential }, NOW);
+            let route = decision.route.and_then(|index| self.gate.table().routes().get(index));
+            let route = route.map_or("default", |route| route.label());
+            compare("route", case.route.as_deref().unwrap_or(route), route);
+            match decision.outcome {
+                Ok(permit) => {
+                    compare(scopes, expected, "allow");
+                    assert!(permit.identity().is_none() || token.is_some());
+                }
+                Err(denial) => {
+                    compare(scopes, expected, denial.reason.as_str());
+                    compare("allow", case.allow.as_deref().unwrap_or_default(), &denial.allow.unwrap_or_default());
+                    if let Some(scope) = &case.scope {
+                        compare("scope", scope, &denial.scope.unwrap_or_default());
+                    }
+                }
+            }
+        }
+        failures
+    }
+
+    fn token(&self, scopes: &str) -> String {
+        let access = AccessToken {
+            subject: "johndoe",
+            client: "public",
+            scopes: &ScopeSet::parse(scopes).unwrap(),
+            session: None,
+            issued_at: NOW,
+            expires_at: NOW.plus(Duration::from_mins(1)),
+            attributes: &Map::new(),
+            random: [7; 16],
+        };
+        self.issuer.write(&access).unwrap().token
+    }
+}
+
+impl IdentityCase {
+    fn failures(&self) -> Vec<String> {
+        let mut failures = Vec::new();
+        let plan = HeaderPlan::new(self.headers.iter().map(|(name, claim)| (name.as_str(), claim.as_str()))).unwrap();
+        for (names, stripped) in [(&self.stripped, true), (&self.kept, false)] {
+            for (id, name) in names.iter().flat_map(|(id, names)| names.iter().map(move |name| (id, name))) {
+                if plan.strips(name) != stripped {
+                    failures.push(format!("{id} {name}: {}", if stripped { "gets through" } else { "is stripped" }));
+                }
+            }
+        }
+        for case in &self.values {
+            let values = plan.values(&case.claims).unwrap();
+            let values: BTreeMap<String, String> =
+                values.into_iter().map(|(name, value)| (name.to_string(), value)).collect();
+            if values != case.expected {
+                failures.push(format!("{} {:?}: {values:?}", case.id, case.claims));
+            }
+        }
+        failures
+    }
+}
+
+const ISSUER: &str = "https://api.example.com";
+
+const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
