@@ -23,3 +23,4 @@ pub mod revocation;
 pub mod users;
 // Floor 3
 pub mod gate;
+pub mod grants;

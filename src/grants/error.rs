@@ -1,0 +1,56 @@
+//! Why a grant is refused, as RFC 6749 §5.2 groups it.
+
+use crate::keys::signing::SigningFailed;
+use crate::policy::Reason;
+use crate::revocation::StoreError;
+use crate::users::{Busy, UserStoreError};
+
+/// A refused grant.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GrantError {
+    /// Unknown user, wrong password, disabled user: one answer, so that none can be told from another.
+    #[error("incorrect username or password")]
+    WrongLogin,
+    /// Not a refresh token of a live session.
+    #[error("invalid refresh token")]
+    InvalidRefreshToken,
+    /// A refresh token was used again: its session is over.
+    #[error("refresh token reused")]
+    ReusedRefreshToken,
+    /// Nothing of what was asked for can be granted, or more than was granted before.
+    #[error("invalid scope")]
+    InvalidScope,
+    /// A signed token that is no access token (RFC 7009 §2.2.1).
+    #[error("unsupported token type")]
+    UnsupportedTokenType,
+    /// No room to check another password.
+    #[error(transparent)]
+    Busy(#[from] Busy),
+    /// The log is so far behind that a token issued now would have no record.
+    #[error("the audit log has no room")]
+    Unlogged,
+    /// The store of sessions does not answer. The text is for the log.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The store of users does not answer. The text is for the log.
+    #[error(transparent)]
+    Users(#[from] UserStoreError),
+    /// The crypto library failed.
+    #[error(transparent)]
+    Signing(#[from] SigningFailed),
+}
+
+impl GrantError {
+    /// The reason code, the same in log, metric and audit.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::WrongLogin | Self::InvalidRefreshToken | Self::ReusedRefreshToken => "invalid-grant",
+            Self::InvalidScope => "invalid-scope",
+            Self::UnsupportedTokenType => "unsupported-token-type",
+            Self::Busy(_) | Self::Unlogged => Reason::Overloaded.as_str(),
+            Self::Store(_) | Self::Users(_) => Reason::StoreUnavailable.as_str(),
+            Self::Signing(_) => "internal",
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! A pair of tokens for a session.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde_json::Map;
+
+use super::{Grants, PUBLIC_CLIENT};
+use crate::base::{Timestamp, entropy};
+use crate::keys::signing::SigningFailed;
+use crate::tokens::{AccessToken, Issued, ScopeSet};
+use crate::users::User;
+
+/// What a successful grant answers with (RFC 6749 §5.1).
+pub struct Minted {
+    /// The JWT.
+    pub access_token: String,
+    /// Its life from now.
+    pub expires_in: Duration,
+    /// The refresh token.
+    pub refresh_token: String,
+    /// What was granted; may be less than was asked for.
+    pub scope: ScopeSet,
+}
+
+/// When a token is issued and until when it lives.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Life {
+    pub(super) issued_at: Timestamp,
+    pub(super) expires_at: Timestamp,
+}
+
+impl Grants {
+    /// The life of a token for `subject` that is issued `now`. After a mark on everything the subject was issued up to and
+    /// including this second, the token is dated one second later: otherwise it would be born revoked.
+    pub(super) fn life(&self, subject: &str, now: Timestamp) -> Life {
+        let now = now.whole_second();
+        let issued_at = match self.revocations.subject_cutoff(self.issuer.issuer(), subject) {
+            Some(cutoff) if cutoff >= now => cutoff.whole_second().plus(Duration::from_secs(1)),
+            _ => now,
+        };
+        Life { issued_at, expires_at: issued_at.plus(self.settings.access_ttl) }
+    }
+
+    pub(super) fn access_token(
+        &self,
+        user: &User,
+        scopes: &ScopeSet,
+        session: &str,
+        life: Life,
+    ) -> Result<Issued, SigningFailed> {
+        let mut attributes = Map::new();
+        for name in &self.settings.claims {
+            if let Some(value) = user.attribute(name) {
+                attributes.insert(name.clone(), value);
+            }
+        }
+        self.issuer.write(&AccessToken {
+            subject: &user.username,
+            client: PUBLIC_CLIENT,
+            scopes,
+            session: Some(session),
+            issued_at: life.issued_at,
+            expires_at: life.expires_at,
+            attributes: &attributes,
+            random: entropy::random(),
+        })
+    }
+}
+
+impl fmt::Debug for Minted {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Minted").field("scope", &self.scope).finish_non_exhaustive()
+    }
+}

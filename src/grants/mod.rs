@@ -1,0 +1,78 @@
+//! Logging in, refreshing, revoking: the rules, without the wire.
+
+pub mod error;
+pub mod mint;
+pub mod password;
+pub mod refresh;
+pub mod revoke;
+pub mod settings;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+pub use error::GrantError;
+pub use mint::Minted;
+pub use password::Login;
+pub use settings::{ScopeClaim, Settings};
+
+use crate::base::Clock;
+use crate::keys::ServerKeys;
+use crate::revocation::Revocations;
+use crate::telemetry::{Audit, Telemetry};
+use crate::tokens::{Issuer, Verifier};
+use crate::users::{Hasher, UserStore};
+
+/// The grants doorward offers, over one configuration.
+#[derive(Debug)]
+pub struct Grants {
+    /// How tokens are issued.
+    pub settings: Settings,
+    /// Writes access tokens.
+    pub issuer: Issuer,
+    /// Tags refresh tokens.
+    pub server_keys: Arc<ServerKeys>,
+    /// Reads access tokens that are to be revoked.
+    pub verifier: Arc<Verifier>,
+    /// Who may log in.
+    pub users: Arc<dyn UserStore>,
+    /// Checks passwords.
+    pub hasher: Arc<Hasher>,
+    /// Sessions and marks.
+    pub revocations: Arc<Revocations>,
+    /// The store's time.
+    pub clock: Arc<dyn Clock>,
+    /// Where it is told.
+    pub telemetry: Arc<Telemetry>,
+}
+
+impl Grants {
+    /// Tells that a grant was refused. No name is told: people type their password into the wrong field.
+    fn tell_refused(&self, operation: &'static str, error: &GrantError, address: Option<IpAddr>) {
+        let reason = error.reason();
+        let refused = Audit::Refused { what: operation, reason, subject: None, route: None, id: None, address };
+        self.telemetry.audit(self.clock.now(), &refused);
+        // Where it is nobody's fault outside, the client learns no more than that it should come again.
+        match error {
+            GrantError::Store(_) => {
+                self.telemetry.metrics.store_error(operation);
+                self.telemetry.metrics.set_store_up(false);
+                tracing::error!(operation, %error, "the store of sessions does not answer");
+            }
+            GrantError::Users(_) | GrantError::Signing(_) => tracing::error!(operation, %error, "a grant failed"),
+            _ => {}
+        }
+    }
+
+    /// Nothing is issued that the audit log could not tell of.
+    fn ask_for_record(&self) -> Result<(), GrantError> {
+        if self.telemetry.has_room() { Ok(()) } else { Err(GrantError::Unlogged) }
+    }
+
+    /// Tells that the store answered.
+    fn tell_store_up(&self) {
+        self.telemetry.metrics.set_store_up(true);
+    }
+}
+
+/// The client of every token while no client is registered: the one public client of the tutorials.
+pub const PUBLIC_CLIENT: &str = "public";

@@ -1,0 +1,188 @@
+//! The refresh grant (RFC 6749 §6), with rotation and detection of reuse (RFC 9700 §4.14.2).
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::mint::Life;
+use super::{GrantError, Grants, Minted};
+use crate::base::Timestamp;
+use crate::keys::KeyNumber;
+use crate::revocation::{Family, Presented, Sid, Step, Swap, Terms};
+use crate::telemetry::Audit;
+use crate::tokens::verify::MAX_LEEWAY;
+use crate::tokens::{RefreshToken, ScopeSet};
+use crate::users::User;
+
+impl Grants {
+    /// Answers a refresh token with its successor and a fresh access token.
+    ///
+    /// # Errors
+    /// [`GrantError::InvalidRefreshToken`] for what is not, or no longer, a session's; [`GrantError::ReusedRefreshToken`]
+    /// where the session was ended because of it.
+    pub async fn refresh(
+        &self,
+        text: &str,
+        scope: Option<&ScopeSet>,
+        from: Option<IpAddr>,
+    ) -> Result<Minted, GrantError> {
+        let result = self.try_refresh(text, scope, from).await;
+        match &result {
+            // Reuse has a record of its own.
+            Ok(_) | Err(GrantError::ReusedRefreshToken) => {}
+            Err(error) => self.tell_refused("refresh", error, from),
+        }
+        result
+    }
+
+    async fn try_refresh(
+        &self,
+        text: &str,
+        scope: Option<&ScopeSet>,
+        from: Option<IpAddr>,
+    ) -> Result<Minted, GrantError> {
+        self.ask_for_record()?;
+        let token = RefreshToken::read(text, &self.server_keys).map_err(|_| GrantError::InvalidRefreshToken)?;
+        let sid = Sid::of(&token.family);
+        let store = self.revocations.store();
+        let mut stored = store.family(sid).await?.ok_or(GrantError::InvalidRefreshToken)?;
+        loop {
+            let now = self.clock.now();
+            let attempt = Attempt { token, sid, from, now };
+            match self.advance(&attempt, &stored, scope).await? {
+                Advanced::Done(minted) => return Ok(minted),
+                // Somebody else moved the session on meanwhile: what was current is a predecessor now, judged anew.
+                Advanced::Lost(Some(current)) => stored = current,
+                Advanced::Lost(None) => return Err(GrantError::InvalidRefreshToken),
+            }
+        }
+    }
+
+    async fn advance(
+        &self,
+        attempt: &Attempt,
+        stored: &Family,
+        scope: Option<&ScopeSet>,
+    ) -> Result<Advanced, GrantError> {
+        let Attempt { token, sid, from, now } = *attempt;
+        let presented = Presented { generation: token.generation, key_number: token.key, from, at: now };
+        let terms = Terms {
+            grace: self.settings.refresh_grace,
+            idle: self.settings.refresh_idle,
+            key_number: self.server_keys.current(),
+        };
+        let (next, told) = match stored.present(&presented, &terms) {
+            Step::Rotate(next) | Step::Ahead(next) => (next, Told::Rotated),
+            Step::Repeat { next, first } => (next, Told::Repeated { first }),
+            Step::Refused(_) => return Err(GrantError::InvalidRefreshToken),
+            Step::Reuse { cause, .. } => {
+                self.revocations.revoke_session(sid, self.issuer.issuer(), MAX_LEEWAY).await?;
+                let audit = Audit::Reused {
+                    subject: &stored.subject,
+                    client: stored.client.as_deref(),
+                    sid: &sid.to_string(),
+                    cause: cause.as_str(),
+                    address: from,
+                };
+                self.telemetry.audit(now, &audit);
+                return Err(GrantError::ReusedRefreshToken);
+            }
+        };
+        // All that can refuse comes before the rotation: a refused request must not use the token up.
+        let user = self.live_user(&stored.subject).await?;
+        let scope = narrowed(&stored.scope, &user, scope)?;
+        let life = self.life(&user.username, now);
+        let next = next.issued(life.expires_at);
+        let successor =
+            RefreshToken { key: KeyNumber(next.key_number.0), family: token.family, generation: next.generation };
+        let successor = successor.write(&self.server_keys).ok_or(GrantError::InvalidRefreshToken)?;
+        let mint = Mint { user: &user, scope, life, sid, successor, told };
+        if next == *stored {
+            return self.mint(attempt, stored, mint).map(Advanced::Done);
+        }
+        let swapped = self.revocations.store().swap(sid, stored, next).await?;
+        self.tell_store_up();
+        match swapped {
+            Swap::Done => self.mint(attempt, stored, mint).map(Advanced::Done),
+            Swap::Lost(current) => Ok(Advanced::Lost(current)),
+        }
+    }
+
+    fn mint(&self, attempt: &Attempt, stored: &Family, mint: Mint<'_>) -> Result<Minted, GrantError> {
+        let sid = mint.sid.to_string();
+        let issued = self.access_token(mint.user, &mint.scope, &sid, mint.life)?;
+        let (subject, client, jti) = (stored.subject.as_str(), stored.client.as_deref(), issued.token_id.as_str());
+        let audit = match mint.told {
+            Told::Rotated => Audit::Refreshed {
+                subject,
+                client,
+                sid: &sid,
+                jti,
+                scope: &mint.scope.to_string(),
+                address: attempt.from,
+            },
+            Told::Repeated { first } => {
+                Audit::Repeated { subject, client, sid: &sid, jti, address: attempt.from, first_address: first }
+            }
+        };
+        self.telemetry.audit(attempt.now, &audit);
+        Ok(Minted {
+            access_token: issued.token,
+            expires_in: self.settings.access_ttl,
+            refresh_token: mint.successor,
+            scope: mint.scope,
+        })
+    }
+
+    /// The session's user, who may have been disabled or deleted since.
+    async fn live_user(&self, subject: &str) -> Result<Arc<User>, GrantError> {
+        let user = self.users.find(subject).await?;
+        user.filter(|user| !user.disabled).ok_or(GrantError::InvalidRefreshToken)
+    }
+}
+
+/// One presentation of a refresh token.
+#[derive(Clone, Copy)]
+struct Attempt {
+    token: RefreshToken,
+    sid: Sid,
+    from: Option<IpAddr>,
+    now: Timestamp,
+}
+
+struct Mint<'a> {
+    user: &'a User,
+    scope: ScopeSet,
+    life: Life,
+    sid: Sid,
+    successor: String,
+    told: Told,
+}
+
+/// What the audit log says of it.
+#[derive(Clone, Copy)]
+enum Told {
+    Rotated,
+    /// The answer to a rotation was given again; who asked first.
+    Repeated {
+        first: Option<IpAddr>,
+    },
+}
+
+enum Advanced {
+    Done(Minted),
+    Lost(Option<Family>),
+}
+
+/// What this refresh grants: of the session's scopes those the user still has, and of these what was asked for, which must
+/// not exceed the session's (RFC 6749 §6). The session itself keeps its scopes.
+fn narrowed(session: &ScopeSet, user: &User, asked: Option<&ScopeSet>) -> Result<ScopeSet, GrantError> {
+    let available = session.intersection(&user.scopes);
+    match asked {
+        None => Ok(available),
+        Some(asked) if !session.contains_all(asked) => Err(GrantError::InvalidScope),
+        Some(asked) => {
+            let granted = asked.intersection(&available);
+            if granted.is_empty() { Err(GrantError::InvalidScope) } else { Ok(granted) }
+        }
+    }
+}

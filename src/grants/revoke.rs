@@ -1,0 +1,86 @@
+//! Revocation (RFC 7009).
+
+use std::net::IpAddr;
+
+use super::{GrantError, Grants};
+use crate::revocation::{Mark, MarkKind, Sid};
+use crate::telemetry::Audit;
+use crate::tokens::verify::MAX_LEEWAY;
+use crate::tokens::{RefreshToken, Verified, VerifyError};
+
+impl Grants {
+    /// Revokes an access token, or a refresh token with its session. Durable when it returns. What is not a live token of
+    /// ours is none that anybody could use, so it is no error (RFC 7009 §2.2).
+    ///
+    /// # Errors
+    /// [`GrantError::Store`] if the mark could not be made durable: never answered 200.
+    pub async fn revoke(&self, text: &str, from: Option<IpAddr>) -> Result<(), GrantError> {
+        let revoked = if text.starts_with(RefreshToken::PREFIX) {
+            self.revoke_refresh_token(text, from).await
+        } else {
+            self.revoke_access_token(text, from).await
+        };
+        if let Err(error) = &revoked {
+            self.tell_refused("revoke", error, from);
+        }
+        revoked
+    }
+
+    async fn revoke_refresh_token(&self, text: &str, from: Option<IpAddr>) -> Result<(), GrantError> {
+        let Ok(token) = RefreshToken::read(text, &self.server_keys) else { return Ok(()) };
+        self.end_session(Sid::of(&token.family), None, from).await
+    }
+
+    async fn revoke_access_token(&self, text: &str, from: Option<IpAddr>) -> Result<(), GrantError> {
+        // Only a token whose signature verifies is marked: otherwise anybody could fill the list, or revoke by a guessed jti.
+        let verified = match self.verifier.verify_uncached(text) {
+            Ok(verified) => verified,
+            Err(rejected) if rejected.error == VerifyError::WrongType => return Err(GrantError::UnsupportedTokenType),
+            Err(_) => return Ok(()),
+        };
+        let now = self.clock.now();
+        let claims = verified.claims();
+        let until = claims.expires_at.plus(MAX_LEEWAY);
+        if now < until {
+            self.revocations
+                .mark(Mark {
+                    kind: MarkKind::Jti,
+                    issuer: claims.issuer.to_string(),
+                    value: verified.identifier().to_owned(),
+                    expires_at: until,
+                    issued_before: None,
+                })
+                .await?;
+            self.tell_store_up();
+            self.tell_revoked("token", Some(&verified), None, from);
+        }
+        // A session outlives its access tokens, so logging out with an expired one ends it all the same.
+        match claims.session.as_deref().and_then(Sid::parse) {
+            Some(sid) if self.settings.cascade => self.end_session(sid, Some(&verified), from).await,
+            _ => Ok(()),
+        }
+    }
+
+    async fn end_session(&self, sid: Sid, by: Option<&Verified>, from: Option<IpAddr>) -> Result<(), GrantError> {
+        let known = self.revocations.revoke_session(sid, self.issuer.issuer(), MAX_LEEWAY).await?;
+        self.tell_store_up();
+        if known {
+            self.tell_revoked("session", by, Some(sid), from);
+        }
+        Ok(())
+    }
+
+    fn tell_revoked(&self, kind: &'static str, token: Option<&Verified>, sid: Option<Sid>, address: Option<IpAddr>) {
+        let claims = token.map(Verified::claims);
+        let sid = sid.map(|sid| sid.to_string());
+        let audit = Audit::Revoked {
+            kind,
+            subject: claims.map(|claims| &*claims.subject),
+            client: claims.and_then(|claims| claims.client.as_deref()),
+            sid: sid.as_deref().or(claims.and_then(|claims| claims.session.as_deref())),
+            jti: claims.and_then(|claims| claims.token_id.as_deref()),
+            address,
+        };
+        self.telemetry.audit(self.clock.now(), &audit);
+    }
+}
