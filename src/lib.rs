@@ -24,3 +24,5 @@ pub mod users;
 // Floor 3
 pub mod gate;
 pub mod grants;
+// Floor 4
+pub mod endpoints;

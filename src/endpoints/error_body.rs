@@ -1,0 +1,123 @@
+//! Errors of the OAuth endpoints (RFC 6749 §5.2), with FastAPI's `detail` beside.
+
+use serde_json::json;
+
+use super::Reply;
+use crate::grants::GrantError;
+use crate::policy::Reason;
+
+/// What went wrong, as a client may know it. Texts are fixed: nothing of the input is ever echoed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OAuthError {
+    /// 400 `invalid_request`: what is wrong with the request itself.
+    InvalidRequest(&'static str),
+    /// 413 `invalid_request`: the body is over the limit.
+    BodyTooLarge,
+    /// 408 `invalid_request`: the body did not arrive in time.
+    BodyTooSlow,
+    /// 400 `invalid_grant`.
+    InvalidGrant(&'static str),
+    /// 400 `unsupported_grant_type`.
+    UnsupportedGrantType,
+    /// 400 `invalid_scope`.
+    InvalidScope,
+    /// 400 `unsupported_token_type` (RFC 7009 §2.2.1).
+    UnsupportedTokenType,
+    /// 503 `temporarily_unavailable`: there is no room to hash, or to log.
+    Overloaded,
+    /// 503 `temporarily_unavailable`: a store is down.
+    StoreUnavailable,
+    /// 500 `server_error`.
+    Server,
+}
+
+impl OAuthError {
+    /// The registered error code.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::InvalidRequest(_) | Self::BodyTooLarge | Self::BodyTooSlow => "invalid_request",
+            Self::InvalidGrant(_) => "invalid_grant",
+            Self::UnsupportedGrantType => "unsupported_grant_type",
+            Self::InvalidScope => "invalid_scope",
+            Self::UnsupportedTokenType => "unsupported_token_type",
+            Self::Overloaded | Self::StoreUnavailable => "temporarily_unavailable",
+            Self::Server => "server_error",
+        }
+    }
+
+    /// The reason code of log, metric and audit.
+    #[must_use]
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::InvalidRequest(_) | Self::BodyTooSlow => Reason::MalformedRequest.as_str(),
+            Self::BodyTooLarge => Reason::TooLarge.as_str(),
+            Self::InvalidGrant(_) => "invalid-grant",
+            Self::UnsupportedGrantType => "unsupported-grant-type",
+            Self::InvalidScope => "invalid-scope",
+            Self::UnsupportedTokenType => "unsupported-token-type",
+            Self::Overloaded => Reason::Overloaded.as_str(),
+            Self::StoreUnavailable => Reason::StoreUnavailable.as_str(),
+            Self::Server => "internal",
+        }
+    }
+
+    const fn status(self) -> u16 {
+        match self {
+            Self::BodyTooLarge => 413,
+            Self::BodyTooSlow => 408,
+            Self::Overloaded | Self::StoreUnavailable => 503,
+            Self::Server => 500,
+            _ => 400,
+        }
+    }
+
+    const fn description(self) -> &'static str {
+        match self {
+            Self::InvalidRequest(text) | Self::InvalidGrant(text) => text,
+            Self::BodyTooLarge => "The request body is too large",
+            Self::BodyTooSlow => "The request body did not arrive in time",
+            Self::UnsupportedGrantType => "This grant type is not supported",
+            Self::InvalidScope => "The requested scope is invalid or not granted to this user",
+            Self::UnsupportedTokenType => "Tokens of this kind cannot be revoked here",
+            Self::Overloaded | Self::StoreUnavailable => "Authentication temporarily unavailable",
+            Self::Server => "Internal error",
+        }
+    }
+
+    /// The reply. Without `WWW-Authenticate`: clients that see one do not read the body.
+    #[must_use]
+    pub fn reply(self) -> Reply {
+        let text = self.description();
+        let body = json!({ "error": self.code(), "error_description": text, "detail": text });
+        let reply = Reply::json(self.status(), &body).with_reason(self.reason());
+        match self {
+            Self::Overloaded => reply.with_header("Retry-After", "1"),
+            Self::StoreUnavailable => reply.with_header("Retry-After", "5"),
+            _ => reply,
+        }
+    }
+
+    /// The reply as FastAPI's tutorial gives it: 401, which wants a challenge (RFC 9110 §15.5.2). Clients that look at the
+    /// challenge first do not read the body.
+    #[must_use]
+    pub fn reply_as_401(self) -> Reply {
+        Reply { status: 401, ..self.reply() }.with_header("WWW-Authenticate", "Bearer")
+    }
+}
+
+impl From<GrantError> for OAuthError {
+    fn from(error: GrantError) -> Self {
+        match error {
+            GrantError::WrongLogin => Self::InvalidGrant("Incorrect username or password"),
+            GrantError::InvalidRefreshToken | GrantError::ReusedRefreshToken => {
+                Self::InvalidGrant("Invalid refresh token")
+            }
+            GrantError::InvalidScope => Self::InvalidScope,
+            GrantError::UnsupportedTokenType => Self::UnsupportedTokenType,
+            GrantError::Busy(_) | GrantError::Unlogged => Self::Overloaded,
+            GrantError::Store(_) | GrantError::Users(_) => Self::StoreUnavailable,
+            GrantError::Signing(_) => Self::Server,
+        }
+    }
+}

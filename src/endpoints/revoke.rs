@@ -1,0 +1,25 @@
+//! `POST /revoke-token` (RFC 7009).
+
+use serde_json::json;
+
+use super::parameters::{Parameters, Sources};
+use super::{Exchange, OAuthError, Reply};
+use crate::grants::Grants;
+
+pub(super) async fn answer(grants: &Grants, exchange: &Exchange<'_>, in_query: bool) -> Result<Reply, OAuthError> {
+    let sources = Sources { in_query: in_query.then_some("token"), ..SOURCES };
+    let parameters = Parameters::read(exchange, sources).await?;
+    if parameters.from_query {
+        grants.telemetry.metrics.deprecated_request("query_token");
+    }
+    // `token_type_hint` is not looked at: the token itself says what it is (RFC 7009 §2.1).
+    let token = parameters.value("token").ok_or(OAuthError::InvalidRequest("token is missing"))?;
+    grants.revoke(token, exchange.from).await?;
+    Ok(Reply::json(200, &json!({ "message": "Token revoked" })))
+}
+
+const SOURCES: Sources = Sources {
+    reads: &["token", "token_type_hint", "client_id", "client_secret", "refresh_token", "username", "password"],
+    in_query: None,
+    json: true,
+};

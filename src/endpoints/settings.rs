@@ -1,0 +1,16 @@
+//! Which endpoints there are, and where.
+
+/// The `endpoints` section and what `wire` says of these endpoints. A path is `None` where the endpoint is switched off; the prefix is already in front.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Token endpoint (RFC 6749 §3.2).
+    pub token: Option<String>,
+    /// The tutorials' refresh endpoint.
+    pub refresh: Option<String>,
+    /// Revocation endpoint (RFC 7009 §2).
+    pub revoke: Option<String>,
+    /// Whether `?refresh_token=` and `?token=` are read, as the tutorials send them.
+    pub query_tokens: bool,
+    /// Whether a failed login or refresh is answered 401 with a challenge, for clients that compare the status.
+    pub failed_grant_is_401: bool,
+}
