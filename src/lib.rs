@@ -26,3 +26,5 @@ pub mod gate;
 pub mod grants;
 // Floor 4
 pub mod endpoints;
+// Floor 5
+pub mod proxy;

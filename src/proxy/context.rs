@@ -1,0 +1,74 @@
+//! What a request carries from phase to phase.
+
+use std::sync::Arc;
+
+use http::{HeaderName, HeaderValue};
+
+use super::Site;
+use crate::base::Stopwatch;
+use crate::endpoints::Endpoint;
+use crate::gate::Permit;
+use crate::policy::Reason;
+use crate::telemetry::Held;
+use crate::tokens::Verified;
+
+/// The state of one request, and the one configuration it sees.
+pub struct Context {
+    /// Taken once; a reload meanwhile does not concern this request.
+    pub site: Arc<Site>,
+    /// Since the request was received.
+    pub received: Stopwatch,
+    /// `X-Request-Id`.
+    pub id: String,
+    /// What the upstream is told of the client: address, scheme and host, as they are here. What a client says of itself
+    /// was taken out.
+    pub forwarded: Vec<(&'static str, HeaderValue)>,
+    /// `traceparent`, if the request brought none.
+    pub traceparent: Option<String>,
+    /// How far it is.
+    pub state: State,
+    /// What was found out on the way, for the log.
+    pub noted: Noted,
+    /// Counted as long as this lives.
+    pub in_flight: Held,
+}
+
+/// How far a request is. There is no state in which something is forwarded without a permit.
+pub enum State {
+    /// Nothing is decided.
+    Received,
+    /// Answered here: refused, or by one of doorward's own endpoints.
+    Answered,
+    /// May go upstream.
+    Permitted {
+        /// The proof.
+        permit: Permit,
+        /// Headers that tell the upstream who asks, for every attempt anew.
+        identity: Vec<(HeaderName, HeaderValue)>,
+    },
+}
+
+/// What the access log and the metrics want to know.
+#[derive(Default)]
+pub struct Noted {
+    /// The endpoint, if it was one of doorward's own.
+    pub endpoint: Option<Endpoint>,
+    /// Index of the route; `None` for the default.
+    pub route: Option<usize>,
+    /// Why it was refused.
+    pub refused: Option<Reason>,
+    /// Why one of doorward's own endpoints refused.
+    pub own_reason: Option<&'static str>,
+    /// Whose token it was.
+    pub verified: Option<Arc<Verified>>,
+    /// Time the decision took.
+    pub decision: Option<std::time::Duration>,
+    /// Since the upstream was asked.
+    pub asked: Option<Stopwatch>,
+    /// Until the upstream answered.
+    pub answered: Option<std::time::Duration>,
+    /// What went wrong with the upstream.
+    pub upstream_error: Option<&'static str>,
+    /// How often a connection was tried.
+    pub attempts: usize,
+}

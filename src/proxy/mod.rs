@@ -1,0 +1,24 @@
+//! The only place that knows Pingora's proxy: one file a phase, each a line in [`service`].
+
+pub mod context;
+pub mod facts;
+pub mod failure;
+pub mod forwarded;
+pub mod framing;
+pub mod labels;
+pub mod logging;
+pub mod own;
+pub mod request;
+pub mod request_id;
+pub mod respond;
+pub mod service;
+pub mod settings;
+pub mod site;
+pub mod target;
+pub mod upstream;
+pub mod upstream_request;
+
+pub use service::Door;
+pub use settings::{AuthorizationMode, IdentityHeader, UpstreamSettings, UpstreamUrl};
+pub use site::Site;
+pub use upstream::Upstream;

@@ -1,0 +1,67 @@
+//! Writing a reply of doorward's own.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Method;
+use pingora::http::ResponseHeader;
+use pingora::proxy::Session;
+
+use crate::endpoints::Reply;
+use crate::gate::Denial;
+use crate::policy::Reason;
+
+/// Writes `reply`, and leaves the connection usable where the request's body is small enough to be read and thrown away.
+///
+/// # Errors
+/// Pingora's, if the client has gone.
+pub async fn write(session: &mut Session, reply: Reply) -> pingora::Result<()> {
+    let mut header = ResponseHeader::build(reply.status, Some(reply.headers.len() + 1))?;
+    for (name, value) in reply.headers {
+        header.insert_header(name, value)?;
+    }
+    header.insert_header("Content-Length", reply.body.len())?;
+    let without_body = session.req_header().method == Method::HEAD || reply.body.is_empty();
+    prepare_unread_body(session);
+    session.write_response_header(Box::new(header), without_body).await?;
+    if !without_body {
+        session.write_response_body(Some(Bytes::from(reply.body)), true).await?;
+    }
+    // With bytes unread the kernel answers the close with a reset, which can overtake the reply. What a client still sends
+    // is thrown away for a moment; whether that works out is its own affair.
+    let _ = session.as_downstream_mut().drain_request_body().await;
+    Ok(())
+}
+
+/// A refusal as a reply; `insufficient_scope` is the status of one for want of scopes.
+#[must_use]
+pub fn refusal(denial: &Denial, insufficient_scope: u16) -> Reply {
+    let status = if denial.reason == Reason::InsufficientScope { insufficient_scope } else { denial.status() };
+    let mut reply = Reply::json(status, &denial.body()).with_reason(denial.reason.as_str());
+    reply.headers.retain(|(name, _)| *name != "Pragma");
+    if let Some(challenge) = denial.challenge() {
+        reply = reply.with_header("WWW-Authenticate", challenge);
+    }
+    if let Some(allow) = &denial.allow {
+        reply = reply.with_header("Allow", allow.as_str());
+    }
+    if let Some(seconds) = denial.retry_after() {
+        reply = reply.with_header("Retry-After", seconds.to_string());
+    }
+    reply
+}
+
+fn prepare_unread_body(session: &mut Session) {
+    let declared = session.get_header("content-length").and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    let downstream = session.as_downstream_mut();
+    downstream.set_total_drain_timeout(Some(DRAIN_TIME));
+    if declared.is_some_and(|length| length <= SMALL_BODY) {
+        downstream.set_close_on_response_before_downstream_finish(false);
+    }
+}
+
+/// A body up to this is read to the end, so that the connection can be kept.
+const SMALL_BODY: u64 = 64 * 1024;
+
+/// For how long an unread body is read and thrown away.
+const DRAIN_TIME: Duration = Duration::from_secs(2);

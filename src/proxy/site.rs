@@ -1,0 +1,31 @@
+//! All that answers requests under one reading of the configuration.
+
+use std::sync::Arc;
+
+use super::labels::Labels;
+use super::{AuthorizationMode, Upstream};
+use crate::endpoints::Endpoints;
+use crate::gate::Gate;
+use crate::policy::HeaderPlan;
+
+/// Built off the request path and swapped whole. A request takes one at its first phase and keeps it, so it never sees two
+/// policies.
+#[derive(Debug)]
+pub struct Site {
+    /// Decides.
+    pub gate: Arc<Gate>,
+    /// Doorward's own endpoints.
+    pub endpoints: Endpoints,
+    /// Where the rest goes.
+    pub upstream: Arc<Upstream>,
+    /// Which headers are taken out and put in.
+    pub headers: HeaderPlan,
+    /// What becomes of `Authorization`.
+    pub authorization: AuthorizationMode,
+    /// What a request without the scopes of its route is answered.
+    pub insufficient_scope_status: u16,
+    /// What clients use to reach this: `http` or `https`.
+    pub scheme: &'static str,
+    /// The labels of this policy's routes.
+    pub labels: Labels,
+}

@@ -1,0 +1,44 @@
+//! The request as it goes upstream; made anew for every attempt.
+
+use http::HeaderName;
+use http::header::AUTHORIZATION;
+use pingora::http::RequestHeader;
+use pingora::{Error, ErrorType};
+
+use super::AuthorizationMode;
+use super::context::{Context, State};
+
+/// Takes out what the upstream must not believe and puts in who asks.
+///
+/// This runs after Pingora has dropped what `Connection` names, so a client cannot have our headers dropped.
+///
+/// # Errors
+/// 500 without a permit: a mistake in the order of phases must end here, not at the upstream.
+pub fn filter(received: &RequestHeader, request: &mut RequestHeader, context: &Context) -> pingora::Result<()> {
+    let State::Permitted { identity, .. } = &context.state else {
+        return Error::e_explain(ErrorType::HTTPStatus(500), "no permit");
+    };
+    let site = &context.site;
+    let forbidden: Vec<HeaderName> =
+        request.headers.keys().filter(|name| site.headers.strips(name.as_str())).cloned().collect();
+    for name in &forbidden {
+        request.remove_header(name);
+    }
+    match (site.authorization, received.headers.get(AUTHORIZATION)) {
+        // Once more: a client that names it in `Connection` has it dropped on the way, and what was checked must arrive.
+        (AuthorizationMode::Pass, Some(checked)) => request.insert_header(AUTHORIZATION, checked.clone())?,
+        (AuthorizationMode::Pass, None) => {}
+        (AuthorizationMode::Strip, _) => drop(request.remove_header(&AUTHORIZATION)),
+    }
+    for (name, value) in identity {
+        request.insert_header(name.clone(), value.clone())?;
+    }
+    for (name, value) in &context.forwarded {
+        request.insert_header(*name, value.clone())?;
+    }
+    request.insert_header("X-Request-Id", context.id.as_str())?;
+    if let Some(traceparent) = &context.traceparent {
+        request.insert_header("traceparent", traceparent.as_str())?;
+    }
+    Ok(())
+}
