@@ -27,4 +27,5 @@ pub mod grants;
 // Floor 4
 pub mod endpoints;
 // Floor 5
+pub mod admin;
 pub mod proxy;
