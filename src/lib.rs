@@ -29,3 +29,5 @@ pub mod endpoints;
 // Floor 5
 pub mod admin;
 pub mod proxy;
+// Floor 6
+pub mod config;

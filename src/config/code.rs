@@ -1,0 +1,111 @@
+//! What can be wrong with a configuration: one closed list.
+
+use std::fmt;
+
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])+ $name:ident = $code:literal,)+) => {
+        /// Kind of a problem. The codes are a contract: they may be added to, never renamed.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl Code {
+            /// Every code there is.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// The code as it is printed, in kebab-case.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $code,)+
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    /// A file cannot be read, or is no regular file.
+    Unreadable = "unreadable",
+    /// A file is longer than it may be.
+    TooLarge = "too-large",
+    /// The document is not UTF-8.
+    NotUtf8 = "not-utf8",
+    /// The document is not YAML.
+    Syntax = "syntax",
+    /// There is a second document behind a `---`.
+    SeveralDocuments = "several-documents",
+    /// Nested deeper, or blown up further by aliases, than anybody writes.
+    TooComplex = "too-complex",
+    /// A YAML tag (`!name`).
+    Tag = "tag",
+    /// A key stands twice in one mapping.
+    DuplicateKey = "duplicate-key",
+    /// A key that does not exist here.
+    UnknownKey = "unknown-key",
+    /// A key that must be given is not.
+    MissingKey = "missing-key",
+    /// Text for a number, a list for a mapping and the like.
+    WrongType = "wrong-type",
+    /// None of the words that may stand here.
+    UnknownWord = "unknown-word",
+    /// Not a duration such as `15m`.
+    BadDuration = "bad-duration",
+    /// A number, duration or length below or above what is allowed.
+    OutOfRange = "out-of-range",
+    /// Not an address to listen on.
+    BadAddress = "bad-address",
+    /// Not a URL that can be used here.
+    BadUrl = "bad-url",
+    /// Not a path that can be used here.
+    BadPath = "bad-path",
+    /// Not the name of a header, or of one that must not be touched.
+    BadHeader = "bad-header",
+    /// Not a scope (RFC 6749 §3.3).
+    BadScope = "bad-scope",
+    /// Not an HTTP method.
+    BadMethod = "bad-method",
+    /// Empty, too long or with characters that a name cannot have.
+    BadName = "bad-name",
+    /// A name that doorward uses itself.
+    ReservedName = "reserved-name",
+    /// An empty list where it could be read as "everybody" or "nobody".
+    EmptyList = "empty-list",
+    /// The same value twice where each must differ.
+    Duplicate = "duplicate",
+    /// Two keys that exclude each other.
+    Contradiction = "contradiction",
+    /// A variable that the environment does not have.
+    UnsetVariable = "unset-variable",
+    /// A `${` that does not begin `${NAME}` or `${NAME:-default}`.
+    BadInterpolation = "bad-interpolation",
+    /// A secret that is not exactly one of the value, `{ env: NAME }` and `{ file: PATH }`.
+    BadSecretSource = "bad-secret-source",
+    /// A secret that is short, guessable, or known from a tutorial.
+    WeakSecret = "weak-secret",
+    /// One key for two purposes.
+    KeyReused = "key-reused",
+    /// A file with a key or secret that others may read or write.
+    OpenPermissions = "open-permissions",
+    /// A file that holds no key that can be used.
+    BadKey = "bad-key",
+    /// Two routes that some request matches with equal precedence.
+    RouteTie = "route-tie",
+    /// A route that no request can reach.
+    RouteUnreachable = "route-unreachable",
+    /// A password hash that cannot be checked; a warning, this user cannot log in.
+    BadHash = "bad-hash",
+    /// No users at all; a warning.
+    NoUsers = "no-users",
+    /// Sessions and revocations are lost at a restart; a warning.
+    VolatileStore = "volatile-store",
+    /// Clients reach doorward by an address it cannot know; a warning.
+    NoPublicUrl = "no-public-url",
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.as_str())
+    }
+}

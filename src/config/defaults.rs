@@ -1,0 +1,102 @@
+//! What holds where the configuration says nothing. `config.example.yaml` shows each, and a test compares the two.
+
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::time::Duration;
+
+/// `server.listen`: loopback, so that nothing is open to the network before somebody says so.
+pub const LISTEN: SocketAddr = loopback(8080);
+
+/// `admin.listen`: metrics tell who uses what, so loopback too; a pod sets `0.0.0.0` for its probes.
+pub const ADMIN_LISTEN: SocketAddr = loopback(9090);
+
+/// `server.shutdown.lame_duck`: what load balancers take to see `/readyz` fail.
+pub const LAME_DUCK: Duration = Duration::from_secs(5);
+
+/// `server.shutdown.drain`: with the above exactly Kubernetes' `terminationGracePeriodSeconds` of 30 s.
+pub const DRAIN: Duration = Duration::from_secs(25);
+
+/// `data_dir`.
+pub const DATA_DIR: &str = "./data";
+
+/// `upstream.connect_timeout`: the upstream is next door; a second is a lost SYN and its repetition.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// `upstream.read_timeout`: the same as nginx and most load balancers before us.
+pub const READ_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// `upstream.idle_timeout`: uvicorn closes idle connections after 5 s; reusing one in that moment is a 502.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// `upstream.identity_headers`: the names oauth2-proxy made common, and two of our own.
+pub const IDENTITY_HEADERS: [(&str, &str); 6] = [
+    ("X-Forwarded-User", "sub"),
+    ("X-Forwarded-Email", "email"),
+    ("X-Forwarded-Groups", "roles"),
+    ("X-Forwarded-Preferred-Username", "preferred_username"),
+    ("X-Doorward-Scopes", "scope"),
+    ("X-Doorward-Issuer", "iss"),
+];
+
+/// `tokens.typ` in compat: verifiers that insist on `JWT` exist, none that insists on `at+jwt` among the tutorials'.
+pub const TYP: &str = "JWT";
+
+/// `tokens.access_ttl`: a stolen token that nobody noticed is dead after this.
+pub const ACCESS_TTL: Duration = Duration::from_mins(15);
+
+/// `tokens.refresh_ttl`: who uses an application once a month still logs in.
+pub const REFRESH_TTL: Duration = Duration::from_hours(30 * 24);
+
+/// `tokens.refresh_idle`: a session nobody has used for a week is over.
+pub const REFRESH_IDLE: Duration = Duration::from_hours(7 * 24);
+
+/// `tokens.refresh_grace`: a second tab, or a client that lost the answer and tries again.
+pub const REFRESH_GRACE: Duration = Duration::from_secs(10);
+
+/// `tokens.leeway`: clocks that are set by NTP differ by less.
+pub const LEEWAY: Duration = Duration::from_secs(30);
+
+/// `tokens.claims`: what `upstream.identity_headers` shows by default.
+pub const CLAIMS: [&str; 2] = ["email", "roles"];
+
+/// `users.file`.
+pub const USERS_FILE: &str = "users.yaml";
+
+/// `users.hashing.queue`: at 50 ms a hash, the last waits under two seconds on one core.
+pub const HASHING_QUEUE: u64 = 32;
+
+/// `revocation.cache.capacity`: about 10 MiB.
+pub const CACHE_CAPACITY: u64 = 100_000;
+
+/// `revocation.cache.ttl`: answers end with the view's changes anyway; this frees those of tokens no longer used.
+pub const CACHE_TTL: Duration = Duration::from_secs(30);
+
+/// `revocation.cascade`: RFC 7009 §2.1 leaves it open; who ends one token by its own has usually another in use.
+pub const CASCADE: bool = false;
+
+/// `endpoints.prefix`.
+pub const PREFIX: &str = "";
+
+/// `endpoints.token`: what the tutorials' clients call.
+pub const TOKEN_PATH: &str = "/token";
+
+/// `endpoints.refresh`.
+pub const REFRESH_PATH: &str = "/refresh-token";
+
+/// `endpoints.revoke`.
+pub const REVOKE_PATH: &str = "/revoke-token";
+
+/// `wire.query_tokens` in compat: the tutorials send tokens in the query string.
+pub const QUERY_TOKENS: bool = true;
+
+/// `wire.token_error_status`: OAuth clients read the body of a 400 (RFC 6749 §5.2), and FastAPI's own tutorial answers it.
+pub const TOKEN_ERROR_STATUS: u64 = 400;
+
+/// `wire.insufficient_scope_status`: RFC 6750 §3.1; the tutorials answer 401.
+pub const INSUFFICIENT_SCOPE_STATUS: u16 = 403;
+
+/// `telemetry.access_log`.
+pub const ACCESS_LOG: bool = true;
+
+const fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))
+}

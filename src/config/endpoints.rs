@@ -1,0 +1,94 @@
+//! `endpoints` and `wire`.
+
+use super::code::Code;
+use super::defaults;
+use super::field::Field;
+use super::problem::Position;
+use super::section::Section;
+use crate::endpoints::Settings;
+
+/// What `wire` says.
+#[derive(Clone, Copy)]
+pub(super) struct Wire {
+    /// Whether tokens are read from the query.
+    query_tokens: bool,
+    /// Whether a failed login or refresh is answered 401.
+    failed_grant_is_401: bool,
+    /// What a request without the scopes of its route is answered.
+    pub(super) insufficient_scope_status: u16,
+}
+
+/// `endpoints`.
+pub(super) fn endpoints(section: &Section<'_>, wire: Wire) -> Settings {
+    let prefix =
+        section.field("prefix").and_then(|field| prefix(&field)).unwrap_or_else(|| defaults::PREFIX.to_owned());
+    let mut taken = Vec::new();
+    let mut endpoint = |key, default| path(section, key, default, &mut taken).map(|path| format!("{prefix}{path}"));
+    Settings {
+        token: endpoint("token", defaults::TOKEN_PATH),
+        refresh: endpoint("refresh", defaults::REFRESH_PATH),
+        revoke: endpoint("revoke", defaults::REVOKE_PATH),
+        query_tokens: wire.query_tokens,
+        failed_grant_is_401: wire.failed_grant_is_401,
+    }
+}
+
+/// `wire`.
+pub(super) fn wire(section: &Section<'_>) -> Wire {
+    let query_tokens = section.nullable("query_tokens").and_then(|field| field.flag());
+    let status = section.integer("token_error_status", defaults::TOKEN_ERROR_STATUS, 400..=401);
+    let without_scopes = section.field("insufficient_scope_status").and_then(|field| {
+        let status = field.integer(0..=u64::MAX)?;
+        let known = [403_u16, 401].into_iter().find(|known| u64::from(*known) == status);
+        known.or_else(|| field.refuse(Code::OutOfRange, "is neither 403 nor 401", "403 is what OAuth clients expect"))
+    });
+    Wire {
+        query_tokens: query_tokens.unwrap_or(defaults::QUERY_TOKENS),
+        failed_grant_is_401: status == 401,
+        insufficient_scope_status: without_scopes.unwrap_or(defaults::INSUFFICIENT_SCOPE_STATUS),
+    }
+}
+
+/// The path of one endpoint, without the prefix; `None` if it is switched off.
+fn path(
+    section: &Section<'_>,
+    key: &'static str,
+    default: &str,
+    taken: &mut Vec<(String, Position)>,
+) -> Option<String> {
+    let (path, at) = match section.field(key) {
+        None => (default.to_owned(), section.at()),
+        Some(field) if field.is_null() => return None,
+        Some(field) => (plain_path(&field)?, field.at()),
+    };
+    if let Some((_, first)) = taken.iter().find(|(known, _)| *known == path) {
+        let message = format!("`endpoints.{key}` has the path of another endpoint, line {}", first.line);
+        section.reader().problem(at, Code::Duplicate, &message, "give each its own path, or `null` to switch it off");
+    }
+    taken.push((path.clone(), at));
+    Some(path)
+}
+
+fn prefix(field: &Field<'_>) -> Option<String> {
+    if field.text()?.is_empty() { Some(String::new()) } else { plain_path(field) }
+}
+
+/// A path that has one spelling and one meaning: any other could be matched as one thing and read as another.
+fn plain_path(field: &Field<'_>) -> Option<String> {
+    let text = field.text()?;
+    let plain = |segment: &str| {
+        !matches!(segment, "" | "." | "..")
+            && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~!$&'()+,=:@".contains(&byte))
+    };
+    match text.strip_prefix('/') {
+        Some(rest) if text.len() <= PATH_LIMIT && rest.split('/').all(plain) => Some(text.into_owned()),
+        _ => field.refuse(
+            Code::BadPath,
+            "is no plain absolute path",
+            "write `/token`: no template, `%`, `;`, `//`, `..`, query or slash at the end",
+        ),
+    }
+}
+
+/// Bytes of an endpoint's path.
+const PATH_LIMIT: usize = 256;

@@ -1,0 +1,132 @@
+//! From a path to settings.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::code::Code;
+use super::document::Value;
+use super::input_file::FileError;
+use super::look::Watched;
+use super::problem::{Position, Problem, Problems, in_order};
+use super::reader::{Found, Reader};
+use super::section::Section;
+use super::settings::{Profile, Settings};
+use super::users::UsersFile;
+use super::{
+    defaults, endpoints, keys, policy, revocation, server, telemetry, tokens, upstream, users, users_document,
+};
+use crate::users::User;
+
+/// A valid configuration, and what came to light on the way.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What the configuration says.
+    pub settings: Settings,
+    /// Who may log in; those with a hash that cannot be checked are left out.
+    pub users: Vec<User>,
+    /// Whether the users file is not there, or has no list in it: fine for a first start, an accident later.
+    pub users_missing: bool,
+    /// What is allowed and hardly meant.
+    pub warnings: Vec<Problem>,
+    /// Every file that was looked at, there or not: a change to one of them changes the answer.
+    pub watched: Vec<Watched>,
+    /// Every key that was asked for, as `server.shutdown.drain` or `policy.routes[].path`; keys of a list's items only
+    /// where it has some. Documentation is held against it.
+    pub keys: BTreeSet<String>,
+}
+
+/// Reads a configuration and the files it names. Nothing is written, bound or connected to.
+///
+/// `environment` gives a variable's value.
+///
+/// # Errors
+/// All problems at once, in all files.
+pub fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, Problems> {
+    let reader = Reader::new(path, Some(environment));
+    let node = reader.document().unwrap_or_else(|error| {
+        reader.problem(Position::START, error.code(), &error.to_string(), error.help());
+        None
+    });
+    let (settings, (users, users_missing)) = match node.and_then(|node| reader.root(&node, document)) {
+        Some((settings, file)) => (settings, read_users(&reader, &file)),
+        None => (None, (Vec::new(), true)),
+    };
+    let Found { problems, warnings, watched, keys, .. } = reader.finish();
+    match settings {
+        Some(settings) if problems.is_empty() => {
+            Ok(Loaded { settings, users, users_missing, warnings: in_order(path, warnings), watched, keys })
+        }
+        _ => Err(Problems::new(in_order(path, problems), watched)),
+    }
+}
+
+/// The whole document. Settings are whole only if no problem was noted.
+fn document(root: &Section<'_>) -> (Option<Settings>, UsersFile) {
+    let Profile::Compat = root.word("profile", Profile::Compat, &[("compat", Profile::Compat)]);
+    let server = root.section("server", server::server);
+    let admin = root.section("admin", |section| server::admin(section, &server));
+    let server_keys = root.field("server_keys").map(|field| keys::server_keys(&field)).unwrap_or_default();
+    let upstream = root.section("upstream", upstream::upstream);
+    let (cache, cascade) = root.section("revocation", revocation::revocation);
+    let tokens = root.section("tokens", |section| tokens::tokens(section, &server, cascade));
+    let (users_file, hashing) = root.section("users", users::users);
+    let wire = root.section("wire", endpoints::wire);
+    let endpoints = root.section("endpoints", |section| endpoints::endpoints(section, wire));
+    let own: Vec<String> =
+        [&endpoints.token, &endpoints.refresh, &endpoints.revoke].into_iter().flatten().cloned().collect();
+    let data_dir = root.field("data_dir").and_then(|field| field.file_path());
+    let store = revocation::store(root);
+    let policy = root.section("policy", |section| policy::policy(section, &own));
+    let telemetry = root.section("telemetry", telemetry::telemetry);
+    let settings = upstream.map(|upstream| Settings {
+        profile: Profile::Compat,
+        server,
+        admin,
+        server_keys,
+        data_dir: data_dir.unwrap_or_else(|| root.reader().resolve(defaults::DATA_DIR)),
+        upstream,
+        keys: tokens.keys.into_iter().map(Arc::new).collect(),
+        grants: tokens.grants,
+        issuer_from_listen: tokens.issuer_from_listen,
+        hashing,
+        store,
+        cache,
+        policy,
+        insufficient_scope_status: wire.insufficient_scope_status,
+        endpoints,
+        telemetry,
+    });
+    (settings, users_file)
+}
+
+/// The users, from a document of their own; what is found there is added to what `reader` found.
+/// The second says that there is no list at all, not even an empty one.
+fn read_users(reader: &Reader<'_>, file: &UsersFile) -> (Vec<User>, bool) {
+    let own = Reader::new(&file.path, None);
+    let nobody = |message| {
+        let help = "add a user: `- { username: …, password_hash: … }`, with a hash from `doorward hash-password`";
+        own.warning(Position::START, Code::NoUsers, message, help);
+    };
+    let mut missing = true;
+    let users = match own.document() {
+        Ok(Some(node)) => {
+            missing = !matches!(node.value, Value::List(_));
+            users_document::users(&own, &node)
+        }
+        Ok(None) => Vec::new(),
+        Err(FileError::Missing) if !file.named => {
+            nobody("there is no such file, so nobody can log in");
+            Vec::new()
+        }
+        Err(error) => {
+            reader.problem(file.at, error.code(), &format!("`users.file` cannot be used: {error}"), error.help());
+            Vec::new()
+        }
+    };
+    if users.is_empty() && own.is_content() {
+        nobody("nobody is in here, so nobody can log in");
+    }
+    reader.add(own.finish());
+    (users, missing)
+}

@@ -1,0 +1,119 @@
+//! `policy`.
+
+use super::code::Code;
+use super::field::Field;
+use super::problem::Position;
+use super::reader::Reader;
+use super::section::Section;
+use super::settings::Policy;
+use crate::policy::{Access, ConflictKind, PathPattern, RouteSpec, Table};
+use crate::tokens::ScopeSet;
+
+/// `own` are the paths doorward answers itself.
+pub(super) fn policy(section: &Section<'_>, own: &[String]) -> Policy {
+    let defaults = [Access::Deny, Access::Authenticated, Access::Public].map(|access| (access.as_str(), access));
+    let default = section.word("default", Access::Authenticated, &defaults);
+    let mut routes = Vec::new();
+    let mut places = Vec::new();
+    for item in section.field("routes").and_then(|field| field.list()).unwrap_or_default() {
+        let before = item.reader().problem_count();
+        let route = item.section(|section| route(section, own)).flatten();
+        // A route with a problem would only bring more: conflicts that are gone once it is mended.
+        if let Some(route) = route.filter(|_| item.reader().problem_count() == before) {
+            routes.push(route);
+            places.push(item.at());
+        }
+    }
+    refuse_conflicts(section.reader(), &routes, &places, default);
+    Policy { default, routes }
+}
+
+fn refuse_conflicts(reader: &Reader<'_>, routes: &[RouteSpec], places: &[Position], default: Access) {
+    let Err(conflicts) = Table::compile(routes.to_vec(), default) else { return };
+    for conflict in conflicts {
+        let (Some(at), Some(other)) = (places.get(conflict.route), places.get(conflict.other)) else { continue };
+        let (code, what, help) = match conflict.kind {
+            ConflictKind::Tie => (
+                Code::RouteTie,
+                "matches some requests as well as the one",
+                "make one of the two more specific, or their methods different",
+            ),
+            ConflictKind::Unreachable => (
+                Code::RouteUnreachable,
+                "is never reached, because of the one",
+                "take one of the two out, or name other methods",
+            ),
+        };
+        let message = format!("this route {what} in line {}, column {}", other.line, other.column);
+        reader.problem(*at, code, &message, help);
+    }
+}
+
+fn route(section: &Section<'_>, own: &[String]) -> Option<RouteSpec> {
+    let path = section.required("path", "say which path: `path: /items`").and_then(|field| path(&field, own));
+    let methods = section.field("methods").and_then(|field| methods(&field)).unwrap_or_default();
+    let access = section.word("access", Access::Authenticated, &Access::ALL.map(|access| (access.as_str(), access)));
+    let all = scopes(section, "scopes", access);
+    let any_scope = scopes(section, "any_scope", access);
+    Some(RouteSpec { path: path?, methods, access, scopes: all, any_scope })
+}
+
+fn path(field: &Field<'_>, own: &[String]) -> Option<PathPattern> {
+    let text = field.text()?;
+    if own.iter().any(|path| *path == text) {
+        let help = "take the route out, or give the endpoint another path in `endpoints`";
+        return field.refuse(Code::RouteUnreachable, "is a path that doorward answers itself", help);
+    }
+    match PathPattern::parse(&text) {
+        Ok(pattern) => Some(pattern),
+        // Not the error's own text: that can quote what is written.
+        Err(_) => field.refuse(
+            Code::BadPath,
+            "is no path of a route",
+            "write `/items`, `/items/{item_id}` or `/admin/**`: absolute, without `%`, `;`, `//` and `..`",
+        ),
+    }
+}
+
+/// Upper case, each once, without `HEAD`: that is asked for as `GET`.
+fn methods(field: &Field<'_>) -> Option<Vec<String>> {
+    let items = field.filled_list("name a method, or leave the key out for all of them")?;
+    let mut methods: Vec<String> = Vec::new();
+    let mut head = None;
+    for item in items {
+        let Some(method) = item.text() else { continue };
+        let is_method = (1..=METHOD_LIMIT).contains(&method.len())
+            && method.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-');
+        if !is_method {
+            item.refuse::<()>(
+                Code::BadMethod,
+                "is no method",
+                "write it in upper case, as `GET`; methods are case-sensitive",
+            );
+        } else if methods.iter().any(|known| *known == method) || (method == "HEAD" && head.is_some()) {
+            item.refuse::<()>(Code::Duplicate, "stands in the list already", "take one of the two out");
+        } else if method == "HEAD" {
+            head = Some(item);
+        } else {
+            methods.push(method.into_owned());
+        }
+    }
+    match head {
+        Some(head) if !methods.iter().any(|method| method == "GET") => {
+            head.refuse(Code::BadMethod, "is `HEAD` without `GET`", "name `GET`: what holds for it holds for `HEAD`")
+        }
+        _ => Some(methods),
+    }
+}
+
+fn scopes(section: &Section<'_>, key: &'static str, access: Access) -> ScopeSet {
+    let Some(field) = section.field(key) else { return ScopeSet::default() };
+    if matches!(access, Access::Public | Access::Deny) {
+        let what = "asks for scopes where `access` looks at no token";
+        field.refuse::<()>(Code::Contradiction, what, "take one of the two keys out");
+    }
+    field.scope_rule().unwrap_or_default()
+}
+
+/// Bytes of a method's name.
+const METHOD_LIMIT: usize = 32;

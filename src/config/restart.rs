@@ -1,0 +1,21 @@
+//! What a running process cannot take over.
+
+use super::settings::Settings;
+
+/// The keys whose change needs a restart, as they are written; a reload goes on with their old values. Empty = none.
+#[must_use]
+pub fn restart_needed(old: &Settings, new: &Settings) -> Vec<&'static str> {
+    [
+        ("profile", old.profile != new.profile),
+        ("server.listen", old.server.listen != new.server.listen),
+        ("admin.listen", old.admin != new.admin),
+        ("data_dir", old.data_dir != new.data_dir),
+        ("store", old.store != new.store),
+        ("telemetry.log", old.telemetry.log != new.telemetry.log),
+        ("telemetry.format", old.telemetry.format != new.telemetry.format),
+        ("telemetry.access_log", old.telemetry.access_log != new.telemetry.access_log),
+    ]
+    .into_iter()
+    .filter_map(|(key, changed)| changed.then_some(key))
+    .collect()
+}

@@ -1,0 +1,120 @@
+//! A valid configuration, cut into what each module takes.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::base::Secret;
+use crate::keys::SigningKey;
+use crate::policy::{Access, RouteSpec};
+use crate::{endpoints, grants, proxy, revocation, telemetry, users};
+
+/// Everything the configuration says, defaults put in. There is no way to make one but [`load`](super::load()).
+#[derive(Debug)]
+pub struct Settings {
+    /// Whose letter is followed.
+    pub profile: Profile,
+    /// The public listener.
+    pub server: Server,
+    /// The admin listener.
+    pub admin: Admin,
+    /// Secrets that key refresh tags: the first makes, all check. Empty = derived from the signing keys.
+    pub server_keys: Vec<Secret>,
+    /// Generated keys and the embedded store. Need not exist yet.
+    pub data_dir: PathBuf,
+    /// Where requests go.
+    pub upstream: proxy::UpstreamSettings,
+    /// Signing keys: the first signs, all verify. Empty = one is generated in `data_dir` at the first start.
+    pub keys: Vec<Arc<SigningKey>>,
+    /// How tokens are issued.
+    pub grants: grants::Settings,
+    /// Whether `grants.issuer` was made from the first listener's address because nothing else was given: with port 0
+    /// it must be made again once the port is known.
+    pub issuer_from_listen: bool,
+    /// How passwords are checked.
+    pub hashing: users::HashingSettings,
+    /// Where sessions and marks are kept.
+    pub store: StoreKind,
+    /// How answers about tokens are remembered.
+    pub cache: revocation::CacheSettings,
+    /// What requests must have.
+    pub policy: Policy,
+    /// What a request without the scopes of its route is answered: 403 or 401.
+    pub insufficient_scope_status: u16,
+    /// Our own endpoints.
+    pub endpoints: endpoints::Settings,
+    /// Logs.
+    pub telemetry: telemetry::Settings,
+}
+
+/// `profile`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// Clients and applications of the FastAPI tutorials work unchanged.
+    Compat,
+}
+
+/// `server`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Where to listen; at least one.
+    pub listen: Vec<Listen>,
+    /// What clients see, without a slash at the end; `None` = the first listener's address.
+    pub public_url: Option<String>,
+    /// How to stop.
+    pub shutdown: Shutdown,
+}
+
+/// `server.shutdown`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shutdown {
+    /// How long the listeners stay after `/readyz` fails.
+    pub lame_duck: Duration,
+    /// How long requests in flight may take after that.
+    pub drain: Duration,
+}
+
+/// `admin`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admin {
+    /// Where to listen; not one of the public listeners.
+    pub listen: Listen,
+}
+
+/// An address to listen on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// Address and port; port 0 = any free one.
+    Tcp(SocketAddr),
+    /// Path of a Unix socket.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(out),
+            Self::Unix(path) => write!(out, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// `store`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreKind {
+    /// Lost at a restart.
+    Memory,
+    /// A file in `data_dir`.
+    Embedded,
+}
+
+/// `policy`. The routes were compiled once, so they have no conflicts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// For paths no route names.
+    pub default: Access,
+    /// In the order written.
+    pub routes: Vec<RouteSpec>,
+}

@@ -1,0 +1,110 @@
+//! `tokens`, less its keys: those are in `keys`.
+
+use std::time::Duration;
+
+use url::Url;
+
+use super::code::Code;
+use super::defaults;
+use super::field::Field;
+use super::keys;
+use super::section::Section;
+use super::settings::{Listen, Server};
+use crate::grants::{ScopeClaim, Settings};
+use crate::keys::SigningKey;
+use crate::tokens::issue::RESERVED;
+use crate::tokens::verify::{LONGEST_OWN_LIFE, MAX_LEEWAY};
+
+/// What `tokens` says.
+pub(super) struct Tokens {
+    pub(super) grants: Settings,
+    pub(super) keys: Vec<SigningKey>,
+    /// Whether the issuer was made from the listener's address.
+    pub(super) issuer_from_listen: bool,
+}
+
+/// `cascade` is what `revocation` says.
+pub(super) fn tokens(section: &Section<'_>, server: &Server, cascade: bool) -> Tokens {
+    let issuer = section.nullable("issuer").and_then(|field| issuer(&field)).or_else(|| server.public_url.clone());
+    let scope_claims = [("scope", ScopeClaim::Scope), ("scopes", ScopeClaim::Scopes)];
+    let types = [("JWT", "JWT"), ("at+jwt", "at+jwt")];
+    let life = |key, default| section.duration(key, default, SHORTEST_LIFE..=LONGEST_LIFE);
+    Tokens {
+        issuer_from_listen: issuer.is_none(),
+        grants: Settings {
+            issuer: issuer.unwrap_or_else(|| address_of(server)),
+            audience: section.field("audience").map(|field| names(&field)).unwrap_or_default(),
+            typ: section.nullable("typ").and_then(|field| field.word(&types)).unwrap_or(defaults::TYP).to_owned(),
+            scope_claim: section.word("scope_claim", ScopeClaim::Scope, &scope_claims),
+            default_scopes: section.nullable("default_scopes").and_then(|field| field.scopes()),
+            access_ttl: section.duration("access_ttl", defaults::ACCESS_TTL, SHORTEST_LIFE..=LONGEST_OWN_LIFE),
+            refresh_ttl: life("refresh_ttl", defaults::REFRESH_TTL),
+            refresh_idle: life("refresh_idle", defaults::REFRESH_IDLE),
+            refresh_grace: section.duration("refresh_grace", defaults::REFRESH_GRACE, Duration::ZERO..=LONGEST_GRACE),
+            leeway: section.duration("leeway", defaults::LEEWAY, Duration::ZERO..=MAX_LEEWAY),
+            claims: match section.field("claims") {
+                Some(field) => claims(&field),
+                None => defaults::CLAIMS.map(str::to_owned).into(),
+            },
+            cascade,
+        },
+        keys: section.field("keys").map(|field| keys::keys(&field)).unwrap_or_default(),
+    }
+}
+
+/// What clients most likely call us when nobody said it.
+fn address_of(server: &Server) -> String {
+    let tcp = server.listen.iter().find_map(|listen| match listen {
+        Listen::Tcp(address) => Some(address),
+        Listen::Unix(_) => None,
+    });
+    tcp.map_or_else(|| "http://localhost".to_owned(), |address| format!("http://{address}"))
+}
+
+/// A `StringOrURI` (RFC 7519 §2): what has a `:` must be a URI.
+fn issuer(field: &Field<'_>) -> Option<String> {
+    let name = field.name()?;
+    let usable = !name.contains(char::is_whitespace) && (!name.contains(':') || Url::parse(&name).is_ok());
+    if usable {
+        Some(name)
+    } else {
+        field.refuse(Code::BadUrl, "is no issuer", "write a URL, as `https://api.example.com`, or a plain word")
+    }
+}
+
+/// A list of names, each once.
+fn names(field: &Field<'_>) -> Vec<String> {
+    let mut names = Vec::new();
+    for item in field.list().unwrap_or_default() {
+        let Some(name) = item.name() else { continue };
+        if names.contains(&name) {
+            item.refuse::<()>(Code::Duplicate, "stands in the list already", "take one of the two out");
+        } else {
+            names.push(name);
+        }
+    }
+    names
+}
+
+fn claims(field: &Field<'_>) -> Vec<String> {
+    let names = names(field);
+    if names.iter().any(|name| is_reserved(name)) {
+        let help = "take them out: access tokens have them anyway, or must not have them";
+        field.refuse::<()>(Code::ReservedName, "names claims that doorward sets itself", help);
+    }
+    names
+}
+
+/// Whether a claim is doorward's own: a user's attribute of this name would say who the token is for, or for how long.
+pub(super) fn is_reserved(claim: &str) -> bool {
+    RESERVED.contains(&claim)
+}
+
+/// A NumericDate as we write it has whole seconds.
+const SHORTEST_LIFE: Duration = Duration::from_secs(1);
+
+/// Ten years. Marks and families live as long, so there has to be an end.
+const LONGEST_LIFE: Duration = Duration::from_hours(3650 * 24);
+
+/// A stolen refresh token can be repeated this long without being noticed as reuse.
+const LONGEST_GRACE: Duration = Duration::from_mins(1);

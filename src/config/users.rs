@@ -1,0 +1,49 @@
+//! `users`: where they are and how passwords are checked. What is in the file: `users_document`.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use super::defaults;
+use super::field::Field;
+use super::problem::Position;
+use super::section::Section;
+use crate::users::HashingSettings;
+
+/// Where the users are.
+pub(super) struct UsersFile {
+    pub(super) path: PathBuf,
+    /// Whether the configuration names it: then it must exist.
+    pub(super) named: bool,
+    /// Where it names it.
+    pub(super) at: Position,
+}
+
+pub(super) fn users(section: &Section<'_>) -> (UsersFile, HashingSettings) {
+    let named = section.field("file");
+    let default = section.reader().resolve(defaults::USERS_FILE);
+    let path = named.as_ref().and_then(Field::file_path).unwrap_or_else(|| default.clone());
+    // The example writes the default out, and must start before there is a user.
+    let file = UsersFile {
+        named: named.is_some() && path != default,
+        at: named.map_or(section.at(), |field| field.at()),
+        path,
+    };
+    let hashing = section.section("hashing", hashing);
+    (file, hashing)
+}
+
+fn hashing(section: &Section<'_>) -> HashingSettings {
+    let concurrency = section.nullable("concurrency").and_then(|field| field.integer(1..=MOST_HASHES));
+    let queue = section.integer("queue", defaults::HASHING_QUEUE, 0..=LONGEST_QUEUE);
+    HashingSettings { concurrency: concurrency.and_then(|number| NonZeroUsize::new(size(number))), queue: size(queue) }
+}
+
+fn size(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+/// Each takes a core and tens of megabytes.
+const MOST_HASHES: u64 = 1024;
+
+/// Each holds a connection and a password; beyond this nobody waits for the answer.
+const LONGEST_QUEUE: u64 = 100_000;
