@@ -30,4 +30,5 @@ pub mod endpoints;
 pub mod admin;
 pub mod proxy;
 // Floor 6
+pub mod app;
 pub mod config;

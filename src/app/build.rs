@@ -1,0 +1,144 @@
+//! From settings to what answers requests.
+
+use std::sync::Arc;
+
+use super::Core;
+use crate::config::Settings;
+use crate::endpoints::Endpoints;
+use crate::gate::Gate;
+use crate::grants::{Grants, ScopeClaim};
+use crate::keys::{KeyRing, ServerKeys, SigningKey};
+use crate::policy::{HeaderPlan, Table};
+use crate::proxy::labels::Labels;
+use crate::proxy::{Site, Upstream};
+use crate::tokens::verify::{IssuerRules, LONGEST_OWN_LIFE};
+use crate::tokens::{Issuer, Verifier};
+use crate::users::{FileUsers, Hasher, HashingSettings, User};
+
+/// A site, and the gauges' sources that belong to it.
+#[derive(Debug)]
+pub struct Built {
+    /// What answers requests.
+    pub site: Arc<Site>,
+    /// Checks its passwords.
+    pub hasher: Arc<Hasher>,
+    /// As it was made.
+    pub hashing: HashingSettings,
+    /// Whether anybody can log in.
+    pub has_users: bool,
+}
+
+/// What settings that were read without a problem may still lack.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BuildError {
+    /// `tokens.keys` is empty now, and none was generated at the start.
+    #[error("`tokens.keys` names no key, and there is none in `data_dir`: restart, or name one")]
+    NoKey,
+    /// The routes collide; the configuration would have said so.
+    #[error("the routes collide")]
+    Routes,
+    /// An identity header cannot be one; the configuration would have said so.
+    #[error("an identity header cannot be sent")]
+    Headers,
+}
+
+/// Builds a site; what did not change is taken over from the one `before`. Nothing is read from disk and nothing is waited
+/// for.
+///
+/// # Errors
+/// [`BuildError`].
+pub fn build(settings: &Settings, users: Vec<User>, core: &Core, before: Option<&Built>) -> Result<Built, BuildError> {
+    let has_users = !users.is_empty();
+    let configured = settings.keys.iter().chain(core.generated_key.iter().filter(|_| settings.keys.is_empty()));
+    let ring = KeyRing::new(configured.clone().cloned()).ok_or(BuildError::NoKey)?;
+    let server_keys = if settings.server_keys.is_empty() {
+        ServerKeys::new(configured.map(|key| SigningKey::server_secret(key)))
+    } else {
+        ServerKeys::new(&settings.server_keys)
+    };
+    let server_keys = Arc::new(server_keys.ok_or(BuildError::NoKey)?);
+    let mut terms = settings.grants.clone();
+    if settings.issuer_from_listen {
+        terms.issuer.clone_from(&core.issuer_from_listen);
+    }
+    let verifier = Arc::new(Verifier::new([(rules(&terms), ring.clone())]));
+    // Kept where nothing about them changed: addresses that were resolved, and the bound on what is hashed at once.
+    let hasher = before
+        .filter(|before| before.hashing == settings.hashing)
+        .map_or_else(|| Arc::new(Hasher::new(settings.hashing, core.cores)), |before| Arc::clone(&before.hasher));
+    let upstream = before
+        .filter(|before| *before.site.upstream.settings() == settings.upstream)
+        .map_or_else(|| Arc::new(Upstream::new(settings.upstream.clone())), |before| Arc::clone(&before.site.upstream));
+    let issuer = Issuer::new(
+        terms.issuer.clone(),
+        terms.audience.clone(),
+        &terms.typ,
+        terms.scope_claim == ScopeClaim::Scopes,
+        ring,
+    );
+    let grants = Arc::new(Grants {
+        settings: terms,
+        issuer,
+        server_keys,
+        verifier: Arc::clone(&verifier),
+        users: Arc::new(FileUsers::new(users)),
+        hasher: Arc::clone(&hasher),
+        revocations: Arc::clone(&core.revocations),
+        clock: Arc::clone(&core.clock),
+        telemetry: Arc::clone(&core.telemetry),
+    });
+    let endpoints = Endpoints::new(settings.endpoints.clone(), grants);
+    let table = Table::compile(settings.policy.routes.clone(), settings.policy.default);
+    let table = table.map_err(|_| BuildError::Routes)?;
+    let labels = Labels::new(&core.telemetry.metrics, &table, &endpoints);
+    let headers = HeaderPlan::new(identity_headers(settings)).map_err(|_| BuildError::Headers)?;
+    let gate = Gate::new(table, verifier, Arc::clone(&core.revocations), Arc::clone(&core.telemetry));
+    core.revocations.set_cache(settings.cache);
+    let site = Site {
+        gate: Arc::new(gate),
+        endpoints,
+        upstream,
+        headers,
+        authorization: settings.upstream.authorization,
+        insufficient_scope_status: settings.insufficient_scope_status,
+        scheme: scheme(settings),
+        labels,
+    };
+    Ok(Built { site: Arc::new(site), hasher, hashing: settings.hashing, has_users })
+}
+
+/// A verifier for own tokens as `settings` would have it; `None` if they name no key.
+#[must_use]
+pub fn verifier(settings: &Settings) -> Option<Verifier> {
+    let ring = KeyRing::new(settings.keys.iter().cloned())?;
+    Some(Verifier::new([(rules(&settings.grants), ring)]))
+}
+
+/// The granted scopes stand where `tokens.scope_claim` says; whoever asks for `scope` means them.
+fn identity_headers(settings: &Settings) -> impl Iterator<Item = (&str, &str)> {
+    let scopes = match settings.grants.scope_claim {
+        ScopeClaim::Scope => "scope",
+        ScopeClaim::Scopes => "scopes",
+    };
+    let headers = settings.upstream.identity_headers.iter();
+    headers.map(move |header| (header.name.as_str(), if header.claim == "scope" { scopes } else { &header.claim }))
+}
+
+/// What clients use: nobody but the configuration knows of a TLS terminator in front.
+fn scheme(settings: &Settings) -> &'static str {
+    let public = settings.server.public_url.as_deref().unwrap_or_default();
+    if public.starts_with("https:") { "https" } else { "http" }
+}
+
+fn rules(terms: &crate::grants::Settings) -> IssuerRules {
+    IssuerRules {
+        issuer: terms.issuer.clone(),
+        audience: terms.audience.clone(),
+        scope_claim: match terms.scope_claim {
+            ScopeClaim::Scope => "scope".to_owned(),
+            ScopeClaim::Scopes => "scopes".to_owned(),
+        },
+        leeway: terms.leeway,
+        max_lifetime: LONGEST_OWN_LIFE,
+    }
+}

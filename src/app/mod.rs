@@ -1,0 +1,20 @@
+//! Putting the parts together and running them.
+
+pub mod build;
+pub mod core;
+pub mod data_dir;
+pub mod echo;
+pub mod listen;
+pub mod reload;
+pub mod run_loop;
+pub mod serve;
+pub mod signals;
+pub mod watch;
+
+pub use build::build;
+pub use core::Core;
+pub use reload::Reloader;
+pub use serve::{Bound, Running, StartError};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,143 @@
+//! A new configuration while the old one serves.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+
+use super::build::Built;
+use super::watch::Watched;
+use super::{Core, build};
+use crate::config::{self, Loaded, Problem, Settings, Shutdown, look};
+use crate::proxy::{Site, Upstream};
+use crate::telemetry::Audit;
+use crate::users::Hasher;
+
+/// Reads the configuration again and swaps the site, or keeps the old one and says why.
+pub struct Reloader {
+    path: PathBuf,
+    environment: Box<Environment>,
+    core: Core,
+    live: Live,
+    /// Apart from the rest, which is locked while files are read.
+    shutdown: Mutex<Shutdown>,
+    state: Mutex<State>,
+}
+
+/// Gives a variable's value.
+pub type Environment = dyn Fn(&str) -> Option<String> + Send + Sync;
+
+/// What a reload replaces.
+#[derive(Clone, Debug)]
+pub struct Live {
+    /// What answers requests.
+    pub site: Arc<ArcSwap<Site>>,
+    /// Whose queue is shown.
+    pub hasher: Arc<ArcSwap<Hasher>>,
+}
+
+struct State {
+    /// As of the start: what it says of listeners, store and log holds until the end.
+    started: Settings,
+    built: Built,
+    watched: Watched,
+    generation: u64,
+}
+
+impl Reloader {
+    /// A reloader over what was loaded and built at the start.
+    #[must_use]
+    pub fn new(
+        (path, environment): (PathBuf, Box<Environment>),
+        core: Core,
+        live: Live,
+        built: Built,
+        (started, watched): (Settings, Vec<look::Watched>),
+    ) -> Self {
+        let shutdown = Mutex::new(started.server.shutdown);
+        let state = State { started, built, watched: Watched::new(watched), generation: 1 };
+        Self { path, environment, core, live, shutdown, state: Mutex::new(state) }
+    }
+
+    /// How to stop, as the configuration says it now.
+    #[must_use]
+    pub fn shutdown(&self) -> Shutdown {
+        *self.shutdown.lock()
+    }
+
+    /// Reloads if one of the files has changed. Blocks on the disk: not for the request path.
+    pub fn poll(&self) {
+        let mut state = self.state.lock();
+        if state.watched.changed() {
+            tracing::info!("a configuration file has changed");
+            self.reload_into(&mut state);
+        }
+    }
+
+    /// Reloads. Blocks on the disk: not for the request path.
+    pub fn reload(&self) {
+        self.reload_into(&mut self.state.lock());
+    }
+
+    fn reload_into(&self, state: &mut State) {
+        match config::load(&self.path, &*self.environment) {
+            Ok(loaded) => self.take(state, loaded),
+            Err(problems) => {
+                for problem in &problems {
+                    let help = &problem.help;
+                    tracing::error!(problem = problem.line(), help, "configuration refused, the one before stays");
+                }
+                // The files it names now: one of them may be all that is missing.
+                state.watched = Watched::new(problems.watched().to_vec());
+                let first = problems.iter().next().map(Problem::line).unwrap_or_default();
+                self.refused(state, problems.len(), &first);
+            }
+        }
+    }
+
+    fn take(&self, state: &mut State, loaded: Loaded) {
+        for warning in &loaded.warnings {
+            tracing::warn!(problem = warning.line(), help = warning.help, "configuration");
+        }
+        state.watched = Watched::new(loaded.watched);
+        if loaded.users_missing && state.built.has_users {
+            // Emptied by a full disk, or between two steps of an editor; `[]` is how to mean it.
+            let problem = "the users file is gone or empty, the users before stay; write `[]` if nobody is to log in";
+            tracing::error!(problem, "configuration refused, the one before stays");
+            return self.refused(state, 1, problem);
+        }
+        let restart = config::restart_needed(&state.started, &loaded.settings);
+        if !restart.is_empty() {
+            tracing::warn!(keys = ?restart, "these settings take effect at the next start only");
+        }
+        let built = match build(&loaded.settings, loaded.users, &self.core, Some(&state.built)) {
+            Ok(built) => built,
+            Err(error) => {
+                tracing::error!(%error, "configuration refused, the one before stays");
+                return self.refused(state, 1, &error.to_string());
+            }
+        };
+        if !Arc::ptr_eq(&built.site.upstream, &state.built.site.upstream) {
+            // Before the swap: no request shall meet an upstream whose address nobody has asked for yet.
+            let runtime = tokio::runtime::Handle::current();
+            runtime.block_on(built.site.upstream.resolve_first());
+            runtime.spawn(Upstream::follow_name(Arc::downgrade(&built.site.upstream)));
+        }
+        self.live.site.store(Arc::clone(&built.site));
+        self.live.hasher.store(Arc::clone(&built.hasher));
+        *self.shutdown.lock() = loaded.settings.server.shutdown;
+        state.built = built;
+        state.generation += 1;
+        self.core.health.set_reload_problem(None);
+        let audit = Audit::Reloaded { ok: true, generation: state.generation, problems: 0, restart: &restart };
+        self.core.telemetry.audit(self.core.clock.now(), &audit);
+        tracing::info!(generation = state.generation, "configuration reloaded");
+    }
+
+    fn refused(&self, state: &State, problems: usize, first: &str) {
+        self.core.health.set_reload_problem(Some(first.to_owned()));
+        let audit = Audit::Reloaded { ok: false, generation: state.generation, problems, restart: &[] };
+        self.core.telemetry.audit(self.core.clock.now(), &audit);
+    }
+}

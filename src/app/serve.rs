@@ -1,0 +1,245 @@
+//! A running doorward, from its first bind to its last request.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+
+use super::data_dir::{self, DataDirError};
+use super::listen::{ADMIN_MODE, BindError, PUBLIC_MODE, Sockets};
+use super::reload::{Environment, Live, Reloader};
+use super::{Core, build, run_loop};
+use crate::admin::{Admin, Health};
+use crate::base::{Clock, Stopwatch, SystemClock};
+use crate::config::{Listen, Loaded, Settings, Shutdown, StoreKind};
+use crate::proxy::{Door, Upstream};
+use crate::revocation::{EmbeddedStore, MemoryStore, OpenError, Revocations, Store, StoreError};
+use crate::telemetry::Telemetry;
+use crate::users::Hasher;
+
+/// What a start needs besides the configuration.
+pub struct Parts {
+    /// The configuration's file, to read it again.
+    pub path: PathBuf,
+    /// Gives environment variables, to read it again.
+    pub environment: Box<Environment>,
+    /// The time; the system's unless a test moves it.
+    pub clock: Arc<dyn Clock>,
+    /// A store in place of the configured one, for tests.
+    pub store: Option<Arc<dyn Store>>,
+    /// Log and metrics.
+    pub telemetry: Arc<Telemetry>,
+}
+
+impl Parts {
+    /// The parts of a real process.
+    #[must_use]
+    pub fn new(path: PathBuf, environment: Box<Environment>, telemetry: Arc<Telemetry>) -> Self {
+        Self { path, environment, clock: Arc::new(SystemClock), store: None, telemetry }
+    }
+}
+
+/// Why doorward did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address is taken or not ours.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// `data_dir` cannot be used.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// The store's file cannot be used: never replaced by an empty one, which would forget every revocation.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The marks cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The settings lack something.
+    #[error(transparent)]
+    Build(#[from] build::BuildError),
+}
+
+/// Where a running doorward listens.
+#[derive(Clone, Debug)]
+pub struct Bound {
+    /// The public listeners.
+    pub public: Vec<Listen>,
+    /// The admin listener.
+    pub admin: Listen,
+}
+
+/// A doorward that serves.
+pub struct Running {
+    /// Where.
+    pub bound: Bound,
+    /// Reads the configuration again.
+    pub reloader: Arc<Reloader>,
+    health: Arc<Health>,
+    telemetry: Arc<Telemetry>,
+    /// The public ones and the admin one.
+    listeners: [Listening; 2],
+    background: JoinSet<()>,
+}
+
+/// Listeners that can be told to stop.
+struct Listening {
+    stop: watch::Sender<bool>,
+    served: JoinHandle<()>,
+}
+
+impl Listening {
+    /// They have stopped when this returns; what they accepted goes on.
+    async fn close(&mut self) {
+        // Nobody listens any more if this fails.
+        let _ = self.stop.send(true);
+        if !self.served.is_finished() {
+            let _ = (&mut self.served).await;
+        }
+    }
+}
+
+impl Running {
+    /// Opens the store, binds and serves.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing is served then.
+    pub async fn start(loaded: Loaded, parts: Parts) -> Result<Self, StartError> {
+        let Loaded { settings, users, watched, .. } = loaded;
+        let mut sockets = Sockets::default();
+        let public = settings
+            .server
+            .listen
+            .iter()
+            .map(|listen| sockets.bind(listen, PUBLIC_MODE))
+            .collect::<Result<Vec<_>, _>>()?;
+        let bound = Bound { public, admin: sockets.bind(&settings.admin.listen, ADMIN_MODE)? };
+        let core = core(&settings, &bound, &parts).await?;
+        let built = build(&settings, users, &core, None)?;
+        built.site.upstream.resolve_first().await;
+        let live = Live {
+            site: Arc::new(ArcSwap::new(Arc::clone(&built.site))),
+            hasher: Arc::new(ArcSwap::new(Arc::clone(&built.hasher))),
+        };
+        let (stop, stopped) = watch::channel(false);
+        let (stop_admin, admin_stopped) = watch::channel(false);
+        let fds = sockets.into_fds();
+        let Core { health, telemetry, clock, .. } = &core;
+        let door = Door::new(Arc::clone(&live.site), Arc::clone(clock), Arc::clone(telemetry), health.draining());
+        let admin = Admin::new(Arc::clone(health), Arc::clone(telemetry), collector(&core, &live.hasher));
+        let public = run_loop::start_public(door, &bound.public, Arc::clone(&fds), stopped, Arc::clone(telemetry));
+        let admin = run_loop::start_admin(admin, &bound.admin, fds, admin_stopped);
+        let listeners = [Listening { stop, served: public }, Listening { stop: stop_admin, served: admin }];
+        telemetry.metrics.configuration_loaded(clock.now());
+        telemetry.metrics.set_store_up(true);
+        health.started();
+        let mut background = JoinSet::new();
+        background.spawn(Upstream::follow_name(Arc::downgrade(&built.site.upstream)));
+        background.spawn(sweep(core.clone()));
+        let (health, telemetry) = (Arc::clone(health), Arc::clone(telemetry));
+        let source = (parts.path, parts.environment);
+        let reloader = Arc::new(Reloader::new(source, core, live, built, (settings, watched)));
+        background.spawn(poll(Arc::clone(&reloader)));
+        Ok(Self { bound, reloader, health, telemetry, listeners, background })
+    }
+
+    /// Stops as a pod does: says so on `/readyz` while requests still come, then takes no more and finishes those in flight.
+    /// Returns how many were not finished in time.
+    pub async fn drain(mut self) -> u64 {
+        self.health.drain();
+        let Shutdown { lame_duck, drain } = self.reloader.shutdown();
+        tracing::info!(?lame_duck, "draining: not ready any more, still serving");
+        tokio::time::sleep(lame_duck).await;
+        let [public, admin] = &mut self.listeners;
+        public.close().await;
+        tracing::info!(in_flight = self.telemetry.metrics.in_flight(), "no new requests; finishing those in flight");
+        let watch = Stopwatch::start();
+        while self.telemetry.metrics.in_flight() > 0 && watch.elapsed() < drain {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        // Last, so that probes and scrapes see the drain.
+        admin.close().await;
+        self.background.abort_all();
+        self.telemetry.metrics.in_flight()
+    }
+
+    /// Stops accepting, and nothing else.
+    pub async fn close(&mut self) {
+        self.background.abort_all();
+        for listening in &mut self.listeners {
+            listening.close().await;
+        }
+    }
+}
+
+async fn core(settings: &Settings, bound: &Bound, parts: &Parts) -> Result<Core, StartError> {
+    let needs_dir = settings.keys.is_empty() || (settings.store == StoreKind::Embedded && parts.store.is_none());
+    if needs_dir {
+        data_dir::create(&settings.data_dir)?;
+    }
+    let generated_key = if settings.keys.is_empty() { Some(data_dir::signing_key(&settings.data_dir)?) } else { None };
+    let store: Arc<dyn Store> = match (&parts.store, settings.store) {
+        (Some(store), _) => Arc::clone(store),
+        (None, StoreKind::Memory) => Arc::new(MemoryStore::new(None)),
+        (None, StoreKind::Embedded) => Arc::new(EmbeddedStore::open(&settings.data_dir.join(STORE_FILE))?),
+    };
+    let revocations = Revocations::open(store, Arc::clone(&parts.clock), settings.cache).await?;
+    Ok(Core {
+        revocations: Arc::new(revocations),
+        clock: Arc::clone(&parts.clock),
+        telemetry: Arc::clone(&parts.telemetry),
+        health: Arc::default(),
+        generated_key,
+        issuer_from_listen: issuer_at(&bound.public),
+        cores: std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get),
+    })
+}
+
+/// `http://` and the first address that was bound.
+fn issuer_at(public: &[Listen]) -> String {
+    let tcp = public.iter().find_map(|listen| match listen {
+        Listen::Tcp(address) => Some(address.to_string()),
+        Listen::Unix(_) => None,
+    });
+    format!("http://{}", tcp.as_deref().unwrap_or("localhost"))
+}
+
+fn collector(core: &Core, hasher: &Arc<ArcSwap<Hasher>>) -> Box<dyn Fn() + Send + Sync> {
+    let (core, hasher) = (core.clone(), Arc::clone(hasher));
+    Box::new(move || {
+        let metrics = &core.telemetry.metrics;
+        metrics.set_denylist_entries(core.revocations.live_marks());
+        metrics.set_password_queue(hasher.load().waiting());
+    })
+}
+
+async fn sweep(core: Core) {
+    loop {
+        tokio::time::sleep(SWEEP_EVERY).await;
+        match core.revocations.sweep().await {
+            Ok(swept) => {
+                core.telemetry.metrics.set_store_up(true);
+                tracing::debug!(marks = swept.marks, families = swept.families, "swept");
+            }
+            Err(error) => {
+                core.telemetry.metrics.set_store_up(false);
+                core.telemetry.metrics.store_error("sweep");
+                tracing::error!(%error, "the store cannot be swept");
+            }
+        }
+    }
+}
+
+async fn poll(reloader: Arc<Reloader>) {
+    loop {
+        tokio::time::sleep(POLL_EVERY).await;
+        let reloader = Arc::clone(&reloader);
+        let _ = tokio::task::spawn_blocking(move || reloader.poll()).await;
+    }
+}
+
+const STORE_FILE: &str = "doorward.redb";
+const SWEEP_EVERY: Duration = Duration::from_mins(1);
+const POLL_EVERY: Duration = Duration::from_secs(1);

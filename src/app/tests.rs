@@ -1,0 +1,52 @@
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Running;
+use super::serve::Parts;
+use crate::config::{self, Listen};
+use crate::telemetry::{Settings, Sink, Telemetry};
+
+/// What a connection answers to `request`, until it is closed.
+fn exchange(address: &str, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_panic_in_a_request_ends_that_request_only() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("doorward.yaml");
+    let text = "server: { listen: \"127.0.0.1:0\" }\nadmin: { listen: \"127.0.0.1:0\" }\n\
+                upstream: { url: \"http://127.0.0.1:1\" }\nstore: memory\n";
+    std::fs::write(&path, text).unwrap();
+    let loaded = config::load(&path, &|_| None).unwrap();
+    let telemetry = Arc::new(Telemetry::new(Sink::memory(), &Settings::default()));
+    let parts = Parts::new(path, Box::new(|_| None), Arc::clone(&telemetry));
+    let mut running = Running::start(loaded, parts).await.unwrap();
+    let Some(Listen::Tcp(address)) = running.bound.public.first() else { panic!("a port was asked for") };
+    let address = address.to_string();
+    let answers = tokio::task::spawn_blocking(move || {
+        let request = |more: &str| format!("GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{more}\r\n");
+        ["", "X-Test-Panic: 1\r\n", ""].map(|more| exchange(&address, &request(more)))
+    });
+    let [before, panicked, after] = answers.await.unwrap();
+    assert!(before.starts_with("HTTP/1.1 401 "), "{before}");
+    assert_eq!(panicked, "", "closed without an answer");
+    assert!(after.starts_with("HTTP/1.1 401 "), "{after}");
+    // A client has its answer, or the end of its connection, a moment before that is counted.
+    let panicked = || telemetry.metrics.render().contains("\ndoorward_panics_total 1\n");
+    let counted = || panicked() && telemetry.metrics.in_flight() == 0;
+    tokio::time::timeout(Duration::from_secs(10), async {
+        while !counted() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect("the panic is counted, and its request not in flight");
+    running.close().await;
+}
