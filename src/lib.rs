@@ -32,3 +32,5 @@ pub mod proxy;
 // Floor 6
 pub mod app;
 pub mod config;
+// Floor 7
+pub mod cli;

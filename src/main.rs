@@ -9,5 +9,5 @@ use tikv_jemallocator::Jemalloc;
 static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    doorward::cli::main()
 }

@@ -1,0 +1,98 @@
+//! The command line: parses, prints, and chooses exit codes.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is what a command line does")]
+
+mod check;
+mod demo;
+mod exit;
+mod hash_password;
+mod input;
+mod inspect;
+mod keygen;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand};
+
+use exit::Failure;
+
+/// OAuth 2 in front of an API that has none.
+#[derive(Debug, Parser)]
+#[command(name = "doorward", version, arg_required_else_help = true, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve: issue tokens, check requests, forward what may pass.
+    ///
+    /// SIGHUP, and a change of the files, reloads the configuration; SIGTERM drains; SIGINT stops.
+    Serve(Configuration),
+    /// Check a configuration, with all that a start would read, and bind nothing.
+    ///
+    /// Every problem at once as `FILE:LINE:COLUMN: code: message`. Exit code 0 if there is none, 1 if there is.
+    Check(Configuration),
+    /// Hash a password for the users file: from stdin, or typed at a hidden prompt.
+    HashPassword,
+    /// Make a private key, in PEM; for HS256 a random secret.
+    Keygen(keygen::Keygen),
+    /// Look at tokens.
+    #[command(subcommand)]
+    Token(Token),
+    /// See all of it at work without any configuration: a small API, a user, and the curl lines to try.
+    Demo(demo::Demo),
+}
+
+#[derive(Debug, Subcommand)]
+enum Token {
+    /// Decode a token from stdin. Verified only if a configuration is given; the answer says which.
+    Inspect(inspect::Inspect),
+}
+
+/// Where the configuration is.
+#[derive(Debug, Args)]
+struct Configuration {
+    /// The configuration, in YAML.
+    #[arg(long, short, value_name = "FILE", default_value = "doorward.yaml")]
+    config: PathBuf,
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    install_crypto();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Nothing is left to tell it to if this fails.
+            let _ = error.print();
+            let asked_for = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            return if asked_for { ExitCode::SUCCESS } else { ExitCode::from(2) };
+        }
+    };
+    let done = match arguments.command {
+        Command::Serve(configuration) => serve::run(&configuration.config),
+        Command::Check(configuration) => Ok(check::run(&configuration.config)),
+        Command::HashPassword => hash_password::run(),
+        Command::Keygen(keygen) => keygen.run(),
+        Command::Token(Token::Inspect(inspect)) => inspect.run(),
+        Command::Demo(demo) => demo.run(),
+    };
+    done.unwrap_or_else(Failure::report)
+}
+
+/// Before anything of Pingora runs: it installs its own provider, unless there is one.
+fn install_crypto() {
+    // An error says that one is installed, which is all that is wanted.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}
+
+/// A variable of the environment, for `${NAME}` and `{ env: NAME }`.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
