@@ -1,0 +1,2 @@
+//! An empty name. // forbidden
+pub struct Any;

@@ -1,0 +1,2 @@
+//! Pure by its file.
+pub async fn step() {} // forbidden
