@@ -1,0 +1,166 @@
+"""The commands, judged by other people's tools: openssl, passlib, PyJWT."""
+
+import json
+import subprocess
+
+import jwt
+import pytest
+import yaml
+from conftest import SHARED_SECRET
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from passlib.hash import argon2
+
+
+@pytest.fixture
+def run(binary, tmp_path):
+    """Runs doorward to its end in an empty directory and hands back what it did."""
+
+    def run(*arguments, stdin=""):
+        command = [binary, *arguments]
+        return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=60, cwd=tmp_path, check=False)
+
+    return run
+
+
+KEYS = [
+    ("ES256", [], "Private-Key: (256 bit)", "NIST CURVE: P-256"),
+    ("ES256", ["--alg", "ES256"], "Private-Key: (256 bit)", "NIST CURVE: P-256"),
+    ("EdDSA", ["--alg", "EdDSA"], "ED25519 Private-Key:", "pub:"),
+    ("RS256", ["--alg", "RS256"], "Private-Key: (", "publicExponent: 65537"),
+    ("PS256", ["--alg", "PS256"], "Private-Key: (", "publicExponent: 65537"),
+]
+
+
+@pytest.mark.parametrize("case", KEYS, ids=lambda case: " ".join(case[1]) or "default")
+def test_keygen_makes_what_openssl_reads(case, run, tmp_path):
+    algorithm, arguments, *expected = case
+    result = run("keygen", *arguments, "--out", "key.pem")
+    assert (result.returncode, result.stdout) == (0, ""), result.stderr
+    file = tmp_path / "key.pem"
+    assert file.stat().st_mode & 0o777 == 0o600
+    command = ["openssl", "pkey", "-in", file, "-noout", "-text", "-check"]
+    read = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert read.returncode == 0, read.stderr
+    for line in expected:
+        assert line in read.stdout
+    key = load_pem_private_key(file.read_bytes(), None)
+    if algorithm in ("RS256", "PS256"):
+        assert key.key_size >= 2048
+    signed = jwt.encode({"sub": "johndoe"}, key, algorithm=algorithm)
+    assert jwt.decode(signed, key.public_key(), algorithms=[algorithm]) == {"sub": "johndoe"}
+
+
+def test_keygen_prints_a_new_key_each_time_and_overwrites_none(run, tmp_path):
+    first, second = run("keygen"), run("keygen")
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert first.stdout.startswith("-----BEGIN PRIVATE KEY-----\n") and first.stdout != second.stdout
+    file = tmp_path / "key.pem"
+    file.write_text("precious")
+    refused = run("keygen", "--out", "key.pem")
+    assert refused.returncode != 0 and "key.pem" in refused.stderr
+    assert file.read_text() == "precious"
+    unknown = run("keygen", "--alg", "HS1")
+    assert (unknown.returncode, unknown.stdout) == (2, "")
+
+
+@pytest.mark.parametrize("password", ["secret", "se cret&+é", " blanks kept ", "x" * 1024])
+def test_hash_password_makes_what_passlib_verifies(password, run):
+    result = run("hash-password", stdin=password + "\n")
+    assert result.returncode == 0, result.stderr
+    phc = result.stdout.removesuffix("\n")
+    assert phc.startswith("$argon2id$v=19$") and "\n" not in phc
+    assert argon2.verify(password, phc)
+    assert not argon2.verify(password + "x", phc)
+    assert run("hash-password", stdin=password + "\n").stdout != result.stdout, "salted"
+
+
+def test_hashed_password_logs_in(run, shop, start):
+    phc = run("hash-password", stdin="a new password\n").stdout.strip()
+    doorward = start(shop.url, users=[{"username": "newcomer", "password_hash": phc, "scopes": ["me"]}])
+    assert doorward.login("newcomer", "a new password")["scope"] == "me"
+
+
+def test_token_inspect_agrees_with_pyjwt(run, shop, start, tmp_path):
+    doorward = start(shop.url)
+    token = doorward.login()["access_token"]
+    seen = json.loads(run("token", "inspect", stdin=token + "\n").stdout)
+    assert seen["header"] == jwt.get_unverified_header(token)
+    assert seen["claims"] == jwt.decode(token, options={"verify_signature": False})
+    assert seen["verified"] is False, "no configuration, no key to verify with"
+
+    result = run("token", "inspect", "--config", doorward.config, stdin=token)
+    assert result.returncode == 0, result.stderr
+    verified = json.loads(result.stdout)
+    assert verified["claims"] == jwt.decode(token, SHARED_SECRET, algorithms=["HS256"])
+    assert verified["verified"] is True
+
+    forged = jwt.encode(seen["claims"], "another secret that is long enough for HS256", algorithm="HS256")
+    result = run("token", "inspect", "--config", doorward.config, stdin=forged)
+    assert result.returncode == 1
+    assert json.loads(result.stdout)["verified"] is False
+    for garbage in ("", "not a token", "a.b.c"):
+        refused = run("token", "inspect", stdin=garbage)
+        assert refused.returncode != 0 and refused.stderr != ""
+        assert "panicked" not in refused.stderr
+
+
+def test_check_says_what_is_wrong_and_where(run, shop, prepare):
+    doorward = prepare(shop.url)
+    good = run("check", "--config", doorward.config)
+    assert good.returncode == 0, good.stdout + good.stderr
+    assert not (doorward.directory / "data").exists(), "checking makes nothing"
+    text = doorward.config.read_text()
+    assert text.count("lame_duck: 0s") == 1
+    doorward.config.write_text(text.replace("lame_duck: 0s", "lame_duck: 0 parsecs") + "surprise: 1\n")
+    bad = run("check", "--config", doorward.config)
+    assert bad.returncode == 1
+    report = bad.stdout + bad.stderr
+    for needle in ("lame_duck: ", "surprise: "):
+        number, line = next((n, line) for n, line in enumerate(doorward.config.read_text().splitlines(), 1) if needle in line)
+        column = line.index(needle) + 1
+        value = column + len(needle)
+        places = [f"{doorward.config}:{number}:{at}: " for at in (column, value)]
+        assert any(place in report for place in places), f"{places} in:\n{report}"
+    assert SHARED_SECRET not in report
+
+
+def test_check_reads_the_users_file_too(run, shop, prepare):
+    doorward = prepare(shop.url)
+    place = f"{doorward.directory / 'users.yaml'}:"
+    doorward.write_users([{"username": "johndoe", "password_hash": "plain text canary"}])
+    warned = run("check", "--config", doorward.config)
+    assert warned.returncode == 0, "that user cannot log in, the others can"
+    assert f"{place}2:18: bad-hash: " in warned.stdout and "canary" not in warned.stdout
+    doorward.write_users([{"username": "johndoe", "password_hash": "plain text canary", "canary": 1}])
+    refused = run("check", "--config", doorward.config)
+    assert refused.returncode == 1
+    assert f"{place}3:3: " in refused.stdout and "canary" not in refused.stdout
+
+
+@pytest.mark.parametrize("arguments", [["--no-such-flag"], ["no-such-command"], ["check", "--config"], ["serve", "--config"], ["token"]])
+def test_bad_usage(arguments, run):
+    result = run(*arguments)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr != ""
+
+
+@pytest.mark.parametrize("command", ["check", "serve"])
+def test_missing_configuration(command, run, tmp_path):
+    result = run(command, "--config", tmp_path / "absent.yaml")
+    assert result.returncode == {"check": 1, "serve": 2}[command]
+    assert "absent.yaml" in {"check": result.stdout, "serve": result.stderr}[command]
+
+
+WEAK = ["your-secret-key", "31 bytes are one too few to use"]
+
+
+@pytest.mark.parametrize("secret", WEAK)
+def test_weak_secret_does_not_start(secret, run, shop, prepare):
+    """Case 128."""
+    doorward = prepare(shop.url)
+    settings = yaml.safe_load(doorward.config.read_text())
+    settings["tokens"]["keys"] = [{"algorithm": "HS256", "secret": secret}]
+    doorward.write(settings)
+    result = run("serve", "--config", doorward.config)
+    assert result.returncode != 0 and f"{doorward.config}:" in result.stderr
+    assert secret not in result.stdout + result.stderr

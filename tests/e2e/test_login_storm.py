@@ -1,0 +1,49 @@
+"""Case 50: three hundred logins at once cost those who log in, nobody else."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from sidecar import password_hash, plain_session
+
+LOGINS = 300
+# A hash heavy enough that the storm lasts while the others are measured.
+HEAVY = {"memory_kib": 65536, "passes": 4}
+
+
+def test_three_hundred_logins_at_once(shop, start):
+    users = [{"username": "johndoe", "password_hash": password_hash("secret", **HEAVY), "scopes": ["items"]}]
+    doorward = start(shop.url, {"users": {"hashing": {"concurrency": 1, "queue": 8}}}, users)
+    token = doorward.login()["access_token"]
+    together = threading.Barrier(LOGINS + 1)
+    answers = []
+
+    def login(_):
+        session = plain_session()
+        together.wait(60)
+        answer = session.post(doorward.url("/token"), data={"username": "johndoe", "password": "secret"}, timeout=60)
+        answers.append(answer)
+
+    with ThreadPoolExecutor(LOGINS) as pool:
+        logins = [pool.submit(login, number) for number in range(LOGINS)]
+        together.wait(60)
+        waited = []
+        while not all(job.done() for job in logins):
+            began = time.monotonic()
+            assert doorward.call("/items", token).status_code == 200, "others are served meanwhile"
+            waited.append(time.monotonic() - began)
+        for job in logins:
+            job.result()
+
+    served = [answer for answer in answers if answer.status_code == 200]
+    refused = [answer for answer in answers if answer.status_code == 503]
+    assert len(served) + len(refused) == LOGINS
+    assert len(served) >= 9, "one at work and eight in the queue at the least"
+    assert len(refused) >= 200, "the rest is not kept waiting"
+    for answer in refused:
+        assert answer.json()["error"] == "temporarily_unavailable"
+        assert int(answer.headers["Retry-After"]) >= 1
+        assert answer.headers["Cache-Control"] == "no-store"
+    assert len(waited) >= 3 and sorted(waited)[len(waited) // 2] < 1, "with three hundred clients on the same cores"
+    doorward.counts(0, "doorward_password_verify_queue_length")
+    assert doorward.login()["token_type"] == "bearer", "and when it is over, it is over"
