@@ -1,0 +1,67 @@
+# What can be done here; `make` alone lists it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# Cargo.lock is what was tested; nothing resolves anew behind one's back.
+CARGO := cargo
+LOCKED := --locked
+SETUP := bash tests/setup/install.sh
+BINARY = $${CARGO_TARGET_DIR:-$(CURDIR)/target}/debug/doorward
+PYTHON = source tests/setup/paths.sh && PYTHONDONTWRITEBYTECODE=1 DOORWARD_BIN="$(BINARY)" "$$DOORWARD_VENV/bin/python"
+
+.PHONY: help demo test check bench soak install-deps format lint deny doc architecture test-rust test-e2e build
+
+help: ## List all of this
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## See doorward at work: a small API, a user, and the curl lines to try
+	@$(SETUP) build
+	@$(CARGO) build $(LOCKED)
+	@exec "$(BINARY)" demo
+
+test: install-deps format lint deny doc test-rust test-e2e ## All checks and tests; installs what they lack
+
+check: ## Formatting, lints, licences and bans, documentation, floors
+	@$(SETUP) check
+	@$(MAKE) --no-print-directory format lint deny doc architecture
+
+bench: ## Measure the verifier and the decision
+	@$(SETUP) build
+	$(CARGO) bench $(LOCKED) --bench '*'
+
+soak: ## Run doorward under load for SOAK_SECONDS (300), and watch its memory
+	@$(SETUP) test
+	@$(MAKE) --no-print-directory build
+	$(PYTHON) -m pytest tests/e2e/soak.py -s -p no:cacheprovider
+
+install-deps: ## Install what building and testing need, where it is missing
+	@$(SETUP) test
+	@$(SETUP) check
+
+format:
+	$(CARGO) fmt --check
+
+lint:
+	$(CARGO) clippy $(LOCKED) --all-targets -- -D warnings
+
+deny:
+	source tests/setup/paths.sh && PATH="$$DOORWARD_TOOLS/bin:$$PATH" \
+	  $(CARGO) deny $(LOCKED) --config .config/deny.toml check bans licenses sources
+
+doc:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(LOCKED) --no-deps
+
+architecture:
+	$(CARGO) test $(LOCKED) --test architecture
+
+test-rust:
+	$(CARGO) test $(LOCKED)
+
+test-e2e: build
+	$(PYTHON) -m pytest tests/e2e -p no:cacheprovider
+
+# With the tests' dependencies, so that what `cargo test` has built serves here too.
+build:
+	$(CARGO) build $(LOCKED) --bins --tests

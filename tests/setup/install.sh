@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# Installs what is missing, and does nothing where nothing is.
+#
+#   install.sh build    what `cargo build` needs beside Rust: cmake and a C compiler
+#   install.sh test     that, and all the tests use: curl, openssl, a Python environment
+#   install.sh check    that, and what `make check` uses: clippy, rustfmt, cargo-deny
+#
+# Debian's packages are installed as root, or through sudo if it asks for no password.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+source tests/setup/paths.sh
+
+main() {
+  case "${1:-}" in
+    build) packages cmake cc make ;;
+    test) packages cmake cc make curl openssl python && python_environment ;;
+    check) packages cmake cc make && rust_components && cargo_deny ;;
+    *) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 2 ;;
+  esac
+}
+
+# Each argument is a command or one of the cases below; what is there already is left alone.
+packages() {
+  need cargo || fail "Rust is missing: see https://rustup.rs"
+  local missing=()
+  for thing in "$@"; do
+    case $thing in
+      # gcc alone brings no headers of the C library.
+      cc) need cc || missing+=(gcc libc6-dev) ;;
+      curl) need curl || missing+=(curl ca-certificates) ;;
+      python) [ -x "$DOORWARD_VENV/bin/python" ] || [ -n "$(python)" ] || missing+=(python3 python3-venv) ;;
+      *) need "$thing" || missing+=("$thing") ;;
+    esac
+  done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  need apt-get || fail "missing: ${missing[*]}; install these, here there is no apt-get to do it"
+  say "installing ${missing[*]}"
+  as_root apt-get update -qq
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+}
+
+# The first Python from 3.11 on that can make environments; Debian's cannot without python3-venv.
+python() {
+  local candidate
+  for candidate in python3 python3.14 python3.13 python3.12 python3.11 /usr/bin/python3; do
+    if "$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2> /dev/null; then
+      echo "$candidate"
+      return
+    fi
+  done
+}
+
+python_environment() {
+  mkdir -p "$DOORWARD_CACHE"
+  exec 9> "$DOORWARD_CACHE/venv.lock"
+  flock 9 # two runs at once: the second finds it done
+  # The mark is written last: an environment without it was interrupted.
+  [ -e "$DOORWARD_VENV/complete" ] && return
+  local python
+  python=$(python)
+  [ -n "$python" ] || fail "no Python from 3.11 on that can make virtual environments"
+  say "making a Python environment in $DOORWARD_VENV"
+  rm -rf "$DOORWARD_VENV"
+  "$python" -m venv "$DOORWARD_VENV"
+  "$DOORWARD_VENV/bin/python" -m pip install --quiet --disable-pip-version-check --requirement tests/requirements.txt
+  touch "$DOORWARD_VENV/complete"
+}
+
+rust_components() {
+  cargo clippy --version > /dev/null 2>&1 && cargo fmt --version > /dev/null 2>&1 && return
+  need rustup || fail "clippy or rustfmt is missing, and there is no rustup to add them"
+  say "adding clippy and rustfmt"
+  rustup component add clippy rustfmt
+}
+
+# Built for its own sake and once: quick to build matters, its speed does not.
+cargo_deny() {
+  [ -x "$DOORWARD_TOOLS/bin/cargo-deny" ] && return
+  say "building cargo-deny $CARGO_DENY_VERSION, once; a few minutes"
+  local target="$DOORWARD_CACHE/cargo-deny-target"
+  env -u RUSTFLAGS CARGO_TARGET_DIR="$target" CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off \
+    CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_DEBUG=false \
+    cargo install cargo-deny --locked --version "$CARGO_DENY_VERSION" --no-default-features --quiet --root "$DOORWARD_TOOLS"
+  rm -rf "$target"
+}
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then
+    "$@"
+  elif need sudo && sudo -n true 2> /dev/null; then
+    sudo "$@"
+  else
+    fail "missing packages: run as root or install them first: ${*: -1}"
+  fi
+}
+
+need() { command -v "$1" > /dev/null 2>&1; }
+say() { echo "setup: $*" >&2; }
+fail() {
+  say "$*"
+  exit 1
+}
+
+main "$@"
