@@ -59,7 +59,9 @@ architecture:
 test-rust:
 	$(CARGO) test $(LOCKED)
 
+# With a short form of the soak.
 test-e2e: build
+	export SOAK_SECONDS=5; $(PYTHON) -m pytest tests/e2e/soak.py -p no:cacheprovider
 	$(PYTHON) -m pytest tests/e2e -p no:cacheprovider
 
 # With the tests' dependencies, so that what `cargo test` has built serves here too.
