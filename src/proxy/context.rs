@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::{HeaderName, HeaderValue};
 
 use super::Site;
+use super::facts::RawRequest;
 use crate::base::Stopwatch;
 use crate::endpoints::Endpoint;
 use crate::gate::Permit;
@@ -20,11 +21,8 @@ pub struct Context {
     pub received: Stopwatch,
     /// `X-Request-Id`.
     pub id: String,
-    /// What the upstream is told of the client: address, scheme and host, as they are here. What a client says of itself
-    /// was taken out.
-    pub forwarded: Vec<(&'static str, HeaderValue)>,
-    /// `traceparent`, if the request brought none.
-    pub traceparent: Option<String>,
+    /// The request as it was read, for the log too; `None` if it could not be read.
+    pub raw: Option<RawRequest>,
     /// How far it is.
     pub state: State,
     /// What was found out on the way, for the log.
@@ -45,6 +43,8 @@ pub enum State {
         permit: Permit,
         /// Headers that tell the upstream who asks, for every attempt anew.
         identity: Vec<(HeaderName, HeaderValue)>,
+        /// Headers that tell it of the connection, as it is here: what a client says of itself was taken out.
+        forwarded: Vec<(&'static str, HeaderValue)>,
     },
 }
 

@@ -19,8 +19,7 @@ pub fn tell(
     telemetry: &Arc<Telemetry>,
     now: Timestamp,
 ) {
-    let raw = RawRequest::of(session).ok();
-    let path = raw.as_ref().map_or(session.req_header().raw_path(), RawRequest::path);
+    let path = context.raw.as_ref().map_or(session.req_header().raw_path(), RawRequest::path);
     let path = String::from_utf8_lossy(path);
     let noted = &context.noted;
     let claims = noted.verified.as_ref().map(|verified| verified.claims());

@@ -5,7 +5,8 @@ use pingora::proxy::Session;
 
 use super::context::{Context, State};
 use super::facts::{self, RawRequest};
-use super::{own, respond};
+use super::request_id::RequestIds;
+use super::{forwarded, own, respond};
 use crate::base::{Clock, Stopwatch};
 use crate::gate::{Denial, Permit, RequestFacts};
 use crate::policy::{CanonicalPath, Reason};
@@ -14,8 +15,25 @@ use crate::policy::{CanonicalPath, Reason};
 ///
 /// # Errors
 /// Pingora's, if the client has gone.
-pub async fn filter(session: &mut Session, context: &mut Context, clock: &dyn Clock) -> pingora::Result<bool> {
+pub async fn filter(
+    session: &mut Session,
+    context: &mut Context,
+    ids: &RequestIds,
+    clock: &dyn Clock,
+) -> pingora::Result<bool> {
     let raw = RawRequest::of(session);
+    let answered = answer_or_permit(session, context, &raw, ids, clock).await;
+    context.raw = raw.ok();
+    answered
+}
+
+async fn answer_or_permit(
+    session: &mut Session,
+    context: &mut Context,
+    raw: &Result<RawRequest, Reason>,
+    ids: &RequestIds,
+    clock: &dyn Clock,
+) -> pingora::Result<bool> {
     let target = raw.as_ref().map_err(|reason| *reason).and_then(RawRequest::target);
     if let Ok(target) = &target
         && let Some(endpoint) = context.site.endpoints.at(target.path)
@@ -44,7 +62,8 @@ pub async fn filter(session: &mut Session, context: &mut Context, clock: &dyn Cl
             if let Some(origin_form) = rewritten {
                 session.req_header_mut().set_raw_path(&origin_form)?;
             }
-            context.state = State::Permitted { permit, identity };
+            let forwarded = forwarded::headers(session, context.site.scheme, ids);
+            context.state = State::Permitted { permit, identity, forwarded };
             Ok(false)
         }
         Err(denial) => {

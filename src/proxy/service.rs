@@ -14,7 +14,7 @@ use pingora::{Error, ErrorType};
 use super::context::{Context, Noted, State};
 use super::failure::Failure;
 use super::request_id::RequestIds;
-use super::{Site, forwarded, logging, request, respond, upstream_request};
+use super::{Site, logging, request, respond, upstream_request};
 use crate::base::{Clock, Stopwatch};
 use crate::telemetry::Telemetry;
 
@@ -49,8 +49,7 @@ impl ProxyHttp for Door {
             site: self.site.load_full(),
             received: Stopwatch::start(),
             id: String::new(),
-            forwarded: Vec::new(),
-            traceparent: None,
+            raw: None,
             state: State::Received,
             noted: Noted::default(),
             in_flight: self.telemetry.metrics.request_started(),
@@ -62,8 +61,6 @@ impl ProxyHttp for Door {
 
     async fn early_request_filter(&self, session: &mut Session, context: &mut Context) -> pingora::Result<()> {
         context.id = self.ids.keep_or_make(session.get_header("x-request-id").map(http::HeaderValue::as_bytes));
-        context.traceparent = session.get_header("traceparent").is_none().then(|| self.ids.traceparent());
-        context.forwarded = forwarded::headers(session, context.site.scheme);
         // Pingora keeps HTTP/1.1 connections for ever unless told otherwise; where it decided to close, that stays.
         if session.get_keepalive().is_some() && !session.is_process_shutting_down() {
             session.set_keepalive(Some(IDLE_SECONDS));
@@ -74,7 +71,7 @@ impl ProxyHttp for Door {
     async fn request_filter(&self, session: &mut Session, context: &mut Context) -> pingora::Result<bool> {
         #[cfg(test)]
         assert!(session.get_header("x-test-panic").is_none(), "asked for by the test");
-        request::filter(session, context, &*self.clock).await
+        request::filter(session, context, &self.ids, &*self.clock).await
     }
 
     async fn upstream_peer(&self, _: &mut Session, context: &mut Context) -> pingora::Result<Box<HttpPeer>> {

@@ -15,7 +15,7 @@ use super::context::{Context, State};
 /// # Errors
 /// 500 without a permit: a mistake in the order of phases must end here, not at the upstream.
 pub fn filter(received: &RequestHeader, request: &mut RequestHeader, context: &Context) -> pingora::Result<()> {
-    let State::Permitted { identity, .. } = &context.state else {
+    let State::Permitted { identity, forwarded, .. } = &context.state else {
         return Error::e_explain(ErrorType::HTTPStatus(500), "no permit");
     };
     let site = &context.site;
@@ -33,12 +33,9 @@ pub fn filter(received: &RequestHeader, request: &mut RequestHeader, context: &C
     for (name, value) in identity {
         request.insert_header(name.clone(), value.clone())?;
     }
-    for (name, value) in &context.forwarded {
+    for (name, value) in forwarded {
         request.insert_header(*name, value.clone())?;
     }
     request.insert_header("X-Request-Id", context.id.as_str())?;
-    if let Some(traceparent) = &context.traceparent {
-        request.insert_header("traceparent", traceparent.as_str())?;
-    }
     Ok(())
 }
