@@ -14,7 +14,10 @@ pub mod service;
 pub mod settings;
 pub mod site;
 pub mod upstream;
+pub mod upstream_addresses;
 pub mod upstream_request;
+pub mod upstream_response;
+pub mod upstream_tls;
 
 pub use service::Door;
 pub use settings::{
