@@ -8,6 +8,6 @@ pub mod limits;
 pub mod target;
 pub mod websocket;
 
-pub use client::{Client, TrustedProxies};
+pub use client::{Client, Peer, TrustedProxies};
 pub use head::{BodyLength, Head, HeadError};
 pub use limits::HeadLimits;
