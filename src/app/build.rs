@@ -101,7 +101,7 @@ pub fn build(settings: &Settings, users: Vec<User>, core: &Core, before: Option<
         headers,
         authorization: settings.upstream.authorization,
         insufficient_scope_status: settings.insufficient_scope_status,
-        scheme: scheme(settings),
+        scheme: scheme(settings, core),
         limits: settings.server.request_limits,
         trusted_proxies: settings.server.trusted_proxies.clone(),
         cors: settings.server.cors.clone(),
@@ -130,9 +130,9 @@ fn identity_headers(settings: &Settings) -> impl Iterator<Item = (&str, &str)> {
 }
 
 /// What clients use: nobody but the configuration knows of a TLS terminator in front.
-fn scheme(settings: &Settings) -> &'static str {
-    let public = settings.server.public_url.as_deref().unwrap_or_default();
-    if public.starts_with("https:") { "https" } else { "http" }
+fn scheme(settings: &Settings, core: &Core) -> &'static str {
+    let seen = settings.server.public_url.as_deref().unwrap_or(&core.issuer_from_listen);
+    if seen.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:")) { "https" } else { "http" }
 }
 
 fn rules(terms: &crate::grants::Settings) -> IssuerRules {

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::data_dir::{self, DataDirError};
-use super::listen::{ADMIN_MODE, BindError, PUBLIC_MODE, Sockets};
+use super::listen::{ADMIN_MODE, BindError, Sockets};
 use super::reload::{Environment, Live, Reloader};
 use super::{Core, build, run_loop};
 use crate::admin::{Admin, Health};
@@ -113,7 +113,7 @@ impl Running {
             .server
             .listen
             .iter()
-            .map(|listen| sockets.bind(listen, PUBLIC_MODE))
+            .map(|listen| sockets.bind(listen, settings.server.socket_mode))
             .collect::<Result<Vec<_>, _>>()?;
         let bound = Bound { public, admin: sockets.bind(&settings.admin.listen, ADMIN_MODE)? };
         let core = core(&settings, &bound, &parts).await?;
@@ -192,18 +192,19 @@ async fn core(settings: &Settings, bound: &Bound, parts: &Parts) -> Result<Core,
         telemetry: Arc::clone(&parts.telemetry),
         health: Arc::default(),
         generated_key,
-        issuer_from_listen: issuer_at(&bound.public),
+        issuer_from_listen: issuer_at(&bound.public, settings.server.tls.is_some()),
         cores: std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get),
     })
 }
 
-/// `http://` and the first address that was bound.
-fn issuer_at(public: &[Listen]) -> String {
+/// The scheme and the first address that was bound; on Unix sockets there is no TLS.
+fn issuer_at(public: &[Listen], tls: bool) -> String {
+    let scheme = if tls { "https" } else { "http" };
     let tcp = public.iter().find_map(|listen| match listen {
-        Listen::Tcp(address) => Some(address.to_string()),
+        Listen::Tcp(address) => Some(format!("{scheme}://{address}")),
         Listen::Unix(_) => None,
     });
-    format!("http://{}", tcp.as_deref().unwrap_or("localhost"))
+    tcp.unwrap_or_else(|| "http://localhost".to_owned())
 }
 
 fn collector(core: &Core, hasher: &Arc<ArcSwap<Hasher>>) -> Box<dyn Fn() + Send + Sync> {
