@@ -88,6 +88,20 @@ fn a_slip_is_told_its_cure() {
     }
 }
 
+/// What README shows is copied, so its keys must be there; the files and the upstream that it leaves out need not.
+#[test]
+fn what_readme_shows_can_be_written() {
+    let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let blocks = text.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let configurations: Vec<&str> = blocks.filter(|block| !block.starts_with('-')).collect();
+    assert!(configurations.len() >= 6);
+    for block in configurations {
+        let problems = load(block).err();
+        let codes: Vec<Code> = problems.iter().flatten().map(|problem| problem.code).collect();
+        assert!(codes.iter().all(|code| matches!(code, Code::MissingKey | Code::Unreadable)), "{block}\n{codes:?}");
+    }
+}
+
 fn load(text: &str) -> Result<Loaded, Problems> {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("doorward.yaml");
