@@ -15,6 +15,7 @@ use super::{Core, build, run_loop};
 use crate::admin::{Admin, Health};
 use crate::base::{Clock, Stopwatch, SystemClock};
 use crate::config::{Listen, Loaded, Settings, Shutdown, StoreKind};
+use crate::proxy::streams::OpenStreams;
 use crate::proxy::{Door, Upstream};
 use crate::revocation::{EmbeddedStore, MemoryStore, OpenError, Revocations, Store, StoreError};
 use crate::telemetry::Telemetry;
@@ -127,7 +128,10 @@ impl Running {
         let (stop_admin, admin_stopped) = watch::channel(false);
         let fds = sockets.into_fds();
         let Core { health, telemetry, clock, .. } = &core;
-        let door = Door::new(Arc::clone(&live.site), Arc::clone(clock), Arc::clone(telemetry), health.draining());
+        let streams = Arc::<OpenStreams>::default();
+        let (site, ending) = (Arc::clone(&live.site), Arc::clone(&streams));
+        let watched_streams = ending.watch(Arc::clone(&site), Arc::clone(clock), Arc::clone(telemetry));
+        let door = Door::new(site, Arc::clone(clock), Arc::clone(telemetry), streams, health.draining());
         let admin = Admin::new(Arc::clone(health), Arc::clone(telemetry), collector(&core, &live.hasher));
         let public = run_loop::start_public(door, &bound.public, Arc::clone(&fds), stopped, Arc::clone(telemetry));
         let admin = run_loop::start_admin(admin, &bound.admin, fds, admin_stopped);
@@ -138,6 +142,7 @@ impl Running {
         let mut background = JoinSet::new();
         background.spawn(Upstream::follow_name(Arc::downgrade(&built.site.upstream)));
         background.spawn(sweep(core.clone()));
+        background.spawn(watched_streams);
         let (health, telemetry) = (Arc::clone(health), Arc::clone(telemetry));
         let source = (parts.path, parts.environment);
         let reloader = Arc::new(Reloader::new(source, core, live, built, (settings, watched)));

@@ -1,6 +1,5 @@
 //! From Pingora's session to the facts a decision sees: the one place that reads the raw request.
 
-use std::net::IpAddr;
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -61,13 +60,6 @@ impl RawRequest {
         let raw = self.head.get(self.target.clone()).unwrap_or_default();
         raw.split(|byte| *byte == b'?').next().unwrap_or_default()
     }
-}
-
-/// The client's address; an IPv4 one is one, also on a socket for both.
-#[must_use]
-pub fn client_address(session: &Session) -> Option<IpAddr> {
-    let address = session.client_addr()?.as_inet()?;
-    Some(address.ip().to_canonical())
 }
 
 /// What the `Authorization` fields say.

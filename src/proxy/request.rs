@@ -39,7 +39,8 @@ async fn answer_or_permit(
         && let Some(endpoint) = context.site.endpoints.at(target.path)
     {
         context.noted.endpoint = Some(endpoint);
-        let reply = own::answer(session, &context.site, endpoint, target.query).await?;
+        let from = context.client.address;
+        let reply = own::answer(session, &context.site, endpoint, target.query, from).await?;
         context.noted.own_reason = reply.reason;
         context.state = State::Answered;
         respond::write(session, reply).await?;
@@ -59,7 +60,7 @@ async fn answer_or_permit(
             if let Some(origin_form) = rewritten {
                 session.req_header_mut().set_raw_path(&origin_form)?;
             }
-            let forwarded = forwarded::headers(session, context.site.scheme, ids);
+            let forwarded = forwarded::headers(session, &context.client, context.site.scheme, ids);
             context.state = State::Permitted { permit, identity, forwarded };
             Ok(false)
         }
