@@ -15,6 +15,8 @@ use super::{Core, build, run_loop};
 use crate::admin::{Admin, Health};
 use crate::base::{Clock, Stopwatch, SystemClock};
 use crate::config::{Listen, Loaded, Settings, Shutdown, StoreKind};
+use crate::connection::ServerTls;
+use crate::connection::tls::TlsError;
 use crate::proxy::streams::OpenStreams;
 use crate::proxy::{Door, Upstream};
 use crate::revocation::{EmbeddedStore, MemoryStore, OpenError, Revocations, Store, StoreError};
@@ -58,6 +60,9 @@ pub enum StartError {
     /// The marks cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The certificates of `server.tls` cannot serve; the configuration would have said so.
+    #[error("`server.tls`: {0}")]
+    Tls(#[from] TlsError),
     /// The settings lack something.
     #[error(transparent)]
     Build(#[from] build::BuildError),
@@ -123,6 +128,7 @@ impl Running {
         let live = Live {
             site: Arc::new(ArcSwap::new(Arc::clone(&built.site))),
             hasher: Arc::new(ArcSwap::new(Arc::clone(&built.hasher))),
+            tls: settings.server.tls.as_ref().map(ServerTls::new).transpose()?.map(Arc::new),
         };
         let (stop, stopped) = watch::channel(false);
         let (stop_admin, admin_stopped) = watch::channel(false);
@@ -133,7 +139,13 @@ impl Running {
         let watched_streams = ending.watch(Arc::clone(&site), Arc::clone(clock), Arc::clone(telemetry));
         let door = Door::new(site, Arc::clone(clock), Arc::clone(telemetry), streams, health.draining());
         let admin = Admin::new(Arc::clone(health), Arc::clone(telemetry), collector(&core, &live.hasher));
-        let public = run_loop::start_public(door, &bound.public, Arc::clone(&fds), stopped, Arc::clone(telemetry));
+        let public = run_loop::start_public(
+            door,
+            (&bound.public, settings.server.socket_mode),
+            Arc::clone(&fds),
+            stopped,
+            Arc::clone(telemetry),
+        );
         let admin = run_loop::start_admin(admin, &bound.admin, fds, admin_stopped);
         let listeners = [Listening { stop, served: public }, Listening { stop: stop_admin, served: admin }];
         telemetry.metrics.configuration_loaded(clock.now());
@@ -202,14 +214,14 @@ async fn core(settings: &Settings, bound: &Bound, parts: &Parts) -> Result<Core,
     })
 }
 
-/// The scheme and the first address that was bound; on Unix sockets there is no TLS.
-fn issuer_at(public: &[Listen], tls: bool) -> String {
-    let scheme = if tls { "https" } else { "http" };
+/// The scheme and the first address that was bound.
+fn issuer_at(public: &[Listen], with_tls: bool) -> String {
     let tcp = public.iter().find_map(|listen| match listen {
-        Listen::Tcp(address) => Some(format!("{scheme}://{address}")),
+        Listen::Tcp(address) => Some(address.to_string()),
         Listen::Unix(_) => None,
     });
-    tcp.unwrap_or_else(|| "http://localhost".to_owned())
+    let scheme = if with_tls { "https" } else { "http" };
+    format!("{scheme}://{}", tcp.as_deref().unwrap_or("localhost"))
 }
 
 fn collector(core: &Core, hasher: &Arc<ArcSwap<Hasher>>) -> Box<dyn Fn() + Send + Sync> {

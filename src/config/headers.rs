@@ -5,8 +5,8 @@ use super::defaults;
 use super::field::Field;
 use super::section::Section;
 use crate::message::TrustedProxies;
-use crate::policy::HeaderPlan;
 use crate::policy::identity::fold;
+use crate::policy::{HeaderPlan, HeaderSettings};
 use crate::proxy::IdentityHeader;
 
 pub(super) fn identity_headers(section: &Section<'_>) -> Vec<IdentityHeader> {
@@ -69,7 +69,8 @@ pub(super) fn keep_headers(section: &Section<'_>, ours: &[IdentityHeader], trust
 
 /// Whether clients cannot send a header of this name whatever the configuration says.
 fn strips(name: &str) -> bool {
-    HeaderPlan::new([]).is_ok_and(|plan| plan.strips(name))
+    let nothing = HeaderSettings { identity: Vec::new(), keep: &[], budget: 0 };
+    HeaderPlan::new(&nothing).is_ok_and(|plan| plan.strips(name))
 }
 
 fn header(name: &str, claim: &str) -> IdentityHeader {

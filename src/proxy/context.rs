@@ -1,5 +1,6 @@
 //! What a request carries from phase to phase.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
@@ -97,4 +98,6 @@ pub struct Noted {
     pub upstream_error: Option<&'static str>,
     /// How often a connection was tried.
     pub attempts: usize,
+    /// The upstream's addresses that could not be reached.
+    pub tried: Vec<SocketAddr>,
 }

@@ -15,7 +15,10 @@ pub mod settings;
 pub mod site;
 pub mod streams;
 pub mod upstream;
+pub mod upstream_addresses;
 pub mod upstream_request;
+pub mod upstream_response;
+pub mod upstream_tls;
 
 pub use service::Door;
 pub use settings::{

@@ -1,21 +1,25 @@
 //! Pingora's phases, each a line.
 
+use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
+use http::HeaderMap;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::prelude::HttpPeer;
-use pingora::proxy::{FailToProxy, ProxyHttp, Session};
+use pingora::protocols::Digest;
+use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
+use pingora::upstreams::peer::Peer as _;
 use pingora::{Error, ErrorType};
 
 use super::context::{Context, Noted, State};
-use super::failure::Failure;
+use super::failure::{self, Failure};
 use super::request_id::RequestIds;
 use super::streams::OpenStreams;
-use super::{Site, forwarded, logging, request, respond, upstream_request};
+use super::{Site, forwarded, logging, request, respond, upstream_request, upstream_response};
 use crate::base::{Clock, Stopwatch};
 use crate::message::Client;
 use crate::telemetry::{Method, Telemetry};
@@ -89,8 +93,24 @@ impl ProxyHttp for Door {
     async fn upstream_peer(&self, _: &mut Session, context: &mut Context) -> pingora::Result<Box<HttpPeer>> {
         context.noted.attempts += 1;
         context.noted.asked = Some(Stopwatch::start());
-        let peer = context.site.upstream.peer();
-        peer.map(Box::new).map_err(|error| Error::explain(ErrorType::ConnectError, error.to_string()).into_up())
+        let left = RETRY_BUDGET.saturating_sub(context.received.elapsed());
+        let peer = context.site.upstream.peer(&context.noted.tried, left);
+        peer.map_err(|error| Error::explain(ErrorType::ConnectError, error.to_string()).into_up())
+    }
+
+    async fn connected_to_upstream(
+        &self,
+        _: &mut Session,
+        reused: bool,
+        peer: &HttpPeer,
+        _: RawFd,
+        _: Option<&Digest>,
+        context: &mut Context,
+    ) -> pingora::Result<()> {
+        if !reused && let Some(address) = peer.address().as_inet() {
+            context.site.upstream.reached(*address);
+        }
+        Ok(())
     }
 
     async fn upstream_request_filter(
@@ -111,19 +131,62 @@ impl ProxyHttp for Door {
         context.noted.answered = context.noted.asked.map(Stopwatch::elapsed);
         context.noted.status = response.status.as_u16();
         context.stream = self.streams.follow_if_asked(response, context);
+        upstream_response::filter(response, &context.site.upstream.settings().identity_headers)
+    }
+
+    fn upstream_response_trailer_filter(
+        &self,
+        _: &mut Session,
+        trailers: &mut HeaderMap,
+        context: &mut Context,
+    ) -> pingora::Result<()> {
+        upstream_response::filter_trailers(trailers, &context.site.upstream.settings().identity_headers);
         Ok(())
     }
 
-    /// Nothing was sent, so any request may be tried again: at the next address, twice at the most.
+    /// Nothing was sent, so any request may be tried at another address.
     fn fail_to_connect(
         &self,
         _: &mut Session,
-        _: &HttpPeer,
+        peer: &HttpPeer,
         context: &mut Context,
         mut error: Box<Error>,
     ) -> Box<Error> {
-        error.set_retry(context.noted.attempts < MAX_ATTEMPTS && context.received.elapsed() < RETRY_BUDGET);
+        let upstream = &context.site.upstream;
+        let may_help = match (Failure::of(&error), peer.address().as_inet()) {
+            (Failure::Connect | Failure::Timeout, Some(address)) => {
+                upstream.not_reached(*address);
+                context.noted.tried.push(*address);
+                upstream.has_other_than(&context.noted.tried)
+            }
+            // A connection from the pool was found dead before it got a stream of this request.
+            _ => *error.etype() == ErrorType::H2Error,
+        };
+        let may = context.noted.attempts < MAX_ATTEMPTS && context.received.elapsed() < RETRY_BUDGET;
+        error.set_retry(may && may_help);
         error
+    }
+
+    /// Never what may have been done already: a request that is not idempotent, or that was answered in part.
+    fn error_while_proxy(
+        &self,
+        _: &HttpPeer,
+        session: &mut Session,
+        mut error: Box<Error>,
+        context: &mut Context,
+        reused: bool,
+    ) -> Box<Error> {
+        let idempotent = session.req_header().method.is_idempotent();
+        let whole = !session.as_ref().retry_buffer_truncated();
+        let unanswered = context.noted.answered.is_none() && session.response_written().is_none();
+        let once_more = idempotent && whole && unanswered && failure::died_unanswered(&error, reused);
+        error.set_retry(once_more && context.noted.attempts < MAX_ATTEMPTS);
+        error
+    }
+
+    /// Told by the access log and the metrics when the request has ended; Pingora's line may hold what the upstream sent.
+    fn suppress_proxy_warn_log(&self, _: &Session, _: &Context, _: &Error, _: ProxyWarnLogContext) -> bool {
+        true
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, context: &mut Context) -> FailToProxy {
