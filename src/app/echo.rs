@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::listen::{BindError, PUBLIC_MODE, Sockets};
+use super::listen::{ADMIN_MODE, BindError, Sockets};
 use super::run_loop;
 use crate::config::Listen;
 
@@ -38,11 +38,11 @@ impl Echo {
 /// [`BindError`] if there is no port.
 pub fn start() -> Result<Echo, BindError> {
     let mut sockets = Sockets::default();
-    let bound = sockets.bind(&Listen::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))), PUBLIC_MODE)?;
+    let bound = sockets.bind(&Listen::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))), ADMIN_MODE)?;
     let (stop, stopped) = watch::channel(false);
     let app = HttpServer::new_app(Answer);
     let served =
-        run_loop::start(app, "demo upstream", (std::slice::from_ref(&bound), PUBLIC_MODE), sockets.into_fds(), stopped);
+        run_loop::start(app, "demo upstream", (std::slice::from_ref(&bound), ADMIN_MODE), sockets.into_fds(), stopped);
     Ok(Echo { address: bound.to_string(), stop, served })
 }
 

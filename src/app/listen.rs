@@ -104,9 +104,6 @@ fn try_to_connect(path: &Path) -> Option<io::Result<UnixStream>> {
 /// Connections that wait to be accepted; the kernel cuts it to its own limit.
 const BACKLOG: u32 = 65_535;
 
-/// A front proxy or the application may run under another user of the same group.
-pub const PUBLIC_MODE: u32 = 0o660;
-
 /// Metrics and probes are for this user alone.
 pub const ADMIN_MODE: u32 = 0o600;
 
@@ -119,7 +116,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("doorward.sock");
         let listen = Listen::Unix(path.clone());
-        let bind = || Sockets::default().bind(&listen, PUBLIC_MODE).map(drop);
+        let bind = || Sockets::default().bind(&listen, 0o660).map(drop);
         drop(UnixListener::bind(&path).unwrap());
         bind().unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
@@ -132,6 +129,6 @@ mod tests {
         assert_eq!(bind().unwrap_err().error.kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(fs::read(&path).unwrap(), b"precious");
         let nowhere = Listen::Unix(directory.path().join("none/doorward.sock"));
-        assert!(Sockets::default().bind(&nowhere, PUBLIC_MODE).is_err());
+        assert!(Sockets::default().bind(&nowhere, 0o660).is_err());
     }
 }

@@ -21,24 +21,25 @@ use pingora::services::Service as _;
 use pingora::services::listening::Service;
 use tokio::task::JoinHandle;
 
-use super::listen::{ADMIN_MODE, PUBLIC_MODE};
+use super::listen::ADMIN_MODE;
 use crate::admin::Admin;
 use crate::config::Listen;
 use crate::proxy::Door;
 use crate::proxy::service::MAX_ATTEMPTS;
+use crate::proxy::upstream_tls;
 use crate::telemetry::Telemetry;
 
-/// Starts the public listeners. They stop accepting when `shutdown` says so; requests in flight go on.
+/// Starts the public listeners, Unix sockets with this mode. They stop accepting when `shutdown` says so; requests in flight go on.
 pub fn start_public(
     door: Door,
-    listens: &[Listen],
+    listens: (&[Listen], u32),
     fds: ListenFds,
     shutdown: ShutdownWatch,
     telemetry: Arc<Telemetry>,
 ) -> JoinHandle<()> {
-    let conf = ServerConf { max_retries: MAX_ATTEMPTS, ..ServerConf::default() };
+    let conf = ServerConf { max_retries: MAX_ATTEMPTS, ca_file: upstream_tls::ca_file(), ..ServerConf::default() };
     let proxy = http_proxy(&Arc::new(conf), door);
-    start(Guarded { inner: Arc::new(proxy), telemetry }, "public", (listens, PUBLIC_MODE), fds, shutdown)
+    start(Guarded { inner: Arc::new(proxy), telemetry }, "public", listens, fds, shutdown)
 }
 
 /// Starts the admin listener.

@@ -8,3 +8,4 @@ pub mod tls;
 pub use ongoing::{End, Ongoing};
 pub use refuse::{Refuse, Refused};
 pub use settings::{Limits, TlsSettings};
+pub use tls::ServerTls;

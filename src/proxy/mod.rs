@@ -15,8 +15,12 @@ pub mod respond;
 pub mod service;
 pub mod settings;
 pub mod site;
+pub mod streams;
 pub mod upstream;
+pub mod upstream_addresses;
 pub mod upstream_request;
+pub mod upstream_response;
+pub mod upstream_tls;
 
 pub use refusal::Refusals;
 pub use service::Door;

@@ -19,8 +19,12 @@ pub fn filter(received: &RequestHeader, request: &mut RequestHeader, context: &C
         return Error::e_explain(ErrorType::HTTPStatus(500), "no permit");
     };
     let site = &context.site;
-    let forbidden: Vec<HeaderName> =
-        request.headers.keys().filter(|name| site.headers.strips(name.as_str())).cloned().collect();
+    // Whoever asks and for whatever: a route without an identity must not be given one either.
+    let is_forbidden = |name: &&HeaderName| {
+        let may_stay = context.client.through_proxy && site.headers.keeps(name.as_str());
+        site.headers.strips(name.as_str()) && !(may_stay && request.headers.get_all(*name).iter().count() == 1)
+    };
+    let forbidden: Vec<HeaderName> = request.headers.keys().filter(is_forbidden).cloned().collect();
     for name in &forbidden {
         request.remove_header(name);
     }

@@ -130,6 +130,12 @@ pub const CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP: Family = Family::new(
 );
 /// Open connections.
 pub const CONNECTIONS: Family = Family::new("doorward_connections", "Open connections from clients.", &[]);
+/// Streams that ended with their token.
+pub const STREAMS_ENDED: Family = Family::new(
+    "doorward_streams_ended_total",
+    "WebSockets and event streams ended because their token was no longer good, by reason.",
+    &["reason"],
+);
 /// Panics.
 pub const PANICS: Family =
     Family::new("doorward_panics_total", "Requests that ended in a panic; each is a defect of doorward.", &[]);
@@ -141,7 +147,7 @@ pub const LOG_LINES_DROPPED: Family = Family::new(
 );
 
 /// All of them; the process collector's `process_*` come on top.
-pub const ALL: [Family; 26] = [
+pub const ALL: [Family; 27] = [
     BUILD_INFO,
     HTTP_REQUESTS,
     HTTP_REQUEST_DURATION,
@@ -166,6 +172,7 @@ pub const ALL: [Family; 26] = [
     CONFIG_LAST_RELOAD_SUCCESSFUL,
     CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP,
     CONNECTIONS,
+    STREAMS_ENDED,
     PANICS,
     LOG_LINES_DROPPED,
 ];
