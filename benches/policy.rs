@@ -5,7 +5,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use doorward::policy::{Access, CanonicalPath, HeaderPlan, PathPattern, RouteSpec, Table};
+use doorward::policy::{Access, CanonicalPath, HeaderPlan, HeaderSettings, PathPattern, RouteSpec, Table};
 use doorward::tokens::ScopeSet;
 use serde_json::json;
 
@@ -66,15 +66,15 @@ fn find(criterion: &mut Criterion) {
 }
 
 fn headers(criterion: &mut Criterion) {
-    let plan = HeaderPlan::new([
+    let identity = vec![
         ("X-Forwarded-User", "sub"),
         ("X-Forwarded-Email", "email"),
         ("X-Forwarded-Groups", "roles"),
         ("X-Forwarded-Preferred-Username", "preferred_username"),
         ("X-Doorward-Scopes", "scope"),
         ("X-Doorward-Issuer", "iss"),
-    ])
-    .unwrap();
+    ];
+    let plan = HeaderPlan::new(&HeaderSettings { identity, keep: &[], budget: 8 * 1024 }).unwrap();
     let browser: Vec<&str> =
         "host connection authorization accept accept-encoding accept-language user-agent origin referer \
         cookie content-type content-length sec-ch-ua sec-fetch-dest sec-fetch-mode sec-fetch-site"

@@ -14,7 +14,9 @@ use doorward::base::{ManualClock, Secret, Timestamp};
 use doorward::gate::credential::Credential;
 use doorward::gate::{Gate, RequestFacts};
 use doorward::keys::{KeyRing, SigningKey};
-use doorward::policy::{Access, CanonicalPath, ConflictKind, HeaderPlan, PathPattern, Reason, RouteSpec, Table};
+use doorward::policy::{
+    Access, CanonicalPath, ConflictKind, HeaderPlan, HeaderSettings, PathPattern, Reason, RouteSpec, Table,
+};
 use doorward::revocation::{CacheSettings, MemoryStore, Revocations};
 use doorward::telemetry::{Settings, Sink, Telemetry};
 use doorward::tokens::verify::IssuerRules;
@@ -241,7 +243,8 @@ impl World {
 impl IdentityCase {
     fn failures(&self) -> Vec<String> {
         let mut failures = Vec::new();
-        let plan = HeaderPlan::new(self.headers.iter().map(|(name, claim)| (name.as_str(), claim.as_str()))).unwrap();
+        let identity = self.headers.iter().map(|(name, claim)| (name.as_str(), claim.as_str())).collect();
+        let plan = HeaderPlan::new(&HeaderSettings { identity, keep: &[], budget: 8 * 1024 }).unwrap();
         for (names, stripped) in [(&self.stripped, true), (&self.kept, false)] {
             for (id, name) in names.iter().flat_map(|(id, names)| names.iter().map(move |name| (id, name))) {
                 if plan.strips(name) != stripped {

@@ -92,7 +92,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("doorward.sock");
         let listen = Listen::Unix(path.clone());
-        let bind = || super::bind(&listen, 0o660).map(drop);
+        let bind = || bind(&listen, 0o660).map(drop);
         drop(UnixListener::bind(&path).unwrap());
         bind().unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
@@ -105,6 +105,6 @@ mod tests {
         assert_eq!(bind().unwrap_err().error.kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(fs::read(&path).unwrap(), b"precious");
         let nowhere = Listen::Unix(directory.path().join("none/doorward.sock"));
-        assert!(super::bind(&nowhere, 0o660).is_err());
+        assert!(bind(&nowhere, 0o660).is_err());
     }
 }

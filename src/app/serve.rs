@@ -18,6 +18,7 @@ use crate::base::{Clock, Stopwatch, SystemClock};
 use crate::config::{Listen, Loaded, Settings, Shutdown, StoreKind};
 use crate::connection::ServerTls;
 use crate::connection::tls::TlsError;
+use crate::proxy::streams::OpenStreams;
 use crate::proxy::{Door, Refusals, Upstream};
 use crate::revocation::{EmbeddedStore, MemoryStore, OpenError, Revocations, Store, StoreError};
 use crate::telemetry::Telemetry;
@@ -133,7 +134,10 @@ impl Running {
         let (stop, stopped) = watch::channel(false);
         let (stop_admin, admin_stopped) = watch::channel(false);
         let Core { health, telemetry, clock, .. } = &core;
-        let door = Door::new(Arc::clone(&live.site), Arc::clone(clock), Arc::clone(telemetry), health.draining());
+        let streams = Arc::<OpenStreams>::default();
+        let (site, ending) = (Arc::clone(&live.site), Arc::clone(&streams));
+        let watched_streams = ending.watch(Arc::clone(&site), Arc::clone(clock), Arc::clone(telemetry));
+        let door = Door::new(site, Arc::clone(clock), Arc::clone(telemetry), streams, health.draining());
         let admin = Admin::new(Arc::clone(health), Arc::clone(telemetry), collector(&core, &live.hasher));
         let terms = Terms {
             limits: Arc::clone(&live.limits),
@@ -150,6 +154,7 @@ impl Running {
         let mut background = JoinSet::new();
         background.spawn(Upstream::follow_name(Arc::downgrade(&built.site.upstream)));
         background.spawn(sweep(core.clone()));
+        background.spawn(watched_streams);
         let (health, telemetry) = (Arc::clone(health), Arc::clone(telemetry));
         let source = (parts.path, parts.environment);
         let reloader = Arc::new(Reloader::new(source, core, live, built, (settings, watched)));

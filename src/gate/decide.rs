@@ -90,6 +90,19 @@ impl Gate {
         Decision { route, verified: identity.verified(), outcome }
     }
 
+    /// Why a token that was good when its request was decided is so no longer: [`Reason::Expired`] or [`Reason::Revoked`].
+    /// `None` while it is. A clock that was set back ends nothing.
+    #[must_use]
+    pub fn ended(&self, token: &Verified, now: Timestamp) -> Option<Reason> {
+        if token.in_time(now) == Err(VerifyError::Expired) {
+            return Some(Reason::Expired);
+        }
+        match self.revocations.standing(&Identifiers::of(token), now).0 {
+            Standing::Good => None,
+            Standing::Revoked(_) => Some(Reason::Revoked),
+        }
+    }
+
     fn decide_reading(
         &self,
         matched: Match<'_>,

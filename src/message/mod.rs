@@ -13,6 +13,6 @@ pub mod target;
 pub mod websocket;
 
 pub use chunked::{BadChunk, Chunked};
-pub use client::{Client, TrustedProxies};
+pub use client::{Client, Peer, TrustedProxies};
 pub use head::{BodyLength, Head, HeadError, HeadReader};
 pub use limits::HeadLimits;

@@ -10,7 +10,7 @@ pub mod route;
 pub mod table;
 
 pub use access::Access;
-pub use identity::{HeaderPlan, InvalidHeader, TooLarge};
+pub use identity::{HeaderPlan, HeaderSettings, InvalidHeader, TooLarge};
 pub use path::{CanonicalPath, PathError};
 pub use pattern::{PathPattern, PatternError};
 pub use reason::Reason;

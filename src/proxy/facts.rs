@@ -1,7 +1,5 @@
 //! From Pingora's session to the facts a decision sees: the one place that reads the raw request.
 
-use std::net::IpAddr;
-
 use http::header::AUTHORIZATION;
 use pingora::proxy::Session;
 
@@ -95,13 +93,6 @@ impl RawRequest {
             Version::Http2 { body, .. } => *body,
         }
     }
-}
-
-/// The client's address; an IPv4 one is one, also on a socket for both.
-#[must_use]
-pub fn client_address(session: &Session) -> Option<IpAddr> {
-    let address = session.client_addr()?.as_inet()?;
-    Some(address.ip().to_canonical())
 }
 
 /// What the `Authorization` fields say; a token over `token_bytes` is not looked at.

@@ -15,6 +15,7 @@ pub mod respond;
 pub mod service;
 pub mod settings;
 pub mod site;
+pub mod streams;
 pub mod upstream;
 pub mod upstream_addresses;
 pub mod upstream_request;

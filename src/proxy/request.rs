@@ -51,7 +51,8 @@ async fn answer_or_permit(
     let target = raw.target();
     if let Some(endpoint) = context.site.endpoints.at(target.path) {
         context.noted.endpoint = Some(endpoint);
-        let reply = own::answer(session, &context.site, endpoint, target.query).await?;
+        let from = context.client.address;
+        let reply = own::answer(session, &context.site, endpoint, target.query, from).await?;
         context.noted.own_reason = reply.reason;
         return Ok(Some(reply));
     }
@@ -64,7 +65,7 @@ async fn answer_or_permit(
             if session.req_header().raw_path() != raw.origin_form() {
                 session.req_header_mut().set_raw_path(raw.origin_form())?;
             }
-            let forwarded = forwarded::headers(session, context.site.scheme, ids);
+            let forwarded = forwarded::headers(session, &context.client, context.site.scheme, ids);
             context.state = State::Permitted { permit, identity, forwarded };
             Ok(None)
         }

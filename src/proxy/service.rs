@@ -19,9 +19,11 @@ use pingora::{Error, ErrorType};
 use super::context::{Context, Noted, State};
 use super::failure::{self, Failure};
 use super::request_id::RequestIds;
-use super::{Site, logging, request, request_body, respond, upstream_request, upstream_response};
+use super::streams::OpenStreams;
+use super::{Site, forwarded, logging, request, request_body, respond, upstream_request, upstream_response};
 use crate::base::{Clock, Stopwatch};
-use crate::telemetry::Telemetry;
+use crate::message::Client;
+use crate::telemetry::{Method, Telemetry};
 
 /// The public listener.
 pub struct Door {
@@ -29,6 +31,7 @@ pub struct Door {
     clock: Arc<dyn Clock>,
     telemetry: Arc<Telemetry>,
     ids: RequestIds,
+    streams: Arc<OpenStreams>,
     draining: Arc<AtomicBool>,
 }
 
@@ -39,9 +42,10 @@ impl Door {
         site: Arc<ArcSwap<Site>>,
         clock: Arc<dyn Clock>,
         telemetry: Arc<Telemetry>,
+        streams: Arc<OpenStreams>,
         draining: Arc<AtomicBool>,
     ) -> Self {
-        Self { site, clock, telemetry, ids: RequestIds::default(), draining }
+        Self { site, clock, telemetry, ids: RequestIds::default(), streams, draining }
     }
 }
 
@@ -54,10 +58,16 @@ impl ProxyHttp for Door {
             site: self.site.load_full(),
             received: Stopwatch::start(),
             id: String::new(),
+            method: Method::Other,
+            client: Client::default(),
             raw: None,
             state: State::Received,
             noted: Noted::default(),
+            stream: None,
             in_flight: self.telemetry.metrics.request_started(),
+            told: false,
+            telemetry: Arc::clone(&self.telemetry),
+            clock: Arc::clone(&self.clock),
         }
     }
 
@@ -66,6 +76,8 @@ impl ProxyHttp for Door {
 
     async fn early_request_filter(&self, session: &mut Session, context: &mut Context) -> pingora::Result<()> {
         context.id = self.ids.keep_or_make(session.get_header("x-request-id").map(http::HeaderValue::as_bytes));
+        context.method = Method::of(session.req_header().method.as_str());
+        context.client = forwarded::client(session, &context.site.trusted_proxies);
         // Pingora keeps HTTP/1.1 connections for ever unless told otherwise; where it decided to close, that stays.
         if session.get_keepalive().is_some() && !session.is_process_shutting_down() {
             session.set_keepalive(Some(IDLE_SECONDS));
@@ -128,6 +140,8 @@ impl ProxyHttp for Door {
         context: &mut Context,
     ) -> pingora::Result<()> {
         context.noted.answered = context.noted.asked.map(Stopwatch::elapsed);
+        context.noted.status = response.status.as_u16();
+        context.stream = self.streams.follow_if_asked(response, context);
         upstream_response::filter(response, &context.site.upstream.settings().identity_headers)
     }
 
@@ -207,7 +221,7 @@ impl ProxyHttp for Door {
     }
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, context: &mut Context) {
-        logging::tell(session, error, context, &self.telemetry, self.clock.now());
+        logging::tell(session, error, context);
     }
 
     /// Method and id: path and query may hold secrets.

@@ -50,6 +50,7 @@ pub struct Metrics {
     deprecated: IntCounterVec,
     reload_successful: IntGauge,
     reload_timestamp: IntGauge,
+    streams_ended: IntCounterVec,
     panics: IntCounter,
 }
 
@@ -70,6 +71,10 @@ impl Metrics {
         for kind in ["token", "session"] {
             // A series that starts at its first event hides that event from `rate()`.
             revocations.with_label_values(&[kind]);
+        }
+        let streams_ended = families.counters(&names::STREAMS_ENDED);
+        for reason in ["expired", "revoked"] {
+            streams_ended.with_label_values(&[reason]);
         }
         let cache = |family| {
             let counters = families.counters(family);
@@ -104,6 +109,7 @@ impl Metrics {
             decisions,
             token_validations,
             revocations,
+            streams_ended,
             families,
         }
     }
@@ -125,12 +131,6 @@ impl Metrics {
         let label = RouteLabel::new(name, self.requests.clone(), self.decisions.clone());
         routes.insert(name.into(), label.clone());
         label
-    }
-
-    /// [`Metrics::route`] for each, in this order.
-    #[must_use]
-    pub fn routes(&self, names: &[&str]) -> Vec<RouteLabel> {
-        names.iter().map(|name| self.route(name)).collect()
     }
 
     /// The handle for requests that belong to no route (`none`).
@@ -237,6 +237,11 @@ impl Metrics {
 
     pub(super) fn revoked(&self, kind: &'static str) {
         self.revocations.with_label_values(&[kind]).inc();
+    }
+
+    /// A stream was ended because its token was no longer good.
+    pub fn stream_ended(&self, reason: &'static str) {
+        self.streams_ended.with_label_values(&[reason]).inc();
     }
 
     /// A request ended in a panic.

@@ -148,6 +148,12 @@ pub const CONNECTIONS_UNSERVED: Family = Family::new(
     "Connections that ended before a request was read from them, or in the middle of a head; by reason.",
     &["reason"],
 );
+/// Streams that ended with their token.
+pub const STREAMS_ENDED: Family = Family::new(
+    "doorward_streams_ended_total",
+    "WebSockets and event streams ended because their token was no longer good, by reason.",
+    &["reason"],
+);
 /// Panics.
 pub const PANICS: Family =
     Family::new("doorward_panics_total", "Requests that ended in a panic; each is a defect of doorward.", &[]);
@@ -159,7 +165,7 @@ pub const LOG_LINES_DROPPED: Family = Family::new(
 );
 
 /// All of them; the process collector's `process_*` come on top.
-pub const ALL: [Family; 29] = [
+pub const ALL: [Family; 30] = [
     BUILD_INFO,
     HTTP_REQUESTS,
     HTTP_REQUEST_DURATION,
@@ -187,6 +193,7 @@ pub const ALL: [Family; 29] = [
     CONNECTIONS_REFUSED,
     CONNECTIONS_DISPLACED,
     CONNECTIONS_UNSERVED,
+    STREAMS_ENDED,
     PANICS,
     LOG_LINES_DROPPED,
 ];
