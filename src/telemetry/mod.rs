@@ -5,6 +5,7 @@
 
 mod access_log;
 mod audit_log;
+mod buckets;
 mod diagnostics;
 mod escape;
 mod events;
