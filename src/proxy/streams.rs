@@ -24,7 +24,7 @@ use crate::policy;
 use crate::telemetry::{Audit, RouteLabel, Telemetry};
 use crate::tokens::Verified;
 
-/// All streams, of WebSockets and of events, that end when their token is no longer good.
+/// All answers, of `WebSocket` or `text/event-stream`, that end when their token is no longer good.
 #[derive(Debug, Default)]
 pub struct OpenStreams {
     open: Mutex<HashMap<u64, Arc<Stream>>>,
