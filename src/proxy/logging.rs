@@ -30,6 +30,7 @@ fn write(context: &Context, unread_path: &[u8], status: u16, failure: Option<Fai
         (_, Some(_), _) => Decision::Own,
         (_, _, Some(_)) => Decision::Deny,
         (State::Permitted { .. }, _, _) => Decision::Allow,
+        (State::Answered, _, _) => Decision::Own,
         _ => Decision::Error,
     };
     let route = match noted.endpoint {
