@@ -5,6 +5,7 @@
 
 mod access_log;
 mod audit_log;
+mod buckets;
 mod connections;
 mod diagnostics;
 mod escape;
