@@ -1,3 +1,5 @@
+//! Streams that are ended from outside.
+
 use std::sync::Arc;
 
 use bytes::Bytes;

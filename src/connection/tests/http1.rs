@@ -1,3 +1,5 @@
+//! HTTP/1, as clients send it.
+
 use super::*;
 
 #[tokio::test]

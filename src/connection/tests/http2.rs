@@ -1,3 +1,5 @@
+//! HTTP/2, as clients send it.
+
 use super::super::frames::PREFACE;
 use super::*;
 
