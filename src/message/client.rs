@@ -9,6 +9,8 @@ use std::net::IpAddr;
 use http::{HeaderMap, HeaderValue};
 use ipnet::IpNet;
 
+use super::host;
+
 /// `server.trusted_proxies`: whose word on the client is taken. Nobody's, unless configured.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustedProxies {
@@ -104,7 +106,7 @@ impl Client {
             address: chain::client(address, proxies, headers),
             through_proxy: true,
             proto: word("x-forwarded-proto").and_then(|value| scheme(value.as_bytes())),
-            host: word("x-forwarded-host").filter(|value| is_host(value.as_bytes())).cloned(),
+            host: word("x-forwarded-host").filter(|value| host::is_valid(value.as_bytes())).cloned(),
             port: word("x-forwarded-port").and_then(|value| port(value.as_bytes())),
             prefix: word("x-forwarded-prefix").filter(|value| is_plain_path(value.as_bytes())).cloned(),
         }
@@ -126,20 +128,6 @@ fn port(value: &[u8]) -> Option<u16> {
     let digits = (1..=5).contains(&value.len()) && value.iter().all(u8::is_ascii_digit);
     let port: u16 = std::str::from_utf8(value).ok().filter(|_| digits)?.parse().ok()?;
     (port > 0).then_some(port)
-}
-
-/// A name or an address, an IPv6 one in brackets, and perhaps a port.
-fn is_host(value: &[u8]) -> bool {
-    let end = match value {
-        [b'[', ..] => value.iter().position(|byte| *byte == b']').map_or(0, |at| at + 1),
-        _ => value.iter().position(|byte| *byte == b':').unwrap_or(value.len()),
-    };
-    let (host, rest) = value.split_at_checked(end).unwrap_or_default();
-    let known = match host {
-        [b'[', inner @ .., b']'] => chain::address(inner).is_some_and(|address| address.is_ipv6()),
-        _ => !host.is_empty() && host.iter().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(byte)),
-    };
-    known && (rest.is_empty() || rest.strip_prefix(b":").is_some_and(|digits| port(digits).is_some()))
 }
 
 /// An upstream puts this in front of the links it writes: neither another host (`//`) nor a list nor anything to decode.

@@ -58,10 +58,11 @@ impl Frames {
     }
 
     fn payload_length(&self) -> u64 {
-        let [_, second, a, b, c, d, e, f, g, h, ..] = self.header;
+        let [_, second, length @ .., _, _, _, _] = self.header;
+        let [high, low, ..] = length;
         match second & 0x7F {
-            126 => u64::from(u16::from_be_bytes([a, b])),
-            127 => u64::from_be_bytes([a, b, c, d, e, f, g, h]),
+            126 => u64::from(u16::from_be_bytes([high, low])),
+            127 => u64::from_be_bytes(length),
             short => u64::from(short),
         }
     }
@@ -79,8 +80,8 @@ mod tests {
         let mask = if masked { 0x80 } else { 0 };
         let length = payload as u64;
         let mut frame = match form {
-            2 => [&[opcode, 126 | mask][..], &length.to_be_bytes()[6..]].concat(),
-            8 => [&[opcode, 127 | mask][..], &length.to_be_bytes()].concat(),
+            2 => [&[opcode, 0x7E | mask][..], &length.to_be_bytes()[6..]].concat(),
+            8 => [&[opcode, 0x7F | mask][..], &length.to_be_bytes()].concat(),
             _ => vec![opcode, u8::try_from(length).unwrap() | mask],
         };
         // What would begin a long frame, were it taken for a header.

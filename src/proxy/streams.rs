@@ -1,4 +1,4 @@
-//! OpenStreams that end with their token: a decision that holds for hours is made anew all along (`policy.streams`).
+//! Streams that end with their token: a decision that holds for hours is made anew all along (`policy.streams`).
 
 #[cfg(test)]
 mod tests;
@@ -24,7 +24,7 @@ use crate::policy;
 use crate::telemetry::{Audit, RouteLabel, Telemetry};
 use crate::tokens::Verified;
 
-/// All WebSockets and event streams that end when their token is no longer good.
+/// All answers, of `WebSocket` or `text/event-stream`, that end when their token is no longer good.
 #[derive(Debug, Default)]
 pub struct OpenStreams {
     open: Mutex<HashMap<u64, Arc<Stream>>>,

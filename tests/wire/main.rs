@@ -21,6 +21,7 @@ mod mint;
 mod run;
 mod scenarios;
 mod store;
+mod streams;
 mod text;
 mod upstream;
 mod wire;

@@ -165,7 +165,7 @@ fn other_words_are_taken_if_they_are_plain() {
             let port = port.map(|port| port.to_string());
             let all = [proto.map(str::to_owned), host, port, prefix];
             let value = if name == "proto" { value.to_lowercase() } else { value.to_owned() };
-            assert_eq!(all.into_iter().flatten().collect::<Vec<_>>(), [value.clone()], "{name}");
+            assert_eq!(all.into_iter().flatten().collect::<Vec<_>>(), std::slice::from_ref(&value), "{name}");
             let (twice, list) = (format!("x-forwarded-{name}: {value}\n").repeat(2), format!("{value},{value}"));
             assert_eq!(found(&twice), (None, None, None, None), "{name}");
             assert_eq!(found(&format!("x-forwarded-{name}: {list}")), (None, None, None, None), "{name}");

@@ -259,7 +259,8 @@ fn every_value_can_be_read_again() {
                 let texts: Vec<String> = texts.into_iter().filter(|text| !text.is_empty()).collect();
                 match rest {
                     [blanks] => {
-                        assert_eq!(blanks.trim().split(' ').map(decoded).collect::<Vec<_>>(), texts, "{blanks}")
+                        let found = blanks.trim().split(' ').map(decoded).collect::<Vec<_>>();
+                        assert_eq!(found, texts, "{blanks}");
                     }
                     _ => assert!(texts.is_empty(), "{value}"),
                 }
