@@ -347,6 +347,9 @@ def test_a_unix_socket(start, tmp_path):
         with Connection(doorward.public) as connection:
             assert connection.exchange(request("/public/use")).body == b"used"
             assert connection.exchange(request("/public/it")).body == b"/public/it", "sent again on another connection"
-    path.unlink()
-    assert exchange(doorward.public, request("/public/a", "POST", b"")).status == 502
+
+
+def test_a_unix_socket_where_nobody_listens(start, tmp_path):
+    doorward = start(f"unix:{tmp_path}/none.sock")
+    assert exchange(doorward.public, request("/public/a")).status == 502
     doorward.counts(1, "doorward_upstream_errors_total", reason="connect")
