@@ -93,7 +93,6 @@ pub fn identity(certificates: &[Vec<u8>], key: &Secret) -> Result<CertifiedKey, 
 pub fn roots(certificates: &[Vec<u8>]) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     for (place, certificate) in (1..).zip(certificates) {
-        // Pingora reads those of the upstream with `x509_parser` too, and panics where that fails.
         let added = roots.add(CertificateDer::from(certificate.as_slice()));
         if !is_readable(certificate) || added.is_err() {
             return Err(TlsError::Authority(place));
@@ -113,6 +112,7 @@ fn chain(certificates: &[Vec<u8>]) -> Result<Vec<CertificateDer<'static>>, TlsEr
     (1..).zip(certificates).map(one).collect()
 }
 
+/// Pingora reads those of the upstream with the same library, and panics where it fails.
 fn is_readable(certificate: &[u8]) -> bool {
     X509Certificate::from_der(certificate).is_ok_and(|(rest, _)| rest.is_empty())
 }
