@@ -29,7 +29,7 @@ pub(super) fn policy(section: &Section<'_>, own: &[String]) -> Policy {
 }
 
 fn refuse_conflicts(reader: &Reader<'_>, routes: &[RouteSpec], places: &[Position], default: Access) {
-    let Err(conflicts) = Table::compile(routes.to_vec(), default) else { return };
+    let Err(conflicts) = Table::compile(routes.to_vec(), default, false) else { return };
     for conflict in conflicts {
         let (Some(at), Some(other)) = (places.get(conflict.route), places.get(conflict.other)) else { continue };
         let (code, what, help) = match conflict.kind {

@@ -28,6 +28,7 @@ pub fn tell(
     let decision = match (&context.state, noted.endpoint, noted.refused) {
         (_, Some(_), _) => Decision::Own,
         (_, _, Some(_)) => Decision::Deny,
+        _ if noted.preflight => Decision::Own,
         (State::Permitted { .. }, _, _) => Decision::Allow,
         _ => Decision::Error,
     };

@@ -1,6 +1,7 @@
 //! The only place that knows Pingora's proxy: one file a phase, each a line in [`service`].
 
 pub mod context;
+pub mod cors;
 pub mod facts;
 pub mod failure;
 pub mod forwarded;
@@ -15,6 +16,7 @@ pub mod settings;
 pub mod site;
 pub mod upstream;
 pub mod upstream_request;
+pub mod websocket;
 
 pub use service::Door;
 pub use settings::{

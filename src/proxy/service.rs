@@ -14,7 +14,7 @@ use pingora::{Error, ErrorType};
 use super::context::{Context, Noted, State};
 use super::failure::Failure;
 use super::request_id::RequestIds;
-use super::{Site, logging, request, respond, upstream_request};
+use super::{Site, logging, request, respond, upstream_request, websocket};
 use crate::base::{Clock, Stopwatch};
 use crate::telemetry::Telemetry;
 
@@ -93,10 +93,13 @@ impl ProxyHttp for Door {
     async fn upstream_response_filter(
         &self,
         _: &mut Session,
-        _: &mut ResponseHeader,
+        response: &mut ResponseHeader,
         context: &mut Context,
     ) -> pingora::Result<()> {
         context.noted.answered = context.noted.asked.map(Stopwatch::elapsed);
+        if let State::Permitted { permit, .. } = &context.state {
+            websocket::filter_response(response, permit)?;
+        }
         Ok(())
     }
 
@@ -121,7 +124,7 @@ impl ProxyHttp for Door {
             code = reply.status;
             // The request's body may be half read.
             session.set_keepalive(None);
-            let _ = respond::write(session, reply).await;
+            let _ = respond::write(session, &context.site.cors, reply).await;
         }
         FailToProxy { error_code: code, can_reuse_downstream: false }
     }
