@@ -28,8 +28,8 @@ struct Case {
     /// `policy.default`.
     default: Option<String>,
     /// `policy.ignore_case`.
-    #[serde(default)]
-    ignore_case: bool,
+    #[serde(default, rename = "ignore_case")]
+    folded: bool,
     #[serde(default)]
     routes: Vec<RouteCase>,
     /// `tie 2 0`: kind, route, other. With conflicts there is no table to send requests to.
@@ -127,7 +127,7 @@ fn reason_codes_are_a_contract() {
 fn run(case: &Case) -> Vec<String> {
     let mut failures = Vec::new();
     let default = case.default.as_deref().map_or(Access::Authenticated, |word| Access::from_name(word).unwrap());
-    match Table::compile(case.routes.iter().map(RouteCase::spec).collect(), default, case.ignore_case) {
+    match Table::compile(case.routes.iter().map(RouteCase::spec).collect(), default, case.folded) {
         Ok(table) => {
             let world = World::with(table);
             failures.extend(case.requests.iter().flat_map(|request| world.failures_of(request)));

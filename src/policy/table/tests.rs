@@ -138,6 +138,10 @@ fn case_is_folded_where_the_policy_says_so() {
         assert_eq!(tables.each_ref().map(|table| found(table, method, path)), [folded, exact], "{method} {path}");
     }
     assert_eq!(tables[0].routes()[2].label(), "/FILES/**", "as it was written");
+}
+
+#[test]
+fn routes_that_differ_in_case_alone_tie_where_it_is_folded() {
     use ConflictKind::{Tie, Unreachable};
     for (lines, folded) in [
         (&["/a", "/A"][..], vec![(Tie, 1, 0)]),
