@@ -6,7 +6,7 @@ use pingora::proxy::Session;
 use super::context::{Context, State};
 use super::facts::{self, RawRequest};
 use super::request_id::RequestIds;
-use super::{forwarded, own, respond};
+use super::{cors, forwarded, own, respond, websocket};
 use crate::base::{Clock, Stopwatch};
 use crate::gate::{Denial, Permit, RequestFacts};
 use crate::policy::{CanonicalPath, Reason};
@@ -35,28 +35,47 @@ async fn answer_or_permit(
     clock: &dyn Clock,
 ) -> pingora::Result<bool> {
     let target = raw.as_ref().map_err(|reason| *reason).and_then(RawRequest::target);
+    let preflight = cors::preflight(session);
     if let Ok(target) = &target
         && let Some(endpoint) = context.site.endpoints.at(target.path)
     {
         context.noted.endpoint = Some(endpoint);
-        let from = context.client.address;
-        let reply = own::answer(session, &context.site, endpoint, target.query, from).await?;
+        let reply = match preflight {
+            Some(_) => cors::answer(&context.site.cors, session.req_header(), endpoint.methods()),
+            None => {
+                let from = context.client.address;
+                own::answer(session, &context.site, endpoint, target.query, from).await?
+            }
+        };
         context.noted.own_reason = reply.reason;
         context.state = State::Answered;
-        respond::write(session, reply).await?;
+        respond::write(session, &context.site.cors, reply).await?;
         return Ok(true);
     }
     let watch = Stopwatch::start();
     let decided = target.map_err(Denial::new).and_then(|target| {
         let path = CanonicalPath::parse(target.path).map_err(|_| Denial::new(Reason::AmbiguousPath))?;
         let rewritten = target.was_absolute.then(|| target.origin_form());
-        let method = session.req_header().method.as_str();
-        let facts = RequestFacts::new(method, &path, facts::credential(session));
-        decide(context, &facts, clock).map(|permitted| (permitted, rewritten))
+        let request = session.req_header();
+        let facts = RequestFacts {
+            websocket: websocket::credential(request, context.site.limits.token_bytes),
+            preflight: preflight.as_deref(),
+            ..RequestFacts::new(request.method.as_str(), &path, facts::credential(session))
+        };
+        let permitted = decide(context, &facts, clock)?;
+        let methods = cors::methods_to_answer(&context.site, context.noted.route, &facts);
+        Ok((permitted, rewritten, methods))
     });
     context.noted.decision = Some(watch.elapsed());
     match decided {
-        Ok(((permit, identity), rewritten)) => {
+        Ok((_, _, Some(methods))) => {
+            context.noted.preflight = true;
+            context.state = State::Answered;
+            let reply = cors::answer(&context.site.cors, session.req_header(), &methods);
+            respond::write(session, &context.site.cors, reply).await?;
+            Ok(true)
+        }
+        Ok(((permit, identity), rewritten, None)) => {
             if let Some(origin_form) = rewritten {
                 session.req_header_mut().set_raw_path(&origin_form)?;
             }
@@ -71,7 +90,8 @@ async fn answer_or_permit(
                 session.set_keepalive(None);
             }
             context.state = State::Answered;
-            respond::write(session, respond::refusal(&denial, context.site.insufficient_scope_status)).await?;
+            let reply = respond::refusal(&denial, context.site.insufficient_scope_status);
+            respond::write(session, &context.site.cors, reply).await?;
             Ok(true)
         }
     }

@@ -19,7 +19,7 @@ use super::context::{Context, Noted, State};
 use super::failure::{self, Failure};
 use super::request_id::RequestIds;
 use super::streams::OpenStreams;
-use super::{Site, forwarded, logging, request, respond, upstream_request, upstream_response};
+use super::{Site, forwarded, logging, request, respond, upstream_request, upstream_response, websocket};
 use crate::base::{Clock, Stopwatch};
 use crate::message::Client;
 use crate::telemetry::{Method, Telemetry};
@@ -131,6 +131,9 @@ impl ProxyHttp for Door {
         context.noted.answered = context.noted.asked.map(Stopwatch::elapsed);
         context.noted.status = response.status.as_u16();
         context.stream = self.streams.follow_if_asked(response, context);
+        if let State::Permitted { permit, .. } = &context.state {
+            websocket::filter_response(response, permit)?;
+        }
         upstream_response::filter(response, &context.site.upstream.settings().identity_headers)
     }
 
@@ -198,7 +201,7 @@ impl ProxyHttp for Door {
             code = reply.status;
             // The request's body may be half read.
             session.set_keepalive(None);
-            let _ = respond::write(session, reply).await;
+            let _ = respond::write(session, &context.site.cors, reply).await;
         }
         FailToProxy { error_code: code, can_reuse_downstream: false }
     }
