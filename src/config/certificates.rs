@@ -1,5 +1,8 @@
 //! Certificates and keys of TLS, in PEM files.
 
+use x509_parser::certificate::{Validity, X509Certificate};
+use x509_parser::prelude::FromDer;
+
 use super::code::Code;
 use super::field::Field;
 use super::input_file::{self, FileError};
@@ -91,11 +94,26 @@ impl Field<'_> {
             let help = "name a file with `BEGIN CERTIFICATE`; `openssl x509 -inform der -in FILE` makes one of DER";
             return self.refuse(Code::BadCertificate, "has no certificate in PEM form", help);
         }
-        if let Some(lapse) = material::lapse(&certificates, SystemClock.now()) {
-            let help = "replace the file; it is read again when it changes";
-            self.warn(Code::ExpiredCertificate, &format!("will not be accepted: {lapse}"), help);
-        }
+        self.warn_of_time(&certificates);
         Some(certificates)
+    }
+
+    /// It can be shown and nobody accepts it. No problem, since clocks and certificates can both be set right without a restart.
+    fn warn_of_time(&self, certificates: &[Vec<u8>]) {
+        let now = SystemClock.now().seconds();
+        for (place, certificate) in (1..).zip(certificates) {
+            let Ok((_, parsed)) = X509Certificate::from_der(certificate) else { continue };
+            let Validity { not_before, not_after } = parsed.validity();
+            let what = if now > not_after.timestamp() {
+                format!("certificate {place} has expired on {not_after}")
+            } else if now < not_before.timestamp() {
+                format!("certificate {place} is not valid before {not_before}")
+            } else {
+                continue;
+            };
+            let help = "replace the file; it is read again when it changes";
+            self.warn(Code::ExpiredCertificate, &format!("will not be accepted: {what}"), help);
+        }
     }
 }
 

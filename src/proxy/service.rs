@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::prelude::HttpPeer;
@@ -124,17 +124,19 @@ impl ProxyHttp for Door {
 
     async fn upstream_response_filter(
         &self,
-        _: &mut Session,
+        session: &mut Session,
         response: &mut ResponseHeader,
         context: &mut Context,
     ) -> pingora::Result<()> {
         context.noted.answered = context.noted.asked.map(Stopwatch::elapsed);
         context.noted.status = response.status.as_u16();
-        context.stream = self.streams.follow_if_asked(response, context);
+        let identity = &context.site.upstream.settings().identity_headers;
+        upstream_response::filter(response, session.is_upgrade_req(), identity)?;
         if let State::Permitted { permit, .. } = &context.state {
             websocket::filter_response(response, permit)?;
         }
-        upstream_response::filter(response, &context.site.upstream.settings().identity_headers)
+        context.stream = self.streams.follow_if_asked(response, context);
+        Ok(())
     }
 
     fn upstream_response_trailer_filter(
@@ -197,7 +199,9 @@ impl ProxyHttp for Door {
         context.noted.upstream_error = failure.is_upstreams().then(|| failure.as_str());
         let reply = failure.reply(self.draining.load(Ordering::Relaxed));
         let mut code = 0;
-        if let Some(reply) = reply.filter(|_| session.response_written().is_none()) {
+        // Interim answers announce a final one.
+        let unanswered = session.response_written().is_none_or(|written| is_interim(written.status));
+        if let Some(reply) = reply.filter(|_| unanswered) {
             code = reply.status;
             // The request's body may be half read.
             session.set_keepalive(None);
@@ -219,6 +223,10 @@ impl ProxyHttp for Door {
     fn request_summary(&self, session: &Session, context: &Context) -> String {
         format!("{} request {}", session.req_header().method, context.id)
     }
+}
+
+fn is_interim(status: StatusCode) -> bool {
+    status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS
 }
 
 /// How long a connection is kept between requests, in seconds.
