@@ -92,13 +92,13 @@ impl ProxyHttp for Door {
 
     async fn upstream_response_filter(
         &self,
-        _: &mut Session,
+        session: &mut Session,
         response: &mut ResponseHeader,
         context: &mut Context,
     ) -> pingora::Result<()> {
         context.noted.answered = context.noted.asked.map(Stopwatch::elapsed);
         if let State::Permitted { permit, .. } = &context.state {
-            websocket::filter_response(response, permit)?;
+            websocket::filter_response(session.req_header(), response, permit)?;
         }
         Ok(())
     }
