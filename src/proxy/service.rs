@@ -144,7 +144,7 @@ impl ProxyHttp for Door {
         let identity = &context.site.upstream.settings().identity_headers;
         upstream_response::filter(response, session.is_upgrade_req(), identity)?;
         if let State::Permitted { permit, .. } = &context.state {
-            websocket::filter_response(response, permit)?;
+            websocket::filter_response(session.req_header(), response, permit)?;
         }
         context.stream = self.streams.follow_if_asked(response, context);
         Ok(())
