@@ -11,17 +11,18 @@ use serde_json::json;
 
 /// A third each of exact paths, templates and prefixes, all below `/api`, so that they share their beginning.
 fn routes(count: usize) -> Vec<RouteSpec> {
-    let route = |index: usize| RouteSpec {
-        path: PathPattern::parse(&match index % 3 {
+    let route = |index: usize| {
+        let path = PathPattern::parse(&match index % 3 {
             0 => format!("/api/exact/{index}"),
             1 => format!("/api/items{index}/{{item_id}}/tags/{{tag}}"),
             _ => format!("/api/prefix{index}/**"),
         })
-        .unwrap(),
-        methods: if index.is_multiple_of(2) { vec!["GET".to_owned(), "POST".to_owned()] } else { Vec::new() },
-        access: Access::Authenticated,
-        scopes: ScopeSet::default(),
-        any_scope: ScopeSet::default(),
+        .unwrap();
+        RouteSpec {
+            methods: if index.is_multiple_of(2) { vec!["GET".to_owned(), "POST".to_owned()] } else { Vec::new() },
+            scopes: ScopeSet::default(),
+            ..RouteSpec::new(path, Access::Authenticated)
+        }
     };
     (0..count).map(route).collect()
 }

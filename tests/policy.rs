@@ -146,12 +146,13 @@ fn run(case: &Case) -> Vec<String> {
 
 impl RouteCase {
     fn spec(&self) -> RouteSpec {
+        let path = PathPattern::parse(&self.path).unwrap_or_else(|error| panic!("{}: {error}", self.path));
+        let access = self.access.as_deref().map_or(Access::Authenticated, |word| Access::from_name(word).unwrap());
         RouteSpec {
-            path: PathPattern::parse(&self.path).unwrap_or_else(|error| panic!("{}: {error}", self.path)),
             methods: self.methods.clone(),
-            access: self.access.as_deref().map_or(Access::Authenticated, |word| Access::from_name(word).unwrap()),
             scopes: ScopeSet::parse(&self.scopes.join(" ")).unwrap(),
             any_scope: ScopeSet::parse(&self.any_scope.join(" ")).unwrap(),
+            ..RouteSpec::new(path, access)
         }
     }
 }
@@ -201,7 +202,7 @@ impl World {
                 continue;
             };
             let credential = token.as_deref().map_or(Credential::None, Credential::Bearer);
-            let decision = self.gate.decide(&RequestFacts { method, path: &path, credential }, NOW);
+            let decision = self.gate.decide(&RequestFacts::new(method, &path, credential), NOW);
             let route = decision.route.and_then(|index| self.gate.table().routes().get(index));
             let route = route.map_or("default", |route| route.label());
             compare("route", case.route.as_deref().unwrap_or(route), route);

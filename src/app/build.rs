@@ -102,6 +102,11 @@ pub fn build(settings: &Settings, users: Vec<User>, core: &Core, before: Option<
         authorization: settings.upstream.authorization,
         insufficient_scope_status: settings.insufficient_scope_status,
         scheme: scheme(settings),
+        limits: settings.server.request_limits,
+        trusted_proxies: settings.server.trusted_proxies.clone(),
+        cors: settings.server.cors.clone(),
+        preflights: settings.policy.cors,
+        streams: settings.policy.streams,
         labels,
     };
     Ok(Built { site: Arc::new(site), hasher, hashing: settings.hashing, has_users })

@@ -6,7 +6,7 @@ use super::problem::Position;
 use super::reader::Reader;
 use super::section::Section;
 use super::settings::Policy;
-use crate::policy::{Access, ConflictKind, PathPattern, RouteSpec, Table};
+use crate::policy::{Access, ConflictKind, Cors, PathPattern, RouteSpec, Streams, Table};
 use crate::tokens::ScopeSet;
 
 /// `own` are the paths doorward answers itself.
@@ -25,7 +25,7 @@ pub(super) fn policy(section: &Section<'_>, own: &[String]) -> Policy {
         }
     }
     refuse_conflicts(section.reader(), &routes, &places, default);
-    Policy { default, routes }
+    Policy { default, ignore_case: false, cors: Cors::Upstream, streams: Streams::End, routes }
 }
 
 fn refuse_conflicts(reader: &Reader<'_>, routes: &[RouteSpec], places: &[Position], default: Access) {
@@ -55,7 +55,7 @@ fn route(section: &Section<'_>, own: &[String]) -> Option<RouteSpec> {
     let access = section.word("access", Access::Authenticated, &Access::ALL.map(|access| (access.as_str(), access)));
     let all = scopes(section, "scopes", access);
     let any_scope = scopes(section, "any_scope", access);
-    Some(RouteSpec { path: path?, methods, access, scopes: all, any_scope })
+    Some(RouteSpec { methods, scopes: all, any_scope, ..RouteSpec::new(path?, access) })
 }
 
 fn path(field: &Field<'_>, own: &[String]) -> Option<PathPattern> {

@@ -11,6 +11,8 @@ use super::defaults;
 use super::field::Field;
 use super::section::Section;
 use super::settings::{Admin, Listen, Server, Shutdown};
+use crate::message::TrustedProxies;
+use crate::proxy::CorsSettings;
 
 pub(super) fn server(section: &Section<'_>) -> Server {
     let field = section.field("listen");
@@ -24,6 +26,13 @@ pub(super) fn server(section: &Section<'_>) -> Server {
         listen,
         public_url: given.and_then(|field| public_url(&field)),
         shutdown: section.section("shutdown", shutdown),
+        socket_mode: defaults::SOCKET_MODE,
+        h2c: false,
+        tls: None,
+        trusted_proxies: TrustedProxies::default(),
+        limits: defaults::LIMITS,
+        request_limits: defaults::REQUEST_LIMITS,
+        cors: CorsSettings { max_age: defaults::CORS_MAX_AGE, ..CorsSettings::default() },
     }
 }
 

@@ -26,7 +26,18 @@ pub(super) fn upstream(section: &Section<'_>) -> Option<UpstreamSettings> {
         Some(field) => identity_headers(&field),
         None => defaults::IDENTITY_HEADERS.map(|(name, claim)| header(name, claim)).into(),
     };
-    Some(UpstreamSettings { url: url?, connect_timeout, read_timeout, idle_timeout, authorization, identity_headers })
+    Some(UpstreamSettings {
+        url: url?,
+        connect_timeout,
+        read_timeout,
+        idle_timeout,
+        authorization,
+        identity_headers,
+        identity_header_bytes: defaults::IDENTITY_HEADER_BYTES,
+        keep_headers: Vec::new(),
+        http2: false,
+        tls: None,
+    })
 }
 
 fn url(field: &Field<'_>) -> Option<UpstreamUrl> {

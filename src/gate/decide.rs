@@ -20,6 +20,18 @@ pub struct RequestFacts<'a> {
     pub path: &'a CanonicalPath<'a>,
     /// What the `Authorization` fields say.
     pub credential: Credential<'a>,
+    /// `Sec-WebSocket-Protocol` of a request that asks for a WebSocket: a token may be in it.
+    pub websocket_protocols: Option<&'a str>,
+    /// The method a complete CORS preflight asks about.
+    pub preflight: Option<&'a str>,
+}
+
+impl<'a> RequestFacts<'a> {
+    /// The facts of a request that is neither a preflight nor for a WebSocket.
+    #[must_use]
+    pub const fn new(method: &'a str, path: &'a CanonicalPath<'a>, credential: Credential<'a>) -> Self {
+        Self { method, path, credential, websocket_protocols: None, preflight: None }
+    }
 }
 
 /// What was decided, and for whom.

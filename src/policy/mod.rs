@@ -14,5 +14,5 @@ pub use identity::{HeaderPlan, InvalidHeader, TooLarge};
 pub use path::{CanonicalPath, PathError};
 pub use pattern::{PathPattern, PatternError};
 pub use reason::Reason;
-pub use route::{Route, RouteSpec};
+pub use route::{Cors, Route, RouteSpec, Streams};
 pub use table::{Conflict, ConflictKind, Found, Match, Table};

@@ -7,9 +7,9 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, HOST};
 use pingora::proxy::Session;
 
-use super::framing;
-use super::target::{self, Target};
 use crate::gate::credential::Credential;
+use crate::message::framing;
+use crate::message::target::{self, Target};
 use crate::policy::Reason;
 
 /// The parts of a request that are looked at, as they came.

@@ -4,7 +4,6 @@ pub mod context;
 pub mod facts;
 pub mod failure;
 pub mod forwarded;
-pub mod framing;
 pub mod labels;
 pub mod logging;
 pub mod own;
@@ -14,11 +13,12 @@ pub mod respond;
 pub mod service;
 pub mod settings;
 pub mod site;
-pub mod target;
 pub mod upstream;
 pub mod upstream_request;
 
 pub use service::Door;
-pub use settings::{AuthorizationMode, IdentityHeader, UpstreamSettings, UpstreamUrl};
+pub use settings::{
+    AuthorizationMode, CorsSettings, IdentityHeader, RequestLimits, UpstreamSettings, UpstreamTls, UpstreamUrl,
+};
 pub use site::Site;
 pub use upstream::Upstream;

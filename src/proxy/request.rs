@@ -49,11 +49,8 @@ async fn answer_or_permit(
     let decided = target.map_err(Denial::new).and_then(|target| {
         let path = CanonicalPath::parse(target.path).map_err(|_| Denial::new(Reason::AmbiguousPath))?;
         let rewritten = target.was_absolute.then(|| target.origin_form());
-        let facts = RequestFacts {
-            method: session.req_header().method.as_str(),
-            path: &path,
-            credential: facts::credential(session),
-        };
+        let method = session.req_header().method.as_str();
+        let facts = RequestFacts::new(method, &path, facts::credential(session));
         decide(context, &facts, clock).map(|permitted| (permitted, rewritten))
     });
     context.noted.decision = Some(watch.elapsed());

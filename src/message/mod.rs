@@ -1,0 +1,13 @@
+//! HTTP messages as bytes: what a request says of itself, read once and strictly. Whatever two parsers could read differently
+//! is refused here, before anything decides about it.
+
+pub mod client;
+pub mod framing;
+pub mod head;
+pub mod limits;
+pub mod target;
+pub mod websocket;
+
+pub use client::{Client, TrustedProxies};
+pub use head::{BodyLength, Head, HeadError};
+pub use limits::HeadLimits;
