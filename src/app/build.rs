@@ -102,6 +102,7 @@ pub fn build(settings: &Settings, users: Vec<User>, core: &Core, before: Option<
         authorization: settings.upstream.authorization,
         insufficient_scope_status: settings.insufficient_scope_status,
         scheme: scheme(settings),
+        head_limits: settings.server.limits.head,
         limits: settings.server.request_limits,
         trusted_proxies: settings.server.trusted_proxies.clone(),
         cors: settings.server.cors.clone(),

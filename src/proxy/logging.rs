@@ -29,6 +29,7 @@ pub fn tell(
         (_, Some(_), _) => Decision::Own,
         (_, _, Some(_)) => Decision::Deny,
         (State::Permitted { .. }, _, _) => Decision::Allow,
+        (State::Answered, _, _) => Decision::Own,
         _ => Decision::Error,
     };
     let route = match noted.endpoint {

@@ -7,7 +7,9 @@ pub mod forwarded;
 pub mod labels;
 pub mod logging;
 pub mod own;
+pub mod refusal;
 pub mod request;
+pub mod request_body;
 pub mod request_id;
 pub mod respond;
 pub mod service;
@@ -16,6 +18,7 @@ pub mod site;
 pub mod upstream;
 pub mod upstream_request;
 
+pub use refusal::Refusals;
 pub use service::Door;
 pub use settings::{
     AuthorizationMode, CorsSettings, IdentityHeader, RequestLimits, UpstreamSettings, UpstreamTls, UpstreamUrl,

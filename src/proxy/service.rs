@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
+use bytes::Bytes;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::prelude::HttpPeer;
@@ -14,7 +15,7 @@ use pingora::{Error, ErrorType};
 use super::context::{Context, Noted, State};
 use super::failure::Failure;
 use super::request_id::RequestIds;
-use super::{Site, logging, request, respond, upstream_request};
+use super::{Site, logging, request, request_body, respond, upstream_request};
 use crate::base::{Clock, Stopwatch};
 use crate::telemetry::Telemetry;
 
@@ -90,6 +91,16 @@ impl ProxyHttp for Door {
         upstream_request::filter(session.req_header(), request, context)
     }
 
+    async fn request_body_filter(
+        &self,
+        session: &mut Session,
+        _: &mut Option<Bytes>,
+        _: bool,
+        context: &mut Context,
+    ) -> pingora::Result<()> {
+        request_body::check_read(session, &context.site.limits)
+    }
+
     async fn upstream_response_filter(
         &self,
         _: &mut Session,
@@ -114,6 +125,7 @@ impl ProxyHttp for Door {
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, context: &mut Context) -> FailToProxy {
         let failure = Failure::of(error);
+        context.noted.refused = failure.refusal().map(|denial| denial.reason);
         context.noted.upstream_error = failure.is_upstreams().then(|| failure.as_str());
         let reply = failure.reply(self.draining.load(Ordering::Relaxed));
         let mut code = 0;

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use crate::door::{Door, Setup};
 use crate::wire::{Connection, Response};
-use crate::{hostile, macros, mint};
+use crate::{bodies, hostile, macros, mint};
 
 pub(crate) async fn run(name: &str) -> Result<(), String> {
     match name {
@@ -17,6 +17,8 @@ pub(crate) async fn run(name: &str) -> Result<(), String> {
         "drain" => drain().await,
         "hostile_labels" => hostile::labels().await,
         "canaries" => hostile::canaries().await,
+        "early_refusal" => bodies::early_refusal().await,
+        "slow_body" => bodies::slow_body().await,
         _ => Err(format!("there is no scenario `{name}`")),
     }
 }
