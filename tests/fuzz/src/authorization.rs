@@ -35,7 +35,7 @@ fn property(field: &[u8], read: fn(&[u8]) -> Option<String>) {
 }
 
 fn read(field: &[u8]) -> Option<String> {
-    match Credential::read([field]) {
+    match Credential::read([field], LIMIT) {
         Credential::Bearer(token) => Some(token.to_owned()),
         _ => None,
     }

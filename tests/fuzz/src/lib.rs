@@ -9,7 +9,7 @@ pub mod compact_token;
 pub mod configuration;
 pub mod form_body;
 pub mod jwk_set;
-//pub mod request_head;
+pub mod request_head;
 
 /// A reader under test.
 #[derive(Clone, Copy)]
@@ -23,14 +23,14 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 7] = [
     authorization::TARGET,
     canonical_path::TARGET,
     compact_token::TARGET,
     configuration::TARGET,
     form_body::TARGET,
     jwk_set::TARGET,
-    //    request_head::TARGET,
+    request_head::TARGET,
 ];
 
 /// One input; with `DOORWARD_FUZZ_PLANTED` in the environment for the reader with the bug.
