@@ -3,6 +3,7 @@
 Clients come from other addresses of the loopback network than the proxies, so that each hop can be told from the next.
 """
 
+import http.client
 import json
 import socket
 import subprocess
@@ -10,7 +11,7 @@ import subprocess
 import pytest
 from front_proxies import haproxy, nginx
 from recorders import Recorder
-from wire import Answer, Connection, lines
+from wire import lines
 
 CLIENT, PROXY, OTHER_PROXY, STRANGER = "127.0.0.2", "127.0.0.1", "127.0.0.5", "127.0.0.9"
 PUBLIC_NAME = "api.example.test"
@@ -41,7 +42,6 @@ SPOOFS = {
     "X-Real-IP": ["X-Real-IP: 6.6.6.6"],
     "other spellings": ["X_Forwarded_For: 6.6.6.6", "X.Forwarded.For: 6.6.6.6", "X_Real_IP: 6.6.6.6", "X_Forwarded_Proto: http"],
     "scheme and host": ["X-Forwarded-Proto: http", "X-Forwarded-Host: evil.example"],
-    "nominations": ["Connection: X-Forwarded-For, X-Real-IP, X-Forwarded-Proto, X-Forwarded-Host"],
 }
 
 
@@ -82,15 +82,16 @@ def proxied(tmp_path):
         proxy.stop()
 
 
-def ask(address, spoof=(), source=CLIENT):
-    """(status) of a request from the address `source`."""
+def ask(address, spoof=(), source=CLIENT, status=200):
+    """A request from the address `source`."""
     host, port = address.rsplit(":", 1)
-    connection = Connection.__new__(Connection)
-    connection.socket = socket.create_connection((host, int(port)), timeout=15, source_address=(source, 0))
-    with connection:
-        answer: Answer = connection.exchange(lines("GET /public/x HTTP/1.1", f"Host: {PUBLIC_NAME}", "Connection: close", *spoof))
-    assert answer.status == 200, answer
-    assert json.loads(answer.body) == {"route": "/public/**"}
+    with socket.create_connection((host, int(port)), timeout=15, source_address=(source, 0)) as connection:
+        connection.sendall(lines("GET /public/x HTTP/1.1", f"Host: {PUBLIC_NAME}", "Connection: close", *spoof))
+        response = http.client.HTTPResponse(connection)
+        response.begin()
+        body = response.read()
+    assert response.status == status, body
+    assert status != 200 or json.loads(body) == {"route": "/public/**"}
 
 
 def assert_seen(doorward, application, address, scheme, host=PUBLIC_NAME):
@@ -114,6 +115,18 @@ def test_behind_a_trusted_proxy(name, spoof, application, doorward, proxied):
     gate = doorward(f"{PROXY}/32")
     ask(proxied(name, gate.public).address, SPOOFS[spoof])
     assert_seen(gate, application, CLIENT, "https")
+
+
+@pytest.mark.parametrize(("name", "status"), [("nginx", 200), ("HAProxy", 400)])
+def test_a_client_cannot_have_the_proxys_words_dropped(name, status, application, doorward, proxied):
+    """nginx writes a `Connection` of its own; HAProxy passes on what the client's one names, and that is refused."""
+    gate = doorward(f"{PROXY}/32")
+    nomination = "Connection: X-Forwarded-For, X-Real-IP, X-Forwarded-Proto, X-Forwarded-Host"
+    ask(proxied(name, gate.public).address, [nomination], status=status)
+    if status == 200:
+        assert_seen(gate, application, CLIENT, "https")
+    else:
+        assert application.news() == []
 
 
 @pytest.mark.parametrize("name", PROXIES)
