@@ -14,7 +14,9 @@ use doorward::base::{ManualClock, Secret, Timestamp};
 use doorward::gate::credential::Credential;
 use doorward::gate::{Gate, RequestFacts};
 use doorward::keys::{KeyRing, SigningKey};
-use doorward::policy::{Access, CanonicalPath, ConflictKind, HeaderPlan, PathPattern, Reason, RouteSpec, Table};
+use doorward::policy::{
+    Access, CanonicalPath, ConflictKind, HeaderPlan, HeaderSettings, PathPattern, Reason, RouteSpec, Table,
+};
 use doorward::revocation::{CacheSettings, MemoryStore, Revocations};
 use doorward::telemetry::{Settings, Sink, Telemetry};
 use doorward::tokens::verify::IssuerRules;
@@ -146,12 +148,13 @@ fn run(case: &Case) -> Vec<String> {
 
 impl RouteCase {
     fn spec(&self) -> RouteSpec {
+        let path = PathPattern::parse(&self.path).unwrap_or_else(|error| panic!("{}: {error}", self.path));
+        let access = self.access.as_deref().map_or(Access::Authenticated, |word| Access::from_name(word).unwrap());
         RouteSpec {
-            path: PathPattern::parse(&self.path).unwrap_or_else(|error| panic!("{}: {error}", self.path)),
             methods: self.methods.clone(),
-            access: self.access.as_deref().map_or(Access::Authenticated, |word| Access::from_name(word).unwrap()),
             scopes: ScopeSet::parse(&self.scopes.join(" ")).unwrap(),
             any_scope: ScopeSet::parse(&self.any_scope.join(" ")).unwrap(),
+            ..RouteSpec::new(path, access)
         }
     }
 }
@@ -201,7 +204,7 @@ impl World {
                 continue;
             };
             let credential = token.as_deref().map_or(Credential::None, Credential::Bearer);
-            let decision = self.gate.decide(&RequestFacts { method, path: &path, credential }, NOW);
+            let decision = self.gate.decide(&RequestFacts::new(method, &path, credential), NOW);
             let route = decision.route.and_then(|index| self.gate.table().routes().get(index));
             let route = route.map_or("default", |route| route.label());
             compare("route", case.route.as_deref().unwrap_or(route), route);
@@ -240,7 +243,8 @@ impl World {
 impl IdentityCase {
     fn failures(&self) -> Vec<String> {
         let mut failures = Vec::new();
-        let plan = HeaderPlan::new(self.headers.iter().map(|(name, claim)| (name.as_str(), claim.as_str()))).unwrap();
+        let identity = self.headers.iter().map(|(name, claim)| (name.as_str(), claim.as_str())).collect();
+        let plan = HeaderPlan::new(&HeaderSettings { identity, keep: &[], budget: 8 * 1024 }).unwrap();
         for (names, stripped) in [(&self.stripped, true), (&self.kept, false)] {
             for (id, name) in names.iter().flat_map(|(id, names)| names.iter().map(move |name| (id, name))) {
                 if plan.strips(name) != stripped {

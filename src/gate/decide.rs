@@ -20,6 +20,18 @@ pub struct RequestFacts<'a> {
     pub path: &'a CanonicalPath<'a>,
     /// What the `Authorization` fields say.
     pub credential: Credential<'a>,
+    /// `Sec-WebSocket-Protocol` of a request that asks for a WebSocket: a token may be in it.
+    pub websocket_protocols: Option<&'a str>,
+    /// The method a complete CORS preflight asks about.
+    pub preflight: Option<&'a str>,
+}
+
+impl<'a> RequestFacts<'a> {
+    /// The facts of a request that is neither a preflight nor for a WebSocket.
+    #[must_use]
+    pub const fn new(method: &'a str, path: &'a CanonicalPath<'a>, credential: Credential<'a>) -> Self {
+        Self { method, path, credential, websocket_protocols: None, preflight: None }
+    }
 }
 
 /// What was decided, and for whom.
@@ -76,6 +88,19 @@ impl Gate {
             (outcome, _) => outcome,
         };
         Decision { route, verified: identity.verified(), outcome }
+    }
+
+    /// Why a token that was good when its request was decided is so no longer: [`Reason::Expired`] or [`Reason::Revoked`].
+    /// `None` while it is. A clock that was set back ends nothing.
+    #[must_use]
+    pub fn ended(&self, token: &Verified, now: Timestamp) -> Option<Reason> {
+        if token.in_time(now) == Err(VerifyError::Expired) {
+            return Some(Reason::Expired);
+        }
+        match self.revocations.standing(&Identifiers::of(token), now).0 {
+            Standing::Good => None,
+            Standing::Revoked(_) => Some(Reason::Revoked),
+        }
     }
 
     fn decide_reading(

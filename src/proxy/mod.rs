@@ -4,21 +4,28 @@ pub mod context;
 pub mod facts;
 pub mod failure;
 pub mod forwarded;
-pub mod framing;
 pub mod labels;
 pub mod logging;
 pub mod own;
+pub mod refusal;
 pub mod request;
+pub mod request_body;
 pub mod request_id;
 pub mod respond;
 pub mod service;
 pub mod settings;
 pub mod site;
-pub mod target;
+pub mod streams;
 pub mod upstream;
+pub mod upstream_addresses;
 pub mod upstream_request;
+pub mod upstream_response;
+pub mod upstream_tls;
 
+pub use refusal::Refusals;
 pub use service::Door;
-pub use settings::{AuthorizationMode, IdentityHeader, UpstreamSettings, UpstreamUrl};
+pub use settings::{
+    AuthorizationMode, CorsSettings, IdentityHeader, RequestLimits, UpstreamSettings, UpstreamTls, UpstreamUrl,
+};
 pub use site::Site;
 pub use upstream::Upstream;

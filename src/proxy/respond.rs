@@ -20,7 +20,10 @@ pub async fn write(session: &mut Session, reply: Reply) -> pingora::Result<()> {
     for (name, value) in reply.headers {
         header.insert_header(name, value)?;
     }
-    header.insert_header("Content-Length", reply.body.len())?;
+    // Not with 204 (RFC 9110 §8.6).
+    if reply.status != 204 {
+        header.insert_header("Content-Length", reply.body.len())?;
+    }
     let without_body = session.req_header().method == Method::HEAD || reply.body.is_empty();
     prepare_unread_body(session);
     session.write_response_header(Box::new(header), without_body).await?;

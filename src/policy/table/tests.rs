@@ -1,17 +1,13 @@
 use super::*;
 use crate::policy::PathPattern;
-use crate::tokens::ScopeSet;
 
 /// `GET,POST /path`, or `/path` for every method.
 fn routes(lines: &[&str]) -> Vec<RouteSpec> {
     let route = |line: &&str| {
         let (methods, path) = line.split_once(' ').unwrap_or(("", line));
         RouteSpec {
-            path: PathPattern::parse(path).unwrap(),
             methods: methods.split(',').filter(|method| !method.is_empty()).map(str::to_owned).collect(),
-            access: Access::Authenticated,
-            scopes: ScopeSet::default(),
-            any_scope: ScopeSet::default(),
+            ..RouteSpec::new(PathPattern::parse(path).unwrap(), Access::Authenticated)
         }
     };
     lines.iter().map(route).collect()
