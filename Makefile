@@ -35,11 +35,12 @@ bench: ## Measure the verifier and the decision
 	@$(SETUP) build
 	$(CARGO) bench $(LOCKED) --bench '*'
 
-soak: ## Run doorward under load for SOAK_SECONDS (300), and watch its memory
+soak: ## Run doorward under load for SOAK_SECONDS (300), then 1 GiB bodies and 10,000 WebSockets; watch its memory
 	@$(SETUP) test
 	@$(MAKE) --no-print-directory build
 	$(PYTHON) -m pytest tests/e2e/soak.py -s -p no:cacheprovider
 	FUZZ_SECONDS=$${FUZZ_SECONDS:-3600} $(MAKE) --no-print-directory fuzz
+	export SOAK=1; $(PYTHON) -m pytest tests/e2e/test_abuse.py tests/e2e/test_streaming.py tests/e2e/test_websocket.py -s -p no:cacheprovider
 
 install-deps: ## Install what building and testing need, where it is missing
 	@$(SETUP) test
