@@ -13,15 +13,17 @@ pub const TARGET: Target = Target {
 
 fn property(raw: &[u8], passes: fn(&Table, &[u8]) -> bool) {
     let route = |path, access| RouteSpec::new(PathPattern::parse(path).expect("a pattern"), access);
-    let table = Table::compile(
-        vec![route("/public/**", Access::Public), route("/admin/**", Access::Authenticated)],
-        Access::Authenticated,
-    )
-    .expect("no conflict");
-    if passes(&table, raw) {
-        for (router, model) in ROUTERS {
-            let seen = model(raw);
-            assert!(!is_admin(&seen), "{router} takes it to {}", String::from_utf8_lossy(&seen));
+    for ignore_case in [false, true] {
+        let routes = vec![route("/public/**", Access::Public), route("/admin/**", Access::Authenticated)];
+        let table = Table::compile(routes, Access::Authenticated, ignore_case).expect("no conflict");
+        if passes(&table, raw) {
+            for (router, model) in ROUTERS {
+                let mut seen = model(raw);
+                if ignore_case {
+                    seen.make_ascii_lowercase();
+                }
+                assert!(!is_admin(&seen), "{router} takes it to {}", String::from_utf8_lossy(&seen));
+            }
         }
     }
     if let Ok(path) = CanonicalPath::parse(raw) {
