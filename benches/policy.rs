@@ -5,7 +5,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use doorward::policy::{Access, CanonicalPath, HeaderPlan, PathPattern, RouteSpec, Table};
+use doorward::policy::{Access, CanonicalPath, HeaderPlan, HeaderSettings, PathPattern, RouteSpec, Table};
 use doorward::tokens::ScopeSet;
 use serde_json::json;
 
@@ -45,7 +45,7 @@ fn path(criterion: &mut Criterion) {
 
 fn find(criterion: &mut Criterion) {
     for count in [10, 1_000] {
-        let table = Table::compile(routes(count), Access::Authenticated).unwrap();
+        let table = Table::compile(routes(count), Access::Authenticated, false).unwrap();
         let (exact, template, prefix) = (count / 2 / 3 * 3, count / 2 / 3 * 3 + 1, count / 2 / 3 * 3 + 2);
         for (name, path) in [
             ("exact", format!("/api/exact/{exact}")),
@@ -60,21 +60,21 @@ fn find(criterion: &mut Criterion) {
             });
         }
         criterion.bench_function(&format!("compile/{count} routes"), |bencher| {
-            bencher.iter_with_setup(|| routes(count), |routes| Table::compile(routes, Access::Deny).is_ok());
+            bencher.iter_with_setup(|| routes(count), |routes| Table::compile(routes, Access::Deny, false).is_ok());
         });
     }
 }
 
 fn headers(criterion: &mut Criterion) {
-    let plan = HeaderPlan::new([
+    let identity = vec![
         ("X-Forwarded-User", "sub"),
         ("X-Forwarded-Email", "email"),
         ("X-Forwarded-Groups", "roles"),
         ("X-Forwarded-Preferred-Username", "preferred_username"),
         ("X-Doorward-Scopes", "scope"),
         ("X-Doorward-Issuer", "iss"),
-    ])
-    .unwrap();
+    ];
+    let plan = HeaderPlan::new(&HeaderSettings { identity, keep: &[], budget: 8 * 1024 }).unwrap();
     let browser: Vec<&str> =
         "host connection authorization accept accept-encoding accept-language user-agent origin referer \
         cookie content-type content-length sec-ch-ua sec-fetch-dest sec-fetch-mode sec-fetch-site"

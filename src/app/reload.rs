@@ -8,9 +8,9 @@ use parking_lot::Mutex;
 
 use super::build::Built;
 use super::watch::Watched;
-use super::{Core, build};
+use super::{Core, build, descriptors};
 use crate::config::{self, Loaded, Problem, Settings, Shutdown, look};
-use crate::connection::ServerTls;
+use crate::connection::{Limits, ServerTls};
 use crate::proxy::{Site, Upstream};
 use crate::telemetry::Audit;
 use crate::users::Hasher;
@@ -36,6 +36,8 @@ pub struct Live {
     pub site: Arc<ArcSwap<Site>>,
     /// Whose queue is shown.
     pub hasher: Arc<ArcSwap<Hasher>>,
+    /// What new connections must keep to.
+    pub limits: Arc<ArcSwap<Limits>>,
     /// What new handshakes get; `None` = the listeners are plain.
     pub tls: Option<Arc<ServerTls>>,
 }
@@ -140,6 +142,8 @@ impl Reloader {
         }
         self.live.site.store(Arc::clone(&built.site));
         self.live.hasher.store(Arc::clone(&built.hasher));
+        self.live.limits.store(Arc::new(loaded.settings.server.limits));
+        descriptors::check(&loaded.settings.server.limits);
         *self.shutdown.lock() = loaded.settings.server.shutdown;
         state.built = built;
         state.generation += 1;

@@ -1,93 +1,105 @@
 //! Where a body ends, said in one way only (RFC 9112 §6.3).
 
-use http::HeaderMap;
-use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use super::field;
 
-/// Whether every server finds the same end of the body: at most one `Content-Length`, or one `Transfer-Encoding` of exactly
-/// `chunked`, and not both. Of more the client and the upstream could each believe another one, and what lies between
-/// is a request that nobody checked.
-///
-/// `head` is the raw head of an HTTP/1 request: Pingora has taken `Content-Length` out of `headers` where both are.
+/// A `Content-Length` as everybody reads it: no sign, no blank, no list, no zero in front, and no more digits than any server
+/// counts.
 #[must_use]
-pub fn is_plain(headers: &HeaderMap, head: &[u8]) -> bool {
-    let mut encodings = headers.get_all(TRANSFER_ENCODING).iter();
-    match (encodings.next(), encodings.next()) {
-        (None, _) => {
-            let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
-            let first = lengths.next().is_none_or(|length| length.as_bytes().iter().all(u8::is_ascii_digit));
-            first && lengths.next().is_none()
-        }
-        (Some(only), None) => only.as_bytes().eq_ignore_ascii_case(b"chunked") && !names_a_length(head),
-        (Some(_), Some(_)) => false,
+pub fn content_length(value: &[u8]) -> Option<u64> {
+    let is_canonical = match value {
+        [b'0'] => true,
+        [b'1'..=b'9', rest @ ..] => rest.len() <= 15 && rest.iter().all(u8::is_ascii_digit),
+        _ => false,
+    };
+    std::str::from_utf8(value).ok().filter(|_| is_canonical)?.parse().ok()
+}
+
+/// Whether a `Transfer-Encoding` is one that nobody reads in two ways.
+#[must_use]
+pub fn is_chunked(value: &[u8]) -> bool {
+    value.eq_ignore_ascii_case(b"chunked")
+}
+
+/// What stands behind the colon of a field that says where a message ends, blanks before it taken off. Nothing else is: a tab, or
+/// a blank behind it, hides the value from some parsers.
+#[must_use]
+pub fn strict_value<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let mut value = line.get(name.len() + 1..)?;
+    while let [b' ', rest @ ..] = value {
+        value = rest;
     }
+    Some(value)
 }
 
-/// Whether `Connection` names only what a client may have dropped on the way (RFC 9110 §7.6.1): tokens, and none of the
-/// fields that say where a request goes, who sends it and for whom.
+/// How many options a `Connection` names, if it names only what a client may have dropped on the way (RFC 9110 §7.6.1):
+/// tokens, and none of the fields that say where a request goes and ends, who sends it and for whom.
 #[must_use]
-pub fn connection_is_plain(headers: &HeaderMap) -> bool {
-    headers.get_all(CONNECTION).iter().all(|value| {
-        value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii).all(|option| {
-            let is_token = option.iter().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte));
-            is_token && !KEPT.iter().any(|kept| option.eq_ignore_ascii_case(kept.as_bytes()))
-        })
-    })
+pub fn connection_options(value: &[u8]) -> Option<usize> {
+    let mut count = 0;
+    for option in value.split(|byte| *byte == b',').map(field::trim).filter(|option| !option.is_empty()) {
+        if !field::is_token(option) || KEPT.iter().any(|kept| option.eq_ignore_ascii_case(kept)) {
+            return None;
+        }
+        count += 1;
+    }
+    Some(count)
 }
 
-/// Pingora ends the connection over some of these, and drops the others.
-const KEPT: [&str; 5] = ["host", "content-length", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"];
+/// At more, all `Connection` fields together, Pingora ends the connection while it already talks to the upstream.
+pub const MAX_CONNECTION_OPTIONS: usize = 9;
 
-fn names_a_length(head: &[u8]) -> bool {
-    let name = CONTENT_LENGTH.as_str().as_bytes();
-    head.split(|byte| *byte == b'\n').any(|line| {
-        let (start, rest) = line.split_at_checked(name.len()).unwrap_or_default();
-        start.eq_ignore_ascii_case(name) && rest.first() == Some(&b':')
-    })
-}
+const KEPT: [&[u8]; 6] =
+    [b"host", b"content-length", b"transfer-encoding", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"];
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     #[test]
-    fn connection_names_tokens_and_nothing_that_matters() {
-        for (value, plain) in [
-            ("keep-alive", true),
-            ("close, X-Forwarded-User", true),
-            ("Upgrade,", true),
-            ("Host", false),
-            ("close, Authorization", true),
-            ("X-Forwarded-For", false),
-            ("\"X-Forwarded-User\"", false),
-            ("a b", false),
+    fn lengths() {
+        // attacks.md S03
+        for (value, length) in [
+            ("0", Some(0)),
+            ("5", Some(5)),
+            ("9999999999999999", Some(9_999_999_999_999_999)),
+            ("10000000000000000", None),
+            ("18446744073709551616", None),
+            ("+5", None),
+            ("-5", None),
+            ("0x5", None),
+            ("5 5", None),
+            ("5,5", None),
+            ("5, 6", None),
+            ("", None),
+            ("005", None),
+            ("00", None),
+            ("5\t", None),
+            ("5 ", None),
+            ("1_0", None),
+            ("5;x", None),
+            ("٥", None),
         ] {
-            let headers = HeaderMap::from_iter([(CONNECTION, HeaderValue::from_static(value))]);
-            assert_eq!(connection_is_plain(&headers), plain, "{value}");
+            assert_eq!(content_length(value.as_bytes()), length, "{value:?}");
         }
     }
 
     #[test]
-    fn one_length_or_one_plain_encoding() {
-        for (fields, raw, plain) in [
-            (&[][..], "", true),
-            (&[("content-length", "5")], "Content-Length: 5", true),
-            (&[("content-length", "5"), ("content-length", "5")], "", false),
-            (&[("content-length", "5, 5")], "", false),
-            (&[("transfer-encoding", "chunked")], "Transfer-Encoding: chunked", true),
-            (&[("transfer-encoding", "Chunked")], "", true),
-            (&[("transfer-encoding", "gzip, chunked")], "", false),
-            (&[("transfer-encoding", ",chunked")], "", false),
-            (&[("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")], "", false),
-            (&[("transfer-encoding", "chunked")], "CONTENT-length: 5\r\nTransfer-Encoding: chunked", false),
+    fn connection_names_tokens_and_nothing_that_matters() {
+        for (value, options) in [
+            ("keep-alive", Some(1)),
+            ("close, X-Forwarded-User", Some(2)),
+            ("Upgrade,", Some(1)),
+            ("", Some(0)),
+            ("close,\tAuthorization", Some(2)),
+            ("Host", None),
+            ("X-Forwarded-For", None),
+            ("close, TRANSFER-ENCODING", None),
+            ("\"X-Forwarded-User\"", None),
+            (":authority", None),
+            ("a b", None),
+            ("\x0bclose", None),
         ] {
-            let mut headers = HeaderMap::new();
-            for (name, value) in fields {
-                headers.append(*name, HeaderValue::from_static(value));
-            }
-            let head = format!("POST / HTTP/1.1\r\nHost: a\r\n{raw}\r\n\r\n");
-            assert_eq!(is_plain(&headers, head.as_bytes()), plain, "{fields:?} {raw}");
+            assert_eq!(connection_options(value.as_bytes()), options, "{value:?}");
         }
     }
 }

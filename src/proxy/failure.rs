@@ -3,7 +3,11 @@
 use pingora::{Error, ErrorSource, ErrorType, RetryType};
 use serde_json::json;
 
+use super::{request_body, respond};
 use crate::endpoints::Reply;
+use crate::gate::Denial;
+use crate::gate::denial::Limit;
+use crate::policy::Reason;
 
 /// How an upstream fails; the label of `doorward_upstream_errors_total`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +22,8 @@ pub enum Failure {
     Broken,
     /// The client went away; nothing is the upstream's fault.
     Client,
+    /// The client's body is over the limit.
+    BodyTooLong,
     /// A mistake of ours.
     Internal,
 }
@@ -27,6 +33,7 @@ impl Failure {
     #[must_use]
     pub fn of(error: &Error) -> Self {
         match (error.esource(), error.etype()) {
+            (_, &request_body::TOO_LONG) => Self::BodyTooLong,
             (ErrorSource::Downstream, _) => Self::Client,
             (_, ErrorType::ConnectTimedout | ErrorType::ReadTimedout | ErrorType::WriteTimedout) => Self::Timeout,
             (
@@ -68,8 +75,15 @@ impl Failure {
             Self::Tls => "tls",
             Self::Broken => "broken",
             Self::Client => "client",
+            Self::BodyTooLong => Reason::TooLarge.as_str(),
             Self::Internal => "internal",
         }
+    }
+
+    /// What it is refused for, where it is the client that did wrong.
+    #[must_use]
+    pub fn refusal(self) -> Option<Denial> {
+        (self == Self::BodyTooLong).then(|| Denial::over(Limit::Body))
     }
 
     /// The reply; `None` where nobody is left to read one. While doorward drains, the application may already be stopped:
@@ -78,6 +92,7 @@ impl Failure {
     pub fn reply(self, draining: bool) -> Option<Reply> {
         let (status, detail) = match self {
             Self::Client => return None,
+            Self::BodyTooLong => return self.refusal().map(|denial| respond::refusal(&denial, denial.status())),
             Self::Connect if draining => (503, "Service Unavailable"),
             Self::Connect | Self::Tls | Self::Broken => (502, "Bad Gateway"),
             Self::Timeout => (504, "Gateway Timeout"),

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
+use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
@@ -18,9 +19,11 @@ use pingora::{Error, ErrorType};
 use super::context::{Context, Noted, State};
 use super::failure::{self, Failure};
 use super::request_id::RequestIds;
-use super::{Site, logging, request, respond, upstream_request, upstream_response};
+use super::streams::OpenStreams;
+use super::{Site, forwarded, logging, request, request_body, respond, upstream_request, upstream_response, websocket};
 use crate::base::{Clock, Stopwatch};
-use crate::telemetry::Telemetry;
+use crate::message::Client;
+use crate::telemetry::{Method, Telemetry};
 
 /// The public listener.
 pub struct Door {
@@ -28,6 +31,7 @@ pub struct Door {
     clock: Arc<dyn Clock>,
     telemetry: Arc<Telemetry>,
     ids: RequestIds,
+    streams: Arc<OpenStreams>,
     draining: Arc<AtomicBool>,
 }
 
@@ -38,9 +42,10 @@ impl Door {
         site: Arc<ArcSwap<Site>>,
         clock: Arc<dyn Clock>,
         telemetry: Arc<Telemetry>,
+        streams: Arc<OpenStreams>,
         draining: Arc<AtomicBool>,
     ) -> Self {
-        Self { site, clock, telemetry, ids: RequestIds::default(), draining }
+        Self { site, clock, telemetry, ids: RequestIds::default(), streams, draining }
     }
 }
 
@@ -53,10 +58,16 @@ impl ProxyHttp for Door {
             site: self.site.load_full(),
             received: Stopwatch::start(),
             id: String::new(),
+            method: Method::Other,
+            client: Client::default(),
             raw: None,
             state: State::Received,
             noted: Noted::default(),
+            stream: None,
             in_flight: self.telemetry.metrics.request_started(),
+            told: false,
+            telemetry: Arc::clone(&self.telemetry),
+            clock: Arc::clone(&self.clock),
         }
     }
 
@@ -65,6 +76,8 @@ impl ProxyHttp for Door {
 
     async fn early_request_filter(&self, session: &mut Session, context: &mut Context) -> pingora::Result<()> {
         context.id = self.ids.keep_or_make(session.get_header("x-request-id").map(http::HeaderValue::as_bytes));
+        context.method = Method::of(session.req_header().method.as_str());
+        context.client = forwarded::client(session, &context.site.trusted_proxies);
         // Pingora keeps HTTP/1.1 connections for ever unless told otherwise; where it decided to close, that stays.
         if session.get_keepalive().is_some() && !session.is_process_shutting_down() {
             session.set_keepalive(Some(IDLE_SECONDS));
@@ -110,6 +123,16 @@ impl ProxyHttp for Door {
         upstream_request::filter(session.req_header(), request, context)
     }
 
+    async fn request_body_filter(
+        &self,
+        session: &mut Session,
+        _: &mut Option<Bytes>,
+        _: bool,
+        context: &mut Context,
+    ) -> pingora::Result<()> {
+        request_body::check_read(session, &context.site.limits)
+    }
+
     async fn upstream_response_filter(
         &self,
         session: &mut Session,
@@ -117,8 +140,14 @@ impl ProxyHttp for Door {
         context: &mut Context,
     ) -> pingora::Result<()> {
         context.noted.answered = context.noted.asked.map(Stopwatch::elapsed);
+        context.noted.status = response.status.as_u16();
         let identity = &context.site.upstream.settings().identity_headers;
-        upstream_response::filter(response, session.is_upgrade_req(), identity)
+        upstream_response::filter(response, session.is_upgrade_req(), identity)?;
+        if let State::Permitted { permit, .. } = &context.state {
+            websocket::filter_response(session.req_header(), response, permit)?;
+        }
+        context.stream = self.streams.follow_if_asked(response, context);
+        Ok(())
     }
 
     fn upstream_response_trailer_filter(
@@ -178,6 +207,7 @@ impl ProxyHttp for Door {
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, context: &mut Context) -> FailToProxy {
         let failure = Failure::of(error);
+        context.noted.refused = failure.refusal().map(|denial| denial.reason);
         context.noted.upstream_error = failure.is_upstreams().then(|| failure.as_str());
         let reply = failure.reply(self.draining.load(Ordering::Relaxed));
         let mut code = 0;
@@ -187,7 +217,7 @@ impl ProxyHttp for Door {
             code = reply.status;
             // The request's body may be half read.
             session.set_keepalive(None);
-            let _ = respond::write(session, reply).await;
+            let _ = respond::write(session, &context.site.cors, reply).await;
         }
         FailToProxy { error_code: code, can_reuse_downstream: false }
     }
@@ -198,7 +228,7 @@ impl ProxyHttp for Door {
     }
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, context: &mut Context) {
-        logging::tell(session, error, context, &self.telemetry, self.clock.now());
+        logging::tell(session, error, context);
     }
 
     /// Method and id: path and query may hold secrets.

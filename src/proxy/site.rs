@@ -6,7 +6,7 @@ use super::labels::Labels;
 use super::{AuthorizationMode, CorsSettings, RequestLimits, Upstream};
 use crate::endpoints::Endpoints;
 use crate::gate::Gate;
-use crate::message::TrustedProxies;
+use crate::message::{HeadLimits, TrustedProxies};
 use crate::policy::{Cors, HeaderPlan, Streams};
 
 /// Built off the request path and swapped whole. A request takes one at its first phase and keeps it, so it never sees two
@@ -27,6 +27,8 @@ pub struct Site {
     pub insufficient_scope_status: u16,
     /// What clients use to reach this: `http` or `https`.
     pub scheme: &'static str,
+    /// The size of a head. On HTTP/1 it was held against it when it was read.
+    pub head_limits: HeadLimits,
     /// What a request must keep to once it is read.
     pub limits: RequestLimits,
     /// Whose word on the client is taken.
