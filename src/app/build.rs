@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Core;
 use crate::config::Settings;
+use crate::connection::tls::TlsError;
 use crate::endpoints::Endpoints;
 use crate::gate::Gate;
 use crate::grants::{Grants, ScopeClaim};
@@ -40,6 +41,9 @@ pub enum BuildError {
     /// An identity header, or one to be kept, cannot be one; the configuration would have said so.
     #[error("an identity header cannot be sent, or one cannot be kept")]
     Headers,
+    /// `upstream.tls` cannot be used; the configuration would have said so.
+    #[error("`upstream.tls`: {0}")]
+    Upstream(TlsError),
 }
 
 /// Builds a site; what did not change is taken over from the one `before`. Nothing is read from disk and nothing is waited
@@ -66,9 +70,10 @@ pub fn build(settings: &Settings, users: Vec<User>, core: &Core, before: Option<
     let hasher = before
         .filter(|before| before.hashing == settings.hashing)
         .map_or_else(|| Arc::new(Hasher::new(settings.hashing, core.cores)), |before| Arc::clone(&before.hasher));
-    let upstream = before
-        .filter(|before| *before.site.upstream.settings() == settings.upstream)
-        .map_or_else(|| Arc::new(Upstream::new(settings.upstream.clone())), |before| Arc::clone(&before.site.upstream));
+    let upstream = match before.filter(|before| *before.site.upstream.settings() == settings.upstream) {
+        Some(before) => Arc::clone(&before.site.upstream),
+        None => Arc::new(Upstream::new(settings.upstream.clone()).map_err(BuildError::Upstream)?),
+    };
     let issuer = Issuer::new(
         terms.issuer.clone(),
         terms.audience.clone(),
@@ -88,7 +93,8 @@ pub fn build(settings: &Settings, users: Vec<User>, core: &Core, before: Option<
         telemetry: Arc::clone(&core.telemetry),
     });
     let endpoints = Endpoints::new(settings.endpoints.clone(), grants);
-    let table = Table::compile(settings.policy.routes.clone(), settings.policy.default);
+    let policy = &settings.policy;
+    let table = Table::compile(policy.routes.clone(), policy.default, policy.ignore_case);
     let table = table.map_err(|_| BuildError::Routes)?;
     let labels = Labels::new(&core.telemetry.metrics, &table, &endpoints);
     let headers = HeaderPlan::new(&header_settings(settings)).map_err(|_| BuildError::Headers)?;
@@ -132,10 +138,10 @@ fn header_settings(settings: &Settings) -> HeaderSettings<'_> {
     HeaderSettings { identity, keep: &upstream.keep_headers, budget: upstream.identity_header_bytes }
 }
 
-/// What clients use: nobody but the configuration knows of a TLS terminator in front.
+/// What clients use: of a TLS terminator in front nobody but the configuration knows.
 fn scheme(settings: &Settings) -> &'static str {
     let public = settings.server.public_url.as_deref().unwrap_or_default();
-    if public.starts_with("https:") { "https" } else { "http" }
+    if settings.server.tls.is_some() || public.starts_with("https:") { "https" } else { "http" }
 }
 
 fn rules(terms: &crate::grants::Settings) -> IssuerRules {

@@ -1,5 +1,6 @@
 //! What a request carries from phase to phase.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
@@ -77,6 +78,8 @@ pub enum State {
 pub struct Noted {
     /// The endpoint, if it was one of doorward's own.
     pub endpoint: Option<Endpoint>,
+    /// Whether it was a preflight of a proxied path that was answered here.
+    pub preflight: bool,
     /// Index of the route; `None` for the default.
     pub route: Option<usize>,
     /// Why it was refused.
@@ -97,4 +100,6 @@ pub struct Noted {
     pub upstream_error: Option<&'static str>,
     /// How often a connection was tried.
     pub attempts: usize,
+    /// The upstream's addresses that could not be reached.
+    pub tried: Vec<SocketAddr>,
 }

@@ -1,6 +1,6 @@
 //! What a client sees when the upstream fails.
 
-use pingora::{Error, ErrorSource, ErrorType};
+use pingora::{Error, ErrorSource, ErrorType, RetryType};
 use serde_json::json;
 
 use super::{request_body, respond};
@@ -16,6 +16,8 @@ pub enum Failure {
     Connect,
     /// It took too long to connect or to answer.
     Timeout,
+    /// It is not who it should be, or does not take us for who we are.
+    Tls,
     /// It answered with something that is not HTTP, or broke off.
     Broken,
     /// The client went away; nothing is the upstream's fault.
@@ -41,8 +43,18 @@ impl Failure {
                 | ErrorType::ConnectError
                 | ErrorType::ConnectProxyFailure
                 | ErrorType::SocketError
-                | ErrorType::BindError,
+                | ErrorType::BindError
+                // A socket that we may not use, or no port that is free.
+                | ErrorType::InternalError,
             ) => Self::Connect,
+            (
+                ErrorSource::Upstream,
+                ErrorType::TLSHandshakeFailure
+                | ErrorType::TLSHandshakeTimedout
+                | ErrorType::TLSWantX509Lookup
+                | ErrorType::InvalidCert,
+            ) => Self::Tls,
+            (ErrorSource::Upstream, ErrorType::ReadError | ErrorType::WriteError) if is_alert(error) => Self::Tls,
             (ErrorSource::Upstream, _) => Self::Broken,
             _ => Self::Internal,
         }
@@ -51,7 +63,7 @@ impl Failure {
     /// Whether the upstream is to blame.
     #[must_use]
     pub const fn is_upstreams(self) -> bool {
-        matches!(self, Self::Connect | Self::Timeout | Self::Broken)
+        matches!(self, Self::Connect | Self::Timeout | Self::Tls | Self::Broken)
     }
 
     /// The label.
@@ -60,6 +72,7 @@ impl Failure {
         match self {
             Self::Connect => "connect",
             Self::Timeout => "timeout",
+            Self::Tls => "tls",
             Self::Broken => "broken",
             Self::Client => "client",
             Self::BodyTooLong => Reason::TooLarge.as_str(),
@@ -81,7 +94,7 @@ impl Failure {
             Self::Client => return None,
             Self::BodyTooLong => return self.refusal().map(|denial| respond::refusal(&denial, denial.status())),
             Self::Connect if draining => (503, "Service Unavailable"),
-            Self::Connect | Self::Broken => (502, "Bad Gateway"),
+            Self::Connect | Self::Tls | Self::Broken => (502, "Bad Gateway"),
             Self::Timeout => (504, "Gateway Timeout"),
             Self::Internal => (500, "Internal Server Error"),
         };
@@ -89,3 +102,36 @@ impl Failure {
         Some(if status == 503 { reply.with_header("Retry-After", "5") } else { reply })
     }
 }
+
+/// Whether a request may be sent once more after `error` on a connection that was there: if that one had been used before and
+/// died before a byte of an answer, or if the upstream says that it has not begun (RFC 9113 §8.7).
+///
+/// It is for the caller to know that the request is idempotent, whole, and not answered in part.
+#[must_use]
+pub fn died_unanswered(error: &Error, reused: bool) -> bool {
+    match (error.esource(), error.etype(), error.retry) {
+        // An answer that is no HTTP/2 is an answer.
+        (_, ErrorType::InvalidH2 | ErrorType::H2Downgrade, _) => false,
+        (_, _, RetryType::Decided(true)) => true,
+        // Pingora does not ask whether half a head had come.
+        (_, _, RetryType::ReusedOnly) => reused && nothing_was_read(error),
+        (ErrorSource::Upstream, ErrorType::WriteError, _) => reused && !is_alert(error),
+        _ => false,
+    }
+}
+
+/// Pingora counts the bytes of a head in words only.
+fn nothing_was_read(error: &Error) -> bool {
+    let context = error.context.as_ref().map_or("", |context| context.as_str());
+    context.split_once("bytes already read: ").is_none_or(|(_, count)| count == "0")
+}
+
+/// An upstream that refuses our certificate says so after the handshake (RFC 8446 §4.4.2.4).
+fn is_alert(error: &Error) -> bool {
+    let io = error.root_cause().downcast_ref::<std::io::Error>();
+    let tls = io.and_then(|error| error.get_ref()?.downcast_ref::<rustls::Error>());
+    matches!(tls, Some(rustls::Error::AlertReceived(_)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! The only place that knows Pingora's proxy: one file a phase, each a line in [`service`].
 
 pub mod context;
+pub mod cors;
 pub mod facts;
 pub mod failure;
 pub mod forwarded;
@@ -17,7 +18,11 @@ pub mod settings;
 pub mod site;
 pub mod streams;
 pub mod upstream;
+pub mod upstream_addresses;
 pub mod upstream_request;
+pub mod upstream_response;
+pub mod upstream_tls;
+pub mod websocket;
 
 pub use refusal::Refusals;
 pub use service::Door;

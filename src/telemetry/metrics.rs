@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
 
 use super::buckets::{DECISION_BUCKETS, PASSWORD_BUCKETS, REQUEST_BUCKETS};
+use super::connections::Connections;
 use super::events::Request;
 use super::handles::{IssuerLabel, RouteLabel};
 use super::labels::{CacheResult, GrantType, Listener, NONE, OTHER};
@@ -29,7 +30,8 @@ pub struct Metrics {
     requests: IntCounterVec,
     request_duration: [Histogram; Listener::ALL.len()],
     in_flight: IntGauge,
-    connections: IntGauge,
+    /// Those of clients.
+    pub connections: Connections,
     upstream_duration: Histogram,
     upstream_errors: IntCounterVec,
     decisions: IntCounterVec,
@@ -86,7 +88,7 @@ impl Metrics {
             unknown_issuer: IssuerLabel::new(OTHER, token_validations.clone()),
             request_duration: Listener::ALL.map(|listener| durations.with_label_values(&[listener.as_str()])),
             in_flight: families.gauge(&names::HTTP_REQUESTS_IN_FLIGHT),
-            connections: families.gauge(&names::CONNECTIONS),
+            connections: Connections::new(&families),
             upstream_duration: families.histogram(&names::UPSTREAM_REQUEST_DURATION, &REQUEST_BUCKETS),
             upstream_errors: families.counters(&names::UPSTREAM_ERRORS),
             decision_duration: families.histogram(&names::DECISION_DURATION, &DECISION_BUCKETS),
@@ -164,11 +166,6 @@ impl Metrics {
     /// How many requests are being answered: what a drain waits for.
     pub fn in_flight(&self) -> u64 {
         u64::try_from(self.in_flight.get()).unwrap_or(0)
-    }
-
-    /// A connection is open until the guard is dropped.
-    pub fn connection_opened(&self) -> Held {
-        Held::new(&self.connections)
     }
 
     /// How many password checks wait for their turn.
@@ -277,7 +274,7 @@ impl Metrics {
 pub struct Held(IntGauge);
 
 impl Held {
-    fn new(gauge: &IntGauge) -> Self {
+    pub(super) fn new(gauge: &IntGauge) -> Self {
         gauge.inc();
         Self(gauge.clone())
     }

@@ -268,8 +268,11 @@ fn metrics_are_golden() {
     metrics.deprecated_request("query-token");
     metrics.configuration_loaded(NOW);
     metrics.set_password_queue(1);
+    metrics.connections.refused(ConnectionCap::Address);
+    metrics.connections.displaced(ConnectionCap::All);
+    metrics.connections.unserved(Unserved::HeadTimeout);
     metrics.stream_ended("expired");
-    let _held = [metrics.request_started(), metrics.connection_opened()];
+    let _held = [metrics.request_started(), metrics.connections.opened()];
 
     let rendered = metrics.render();
     let ours: Vec<_> = rendered

@@ -11,6 +11,7 @@
     reason = "what a test needs is there, or the test fails"
 )]
 
+mod bodies;
 mod case;
 mod door;
 mod expect;
