@@ -41,7 +41,7 @@ fn decide(criterion: &mut Criterion) {
         let store = Arc::new(MemoryStore::new(None));
         let revocations = runtime.block_on(Revocations::open(store, Arc::new(SystemClock), cache)).unwrap();
         let gate = Gate::new(
-            Table::compile(routes(count), Access::Authenticated).unwrap(),
+            Table::compile(routes(count), Access::Authenticated, false).unwrap(),
             Arc::new(Verifier::new([(fixture::rules(), ring.clone())])),
             Arc::new(revocations),
             Arc::new(Telemetry::new(Sink::memory(), &Settings::default())),

@@ -45,7 +45,7 @@ fn path(criterion: &mut Criterion) {
 
 fn find(criterion: &mut Criterion) {
     for count in [10, 1_000] {
-        let table = Table::compile(routes(count), Access::Authenticated).unwrap();
+        let table = Table::compile(routes(count), Access::Authenticated, false).unwrap();
         let (exact, template, prefix) = (count / 2 / 3 * 3, count / 2 / 3 * 3 + 1, count / 2 / 3 * 3 + 2);
         for (name, path) in [
             ("exact", format!("/api/exact/{exact}")),
@@ -60,7 +60,7 @@ fn find(criterion: &mut Criterion) {
             });
         }
         criterion.bench_function(&format!("compile/{count} routes"), |bencher| {
-            bencher.iter_with_setup(|| routes(count), |routes| Table::compile(routes, Access::Deny).is_ok());
+            bencher.iter_with_setup(|| routes(count), |routes| Table::compile(routes, Access::Deny, false).is_ok());
         });
     }
 }

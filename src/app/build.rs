@@ -93,7 +93,8 @@ pub fn build(settings: &Settings, users: Vec<User>, core: &Core, before: Option<
         telemetry: Arc::clone(&core.telemetry),
     });
     let endpoints = Endpoints::new(settings.endpoints.clone(), grants);
-    let table = Table::compile(settings.policy.routes.clone(), settings.policy.default);
+    let policy = &settings.policy;
+    let table = Table::compile(policy.routes.clone(), policy.default, policy.ignore_case);
     let table = table.map_err(|_| BuildError::Routes)?;
     let labels = Labels::new(&core.telemetry.metrics, &table, &endpoints);
     let headers = HeaderPlan::new(&header_settings(settings)).map_err(|_| BuildError::Headers)?;

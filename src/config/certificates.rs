@@ -1,72 +1,76 @@
 //! Certificates and keys of TLS, in PEM files.
 
-use std::sync::Arc;
-
-use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
-use rustls::server::ParsedCertificate;
-use rustls::sign::CertifiedKey;
-use rustls::{CertificateError, Error, InconsistentKeys, RootCertStore};
+use x509_parser::certificate::{Validity, X509Certificate};
+use x509_parser::prelude::FromDer;
 
 use super::code::Code;
 use super::field::Field;
 use super::input_file::{self, FileError};
-use crate::base::Secret;
+use crate::base::{Clock, Secret, SystemClock};
+use crate::connection::tls::{TlsError, TlsFile, material};
 use crate::keys::{KeyError, pem as key_pem};
 
+/// A certificate and those that lead from it to its root, and its private key, all in DER.
+pub(super) type Identity = (Vec<Vec<u8>>, Secret);
+
+/// What `cert_file` and `key_file` hold.
+pub(super) fn identity(certificate: &Field<'_>, key: &Field<'_>) -> Option<Identity> {
+    // Both are read, so that a problem with one does not hide that with the other.
+    let (chain, secret) = (certificate.certificates(), key.tls_key());
+    let (chain, secret) = (chain?, secret?);
+    match material::identity(&chain, &secret) {
+        Ok(_) => Some((chain, secret)),
+        Err(error) => match error.file() {
+            TlsFile::Key => key.refuse_tls(&error),
+            _ => certificate.refuse_tls(&error),
+        },
+    }
+}
+
 impl Field<'_> {
-    /// A certificate and those that lead from it to its root, in DER.
-    pub(super) fn certificate_chain(&self) -> Option<Vec<Vec<u8>>> {
-        let chain = self.certificates()?;
-        if chain.iter().all(|certificate| ParsedCertificate::try_from(&borrowed(certificate)).is_ok()) {
-            return Some(chain);
-        }
-        self.refuse(Code::BadCertificate, UNREADABLE, "look at it with `openssl x509 -in FILE -text`")
-    }
-
-    /// Certificates that may sign others, in DER.
-    pub(super) fn certificate_authorities(&self) -> Option<Vec<Vec<u8>>> {
+    /// Certificates that may sign others, in DER. At least one: none would stand for anybody, or for the system's.
+    pub(super) fn authorities(&self) -> Option<Vec<Vec<u8>>> {
         let authorities = self.certificates()?;
-        let mut store = RootCertStore::empty();
-        if authorities.iter().all(|certificate| store.add(borrowed(certificate)).is_ok()) {
-            return Some(authorities);
+        match material::roots(&authorities) {
+            Ok(_) => Some(authorities),
+            Err(error) => self.refuse_tls(&error),
         }
-        self.refuse(Code::BadCertificate, UNREADABLE, "look at it with `openssl x509 -in FILE -text`")
     }
 
-    /// A private key in DER; that of the first of these certificates, if they could be read.
-    pub(super) fn key_of(&self, chain: Option<&[Vec<u8>]>) -> Option<Secret> {
-        let text = self.private_file()?;
-        let der = match key_pem::private_key(text.expose()) {
-            Ok(der) => der,
-            Err(error) => {
-                let help = match error {
-                    KeyError::Encrypted => {
-                        "take the passphrase off, `openssl pkey -in FILE -out FILE`, and let nobody else read it"
-                    }
-                    _ => "name the private key that was made with the certificate",
-                };
-                return self.refuse(Code::BadKey, &format!("cannot be a key: {error}"), help);
+    /// Notes what is wrong with the material; its text is words and a number, and the cure stands behind a colon.
+    pub(super) fn refuse_tls<T>(&self, error: &TlsError) -> Option<T> {
+        let code = match error.file() {
+            TlsFile::Key => Code::BadKey,
+            TlsFile::Certificate | TlsFile::Authority => Code::BadCertificate,
+            // Its text shows the name.
+            TlsFile::ServerName => {
+                return self.refuse(Code::BadName, "is no name that a certificate can have", NAME_HELP);
             }
         };
+        let text = error.to_string();
+        let (what, help) = text.split_once(": ").unwrap_or((&text, "make the certificate and its key again"));
+        self.refuse(code, &format!("is refused: {what}"), help)
+    }
+
+    fn tls_key(&self) -> Option<Secret> {
+        let text = self.private_file()?;
         // One workload may have one certificate for both sides of its connections; the keys of tokens are another matter.
         if let Some((first, _)) = self.reader().first_use(&text, self.path(), self.at())
             && !first.ends_with(TLS_KEY)
         {
             self.refuse_second_use(&text)?;
         }
-        let Some(chain) = chain else { return Some(der) };
-        let key = PrivateKeyDer::try_from(der.expose()).map(|key| key.clone_key());
-        let chain = chain.iter().map(|certificate| borrowed(certificate).into_owned()).collect();
-        match key.map(|key| CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider())) {
-            Ok(Ok(_)) => Some(der),
-            Ok(Err(Error::InconsistentKeys(InconsistentKeys::KeyMismatch))) => self.refuse(
-                Code::BadKey,
-                "is not the key of the certificate",
-                "name the key that belongs to it; in `cert_file` the certificate itself stands first, before those that signed it",
-            ),
-            _ => self.refuse(Code::BadKey, "is no key that TLS can use", "use an ECDSA, Ed25519 or RSA key of usual size"),
-        }
+        let error = match key_pem::private_key(text.expose()) {
+            Ok(key) => return Some(key),
+            Err(error) => error,
+        };
+        let help = match error {
+            KeyError::Encrypted => {
+                "take the password off: `openssl pkey -in FILE -out OTHER`; nobody else may read that one"
+            }
+            _ => "name the private key that was made with the certificate",
+        };
+        self.refuse(Code::BadKey, &format!("cannot be a key: {error}"), help)
     }
 
     fn certificates(&self) -> Option<Vec<Vec<u8>>> {
@@ -94,37 +98,27 @@ impl Field<'_> {
         Some(certificates)
     }
 
+    /// It can be shown and nobody accepts it. No problem, since clocks and certificates can both be set right without a restart.
     fn warn_of_time(&self, certificates: &[Vec<u8>]) {
-        let help = "replace the file; it is read again when it changes";
-        let now = UnixTime::now();
-        for (index, certificate) in certificates.iter().enumerate() {
-            let what = match time_error(certificate, now) {
-                Some(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => "has expired",
-                Some(CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. }) => "is not valid yet",
-                _ => continue,
+        let now = SystemClock.now().seconds();
+        for (place, certificate) in (1..).zip(certificates) {
+            let Ok((_, parsed)) = X509Certificate::from_der(certificate) else { continue };
+            let Validity { not_before, not_after } = parsed.validity();
+            let what = if now > not_after.timestamp() {
+                format!("certificate {place} has expired on {not_after}")
+            } else if now < not_before.timestamp() {
+                format!("certificate {place} is not valid before {not_before}")
+            } else {
+                continue;
             };
-            let what = format!("has a certificate, number {}, that {what}", index + 1);
-            self.warn(Code::ExpiredCertificate, &what, help);
+            let help = "replace the file; it is read again when it changes";
+            self.warn(Code::ExpiredCertificate, &format!("will not be accepted: {what}"), help);
         }
     }
 }
 
-/// What is wrong with a certificate alone: nobody is trusted, and its time is looked at before who signed it.
-fn time_error(certificate: &[u8], now: UnixTime) -> Option<CertificateError> {
-    let certificate = borrowed(certificate);
-    let parsed = ParsedCertificate::try_from(&certificate).ok()?;
-    let nobody = Arc::new(RootCertStore::empty());
-    match rustls::client::verify_server_cert_signed_by_trust_anchor(&parsed, &nobody, &[], now, &[]) {
-        Err(Error::InvalidCertificate(error)) => Some(error),
-        _ => None,
-    }
-}
-
-fn borrowed(der: &[u8]) -> CertificateDer<'_> {
-    CertificateDer::from(der)
-}
-
-const UNREADABLE: &str = "has a certificate that cannot be read";
+/// What may be written in `upstream.tls.server_name`.
+pub(super) const NAME_HELP: &str = "write the host name or the address that the certificate is for, as `api.internal`";
 
 /// How the paths of settings end that name a key of TLS.
 const TLS_KEY: &str = ".tls.key_file";

@@ -46,9 +46,9 @@ pub(super) fn keep_headers(section: &Section<'_>, ours: &[IdentityHeader], trust
         } else if ours.iter().any(|header| fold(&header.name) == folded) {
             let help = "take it out of one of the two: the proxy says who asks, or the token does";
             item.refuse::<()>(Code::Contradiction, "is one of `upstream.identity_headers`", help);
-        } else if WRITTEN.contains(&folded.as_str()) {
-            let help = "take it out: `server.trusted_proxies` is all it takes";
-            item.refuse::<()>(Code::BadHeader, "is a header that doorward writes from what trusted proxies say", help);
+        } else if WRITTEN.contains(&folded.as_str()) || folded.starts_with(OUR_PREFIX) {
+            let help = "take it out: what trusted proxies say of the client is in it anyway";
+            item.refuse::<()>(Code::BadHeader, "is a header that doorward writes itself", help);
         } else if REROUTING.iter().any(|prefix| folded.starts_with(prefix)) {
             let help = "take it out: the API would act on another path or method than was decided about";
             item.refuse::<()>(Code::BadHeader, "is a header that changes the request", help);
@@ -137,11 +137,18 @@ const WRITTEN: &[&str] = &[
     "x-real-ip",
 ];
 
+/// What doorward says of a token.
+const OUR_PREFIX: &str = "x-doorward-";
+
 /// How names begin, folded, by which an upstream takes another path or method than was decided about.
 const REROUTING: &[&str] = &[
+    "path-info",
     "proxy",
+    "script-name",
     "x-accel-",
     "x-envoy-original-",
+    "x-host",
+    "x-http-host-override",
     "x-http-method",
     "x-method-override",
     "x-middleware-",

@@ -29,12 +29,14 @@ pub(super) fn policy(section: &Section<'_>, own: &[String], allow_origins: &[Str
             places.push(item.at());
         }
     }
-    refuse_conflicts(section.reader(), &routes, &places, default);
-    Policy { default, ignore_case, cors, streams, routes }
+    let policy = Policy { default, ignore_case, cors, streams, routes };
+    refuse_conflicts(section.reader(), &policy, &places);
+    policy
 }
 
-fn refuse_conflicts(reader: &Reader<'_>, routes: &[RouteSpec], places: &[Position], default: Access) {
-    let Err(conflicts) = Table::compile(routes.to_vec(), default) else { return };
+fn refuse_conflicts(reader: &Reader<'_>, policy: &Policy, places: &[Position]) {
+    let Policy { default, ignore_case, routes, .. } = policy;
+    let Err(conflicts) = Table::compile(routes.clone(), *default, *ignore_case) else { return };
     for conflict in conflicts {
         let (Some(at), Some(other)) = (places.get(conflict.route), places.get(conflict.other)) else { continue };
         let (code, what, help) = match conflict.kind {

@@ -30,7 +30,7 @@ pub(super) fn server(section: &Section<'_>) -> Server {
         _ => {}
     }
     let public_url = given.as_ref().and_then(public_url);
-    if let Some(field) = given.filter(|_| is_tls && public_url.as_deref().is_some_and(|url| !is_https(url))) {
+    if let Some(field) = given.filter(|_| is_tls && public_url.as_deref().is_some_and(|url| url.starts_with("http:"))) {
         let help = "write `https://`, or take it out if the address listened on is the one";
         field.warn(Code::PlainPublicUrl, "is `http`, and `server.tls` takes `https` only", help);
     }
@@ -83,18 +83,17 @@ fn public_url(field: &Field<'_>) -> Option<String> {
             && url.password().is_none()
     };
     match Url::parse(&text) {
-        Ok(url) if plain(&url) => Some(text.trim_end_matches('/').to_owned()),
+        // The scheme in one spelling, since others look at it.
+        Ok(url) if plain(&url) => {
+            let (_, rest) = text.split_once(':')?;
+            Some(format!("{}:{}", url.scheme(), rest.trim_end_matches('/')))
+        }
         _ => field.refuse(
             Code::BadUrl,
             "is no URL that clients could use",
             "write `https://api.example.com`: http or https, without user, query and fragment",
         ),
     }
-}
-
-/// Whether a URL, which is one, is `https`.
-pub(super) fn is_https(url: &str) -> bool {
-    url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"))
 }
 
 /// Nobody waits longer for a process to stop.

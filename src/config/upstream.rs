@@ -23,14 +23,7 @@ pub(super) fn upstream(section: &Section<'_>, server: &Server, admin: &Admin) ->
         warn_of_loop(field, &target.url, server, admin);
     }
     let https = target.as_ref().is_some_and(|target| target.https);
-    let tls = tls::upstream(section, target.as_ref().map(|target| &target.url), https);
-    if let (Some(field), Some(tls)) = (&field, &tls)
-        && https
-        && !tls::is_server_name(&tls.server_name)
-    {
-        let help = "say in `upstream.tls.server_name` which name the certificate has";
-        field.refuse::<()>(Code::BadUrl, "has a host that no certificate can be for", help);
-    }
+    let tls = tls::upstream(section, field.as_ref(), target.as_ref().map(|target| &target.url), https);
     let timeout = |key, default| section.duration(key, default, Duration::from_millis(1)..=LONGEST_TIMEOUT);
     let connect_timeout = timeout("connect_timeout", defaults::CONNECT_TIMEOUT);
     let read_timeout = timeout("read_timeout", defaults::READ_TIMEOUT);

@@ -13,7 +13,7 @@ use rustls::version::{TLS12, TLS13};
 use tokio_rustls::TlsAcceptor;
 
 use super::TlsSettings;
-pub use material::{Lapse, TlsError, TlsFile};
+pub use material::{TlsError, TlsFile};
 
 /// What new handshakes get. It can be replaced while connections are open, which keep what they have.
 ///

@@ -9,7 +9,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 pub use reader::HeadReader;
-pub(super) use request_line::check_method;
+pub(crate) use request_line::check_method;
 
 use super::HeadLimits;
 use super::target::Target;

@@ -11,7 +11,7 @@ pub mod table;
 
 pub use access::Access;
 pub use identity::{HeaderPlan, HeaderSettings, InvalidHeader, TooLarge};
-pub use path::{CanonicalPath, PathError};
+pub use path::{CanonicalPath, ENCODED_SLASH, PathError};
 pub use pattern::{PathPattern, PatternError};
 pub use reason::Reason;
 pub use route::{Cors, Route, RouteSpec, Streams};

@@ -78,6 +78,8 @@ pub enum State {
 pub struct Noted {
     /// The endpoint, if it was one of doorward's own.
     pub endpoint: Option<Endpoint>,
+    /// Whether it was a preflight of a proxied path that was answered here.
+    pub preflight: bool,
     /// Index of the route; `None` for the default.
     pub route: Option<usize>,
     /// Why it was refused.

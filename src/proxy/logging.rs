@@ -29,6 +29,7 @@ fn write(context: &Context, unread_path: &[u8], status: u16, failure: Option<Fai
     let decision = match (&context.state, noted.endpoint, noted.refused) {
         (_, Some(_), _) => Decision::Own,
         (_, _, Some(_)) => Decision::Deny,
+        _ if noted.preflight => Decision::Own,
         (State::Permitted { .. }, _, _) => Decision::Allow,
         (State::Answered, _, _) => Decision::Own,
         _ => Decision::Error,

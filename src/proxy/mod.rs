@@ -1,6 +1,7 @@
 //! The only place that knows Pingora's proxy: one file a phase, each a line in [`service`].
 
 pub mod context;
+pub mod cors;
 pub mod facts;
 pub mod failure;
 pub mod forwarded;
@@ -21,6 +22,7 @@ pub mod upstream_addresses;
 pub mod upstream_request;
 pub mod upstream_response;
 pub mod upstream_tls;
+pub mod websocket;
 
 pub use refusal::Refusals;
 pub use service::Door;

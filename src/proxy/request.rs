@@ -6,7 +6,7 @@ use pingora::proxy::Session;
 use super::context::{Context, State};
 use super::facts::{self, RawRequest};
 use super::request_id::RequestIds;
-use super::{forwarded, own, request_body, respond};
+use super::{cors, forwarded, own, request_body, respond, websocket};
 use crate::base::{Clock, Stopwatch};
 use crate::endpoints::Reply;
 use crate::gate::{Denial, Permit, RequestFacts};
@@ -32,7 +32,7 @@ pub async fn filter(
     };
     let Some(reply) = answered else { return Ok(false) };
     context.state = State::Answered;
-    respond::write(session, reply).await?;
+    respond::write(session, &context.site.cors, reply).await?;
     Ok(true)
 }
 
@@ -49,18 +49,26 @@ async fn answer_or_permit(
         return Ok(Some(Reply::no_content()));
     }
     let target = raw.target();
+    let preflight = cors::preflight(session);
     if let Some(endpoint) = context.site.endpoints.at(target.path) {
         context.noted.endpoint = Some(endpoint);
         let from = context.client.address;
-        let reply = own::answer(session, &context.site, endpoint, target.query, from).await?;
+        let reply = match preflight {
+            Some(_) => cors::answer(&context.site.cors, session.req_header(), endpoint.methods()),
+            None => own::answer(session, &context.site, endpoint, target.query, from).await?,
+        };
         context.noted.own_reason = reply.reason;
         return Ok(Some(reply));
     }
     let watch = Stopwatch::start();
-    let permitted = permit(session, context, raw, clock);
+    let permitted = permit(session, context, raw, preflight.as_deref(), clock);
     context.noted.decision = Some(watch.elapsed());
     match permitted {
-        Ok((permit, identity)) => {
+        Ok(Permitted { answers: Some(methods), .. }) => {
+            context.noted.preflight = true;
+            Ok(Some(cors::answer(&context.site.cors, session.req_header(), &methods)))
+        }
+        Ok(Permitted { permit, identity, answers: None }) => {
             // Also where Pingora escaped some of it: what was decided on is what goes upstream.
             if session.req_header().raw_path() != raw.origin_form() {
                 session.req_header_mut().set_raw_path(raw.origin_form())?;
@@ -82,19 +90,35 @@ fn refuse(session: &mut Session, context: &mut Context, denial: &Denial) -> Repl
     respond::refusal(denial, context.site.insufficient_scope_status)
 }
 
-type Permitted = (Permit, Vec<(HeaderName, HeaderValue)>);
+struct Permitted {
+    permit: Permit,
+    identity: Vec<(HeaderName, HeaderValue)>,
+    /// The methods to answer a preflight with that is answered here.
+    answers: Option<String>,
+}
 
-fn permit(session: &Session, context: &mut Context, raw: &RawRequest, clock: &dyn Clock) -> Result<Permitted, Denial> {
+fn permit(
+    session: &Session,
+    context: &mut Context,
+    raw: &RawRequest,
+    preflight: Option<&str>,
+    clock: &dyn Clock,
+) -> Result<Permitted, Denial> {
     let path = CanonicalPath::parse(raw.path()).map_err(|_| Denial::new(Reason::AmbiguousPath))?;
-    let credential = facts::credential(session, context.site.limits.token_bytes);
-    let facts = RequestFacts::new(session.req_header().method.as_str(), &path, credential);
+    let (request, token_bytes) = (session.req_header(), context.site.limits.token_bytes);
+    let facts = RequestFacts {
+        websocket: websocket::credential(request, token_bytes),
+        preflight,
+        ..RequestFacts::new(request.method.as_str(), &path, facts::credential(session, token_bytes))
+    };
     let decision = context.site.gate.decide(&facts, clock.now());
     context.noted.route = decision.route;
     context.noted.verified = decision.verified;
     let permit = decision.outcome?;
     request_body::check_declared(raw.body(), &context.site.limits)?;
     let identity = identity_headers(context, &permit)?;
-    Ok((permit, identity))
+    let answers = cors::methods_to_answer(&context.site, context.noted.route, &facts);
+    Ok(Permitted { permit, identity, answers })
 }
 
 fn identity_headers(context: &Context, permit: &Permit) -> Result<Vec<(HeaderName, HeaderValue)>, Denial> {

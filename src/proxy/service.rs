@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::prelude::HttpPeer;
@@ -20,7 +20,7 @@ use super::context::{Context, Noted, State};
 use super::failure::{self, Failure};
 use super::request_id::RequestIds;
 use super::streams::OpenStreams;
-use super::{Site, forwarded, logging, request, request_body, respond, upstream_request, upstream_response};
+use super::{Site, forwarded, logging, request, request_body, respond, upstream_request, upstream_response, websocket};
 use crate::base::{Clock, Stopwatch};
 use crate::message::Client;
 use crate::telemetry::{Method, Telemetry};
@@ -135,14 +135,19 @@ impl ProxyHttp for Door {
 
     async fn upstream_response_filter(
         &self,
-        _: &mut Session,
+        session: &mut Session,
         response: &mut ResponseHeader,
         context: &mut Context,
     ) -> pingora::Result<()> {
         context.noted.answered = context.noted.asked.map(Stopwatch::elapsed);
         context.noted.status = response.status.as_u16();
+        let identity = &context.site.upstream.settings().identity_headers;
+        upstream_response::filter(response, session.is_upgrade_req(), identity)?;
+        if let State::Permitted { permit, .. } = &context.state {
+            websocket::filter_response(session.req_header(), response, permit)?;
+        }
         context.stream = self.streams.follow_if_asked(response, context);
-        upstream_response::filter(response, &context.site.upstream.settings().identity_headers)
+        Ok(())
     }
 
     fn upstream_response_trailer_filter(
@@ -206,11 +211,13 @@ impl ProxyHttp for Door {
         context.noted.upstream_error = failure.is_upstreams().then(|| failure.as_str());
         let reply = failure.reply(self.draining.load(Ordering::Relaxed));
         let mut code = 0;
-        if let Some(reply) = reply.filter(|_| session.response_written().is_none()) {
+        // Interim answers announce a final one.
+        let unanswered = session.response_written().is_none_or(|written| is_interim(written.status));
+        if let Some(reply) = reply.filter(|_| unanswered) {
             code = reply.status;
             // The request's body may be half read.
             session.set_keepalive(None);
-            let _ = respond::write(session, reply).await;
+            let _ = respond::write(session, &context.site.cors, reply).await;
         }
         FailToProxy { error_code: code, can_reuse_downstream: false }
     }
@@ -228,6 +235,10 @@ impl ProxyHttp for Door {
     fn request_summary(&self, session: &Session, context: &Context) -> String {
         format!("{} request {}", session.req_header().method, context.id)
     }
+}
+
+fn is_interim(status: StatusCode) -> bool {
+    status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS
 }
 
 /// How long a connection is kept between requests, in seconds.

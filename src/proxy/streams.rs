@@ -130,7 +130,7 @@ impl OpenStreams {
     }
 }
 
-/// `None` for what is no stream. Pingora has refused a 101 that nobody asked for.
+/// `None` for what is no stream.
 fn how_to_end(response: &ResponseHeader) -> Option<End> {
     if response.status == StatusCode::SWITCHING_PROTOCOLS {
         return Some(End::WebSocket);

@@ -7,6 +7,7 @@ use pingora::{Error, ErrorType};
 
 use super::AuthorizationMode;
 use super::context::{Context, State};
+use super::{cors, websocket};
 
 /// Takes out what the upstream must not believe and puts in who asks.
 ///
@@ -15,7 +16,7 @@ use super::context::{Context, State};
 /// # Errors
 /// 500 without a permit: a mistake in the order of phases must end here, not at the upstream.
 pub fn filter(received: &RequestHeader, request: &mut RequestHeader, context: &Context) -> pingora::Result<()> {
-    let State::Permitted { identity, forwarded, .. } = &context.state else {
+    let State::Permitted { permit, identity, forwarded } = &context.state else {
         return Error::e_explain(ErrorType::HTTPStatus(500), "no permit");
     };
     let site = &context.site;
@@ -42,7 +43,10 @@ pub fn filter(received: &RequestHeader, request: &mut RequestHeader, context: &C
         request.insert_header(*name, value.clone())?;
     }
     request.insert_header("X-Request-Id", context.id.as_str())?;
-    Ok(())
+    if permit.is_preflight() {
+        cors::take_credentials_out(request);
+    }
+    websocket::filter_request(received, request, permit)
 }
 
 /// HTTP/2 sends cookies in pieces, of which an HTTP/1 application takes the first, the last or a list (RFC 9113 §8.2.3).

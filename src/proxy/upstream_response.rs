@@ -1,7 +1,7 @@
 //! What of the upstream's answer a client gets.
 
 use http::header::{CONNECTION, CONTENT_LENGTH, SET_COOKIE, TRANSFER_ENCODING, UPGRADE};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use pingora::http::ResponseHeader;
 use pingora::{Error, ErrorType};
 
@@ -10,10 +10,18 @@ use super::IdentityHeader;
 /// Takes out what clients must not believe and what concerns only the connection to the upstream; of interim answers too.
 ///
 /// # Errors
-/// 502 for a 204 that says it has a body (RFC 9110 §8.6): its bytes would be the beginning of the next answer.
-pub fn filter(response: &mut ResponseHeader, identity: &[IdentityHeader]) -> pingora::Result<()> {
-    if response.status == StatusCode::NO_CONTENT && announces_body(&response.headers) {
-        return Err(Error::explain(ErrorType::InvalidHTTPHeader, "a 204 with a body").into_up());
+/// 502 for a 204 that says it has a body (RFC 9110 §8.6), whose bytes would be the beginning of the next answer, and for a 101
+/// that `upgrades` nothing: what came behind it would be read by nobody or by the wrong one. Pingora lets both through.
+pub fn filter(response: &mut ResponseHeader, upgrades: bool, identity: &[IdentityHeader]) -> pingora::Result<()> {
+    let broken = match response.status {
+        StatusCode::NO_CONTENT => announces_body(&response.headers),
+        StatusCode::SWITCHING_PROTOCOLS => {
+            !upgrades || response.version != Version::HTTP_11 || !response.headers.contains_key(UPGRADE)
+        }
+        _ => false,
+    };
+    if broken {
+        return Err(Error::explain(ErrorType::InvalidHTTPHeader, "an answer that is none to this request").into_up());
     }
     if response.headers.keys().any(|name| is_ours(name, identity)) {
         let ours: Vec<HeaderName> = response.headers.keys().filter(|name| is_ours(name, identity)).cloned().collect();
@@ -129,11 +137,21 @@ mod tests {
         ];
         for (status, given, left) in cases {
             let mut response = header(*status, given);
-            filter(&mut response, &identity()).unwrap();
+            filter(&mut response, true, &identity()).unwrap();
             assert_eq!(fields(&response.headers), *left, "{status} {given:?}");
         }
-        for given in [[("content-length", "4")], [("transfer-encoding", "chunked")]] {
-            assert!(filter(&mut header(204, &given), &identity()).is_err(), "{given:?}");
+    }
+
+    #[test]
+    fn what_is_no_answer_to_the_request() {
+        let cases = [
+            (204, true, ("content-length", "4")),
+            (204, true, ("transfer-encoding", "chunked")),
+            (101, false, ("upgrade", "websocket")),
+            (101, true, ("connection", "upgrade")),
+        ];
+        for (status, upgrades, field) in cases {
+            assert!(filter(&mut header(status, &[field]), upgrades, &identity()).is_err(), "{status} {field:?}");
         }
     }
 

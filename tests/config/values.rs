@@ -74,6 +74,18 @@ fn single_values_are_judged() {
 }
 
 #[test]
+fn a_public_url_has_one_spelling() {
+    for (written, taken) in [
+        ("https://api.example.com", "https://api.example.com"),
+        ("HTTPS://api.example.com/", "https://api.example.com"),
+        ("http://api.example.com:8080/base/", "http://api.example.com:8080/base"),
+    ] {
+        let document = format!("upstream: {{ url: http://127.0.0.1:8000 }}\nserver: {{ public_url: '{written}' }}\n");
+        assert_eq!(load(&document).unwrap().settings.server.public_url.as_deref(), Some(taken));
+    }
+}
+
+#[test]
 fn a_slip_is_told_its_cure() {
     for (document, cure) in [
         ("server: { listen: 8080 }", "`127.0.0.1:8080`"),

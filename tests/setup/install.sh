@@ -5,6 +5,7 @@
 #   install.sh test     that, and all the tests use: curl, openssl, nginx, HAProxy, Node and its packages,
 #                       a Python environment
 #   install.sh check    that, and what `make check` uses: clippy, rustfmt, cargo-deny
+#   install.sh fuzz     what `make fuzz` uses: cargo-fuzz and a C++ compiler for libFuzzer
 #
 # Debian's packages are installed as root, or through sudo if it asks for no password.
 set -euo pipefail
@@ -20,7 +21,8 @@ main() {
       node_packages
       ;;
     check) packages cmake cc make && rust_components && cargo_deny ;;
-    *) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 2 ;;
+    fuzz) packages cmake cc c++ make && cargo_tool cargo-fuzz "$CARGO_FUZZ_VERSION" ;;
+    *) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 2 ;;
   esac
 }
 
@@ -32,6 +34,7 @@ packages() {
     case $thing in
       # gcc alone brings no headers of the C library.
       cc) need cc || missing+=(gcc libc6-dev) ;;
+      c++) need c++ || missing+=(g++) ;;
       curl) need curl || missing+=(curl ca-certificates) ;;
       python) [ -x "$DOORWARD_VENV/bin/python" ] || [ -n "$(python)" ] || missing+=(python3 python3-venv) ;;
       node) need node || missing+=(nodejs) ;;
@@ -98,14 +101,22 @@ rust_components() {
   rustup component add clippy rustfmt
 }
 
-# Built for its own sake and once: quick to build matters, its speed does not.
 cargo_deny() {
-  [ -x "$DOORWARD_TOOLS/bin/cargo-deny" ] && return
-  say "building cargo-deny $CARGO_DENY_VERSION, once; a few minutes"
-  local target="$DOORWARD_CACHE/cargo-deny-target"
+  # Without its features: they are for fetching the advisory database.
+  cargo_tool cargo-deny "$CARGO_DENY_VERSION" --no-default-features
+}
+
+# Built for its own sake and once: quick to build matters, its speed does not.
+cargo_tool() { # NAME VERSION [options of cargo install…]
+  local name=$1 version=$2
+  shift 2
+  [ -e "$DOORWARD_TOOLS/bin/$name-$version" ] && return
+  say "building $name $version, once; a few minutes"
+  local target="$DOORWARD_CACHE/$name-target"
   env -u RUSTFLAGS CARGO_TARGET_DIR="$target" CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off \
     CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_DEBUG=false \
-    cargo install cargo-deny --locked --version "$CARGO_DENY_VERSION" --no-default-features --quiet --root "$DOORWARD_TOOLS"
+    cargo install "$name" --locked --version "$version" "$@" --quiet --force --root "$DOORWARD_TOOLS"
+  ln -sf "$name" "$DOORWARD_TOOLS/bin/$name-$version"
   rm -rf "$target"
 }
 

@@ -8,4 +8,5 @@ DOORWARD_VENV="$DOORWARD_CACHE/venv-$(sha256sum < tests/requirements.txt | cut -
 DOORWARD_NODE="$DOORWARD_CACHE/node-$(sha256sum < tests/apps/express/package-lock.json | cut -c 1-12)"
 
 CARGO_DENY_VERSION=0.20.2
-DOORWARD_TOOLS="$DOORWARD_CACHE/tools-$CARGO_DENY_VERSION"
+CARGO_FUZZ_VERSION=0.13.2
+DOORWARD_TOOLS="$DOORWARD_CACHE/tools"

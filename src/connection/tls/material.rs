@@ -1,8 +1,5 @@
 //! Certificates and keys, checked before anything is built of them: what cannot serve is told in words, and panics nowhere.
 
-use std::fmt;
-use std::sync::Arc;
-
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
@@ -10,7 +7,7 @@ use rustls::{Error, InconsistentKeys, RootCertStore};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 
-use crate::base::{Secret, Timestamp};
+use crate::base::Secret;
 
 /// Why certificates and keys cannot serve. Certificates are counted from 1, in the order of their file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -96,10 +93,8 @@ pub fn identity(certificates: &[Vec<u8>], key: &Secret) -> Result<CertifiedKey, 
 pub fn roots(certificates: &[Vec<u8>]) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     for (place, certificate) in (1..).zip(certificates) {
-        // Pingora reads those of the upstream with `x509_parser` too, and panics where that fails.
-        let readable = parsed(certificate).is_some();
         let added = roots.add(CertificateDer::from(certificate.as_slice()));
-        if !readable || added.is_err() {
+        if !is_readable(certificate) || added.is_err() {
             return Err(TlsError::Authority(place));
         }
     }
@@ -111,46 +106,13 @@ fn chain(certificates: &[Vec<u8>]) -> Result<Vec<CertificateDer<'static>>, TlsEr
         return Err(TlsError::NoCertificate);
     }
     let one = |(place, certificate): (usize, &Vec<u8>)| {
-        parsed(certificate).ok_or(TlsError::Certificate(place))?;
-        Ok(CertificateDer::from(certificate.clone()))
+        let der = is_readable(certificate).then(|| CertificateDer::from(certificate.clone()));
+        der.ok_or(TlsError::Certificate(place))
     };
     (1..).zip(certificates).map(one).collect()
 }
 
-fn parsed(certificate: &[u8]) -> Option<X509Certificate<'_>> {
-    X509Certificate::from_der(certificate).ok().filter(|(rest, _)| rest.is_empty()).map(|(_, parsed)| parsed)
-}
-
-/// A certificate outside its time: it can be shown, and nobody accepts it. A warning, since clocks and certificates can both be
-/// set right without us.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lapse {
-    place: usize,
-    expired: bool,
-    at: Arc<str>,
-}
-
-impl fmt::Display for Lapse {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { place, expired, at } = self;
-        let what = if *expired { "has expired on" } else { "is not valid before" };
-        write!(out, "certificate {place} {what} {at}")
-    }
-}
-
-/// The first of `certificates`, in DER, that is not valid at `now`; `None` = all are.
-#[must_use]
-pub fn lapse(certificates: &[Vec<u8>], now: Timestamp) -> Option<Lapse> {
-    (1..).zip(certificates).find_map(|(place, certificate)| {
-        let validity = parsed(certificate)?.validity.clone();
-        let now = now.seconds();
-        let (expired, at) = if now > validity.not_after.timestamp() {
-            (true, validity.not_after)
-        } else if now < validity.not_before.timestamp() {
-            (false, validity.not_before)
-        } else {
-            return None;
-        };
-        Some(Lapse { place, expired, at: at.to_string().into() })
-    })
+/// Pingora reads those of the upstream with the same library, and panics where it fails.
+fn is_readable(certificate: &[u8]) -> bool {
+    X509Certificate::from_der(certificate).is_ok_and(|(rest, _)| rest.is_empty())
 }

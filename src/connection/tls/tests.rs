@@ -9,7 +9,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::*;
-use crate::base::{Secret, Timestamp};
+use crate::base::Secret;
 
 type Ca = CertifiedIssuer<'static, KeyPair>;
 
@@ -182,20 +182,4 @@ fn what_cannot_serve_is_named_with_its_file() {
         assert!(error.to_string().contains(": "), "no cure: {error}");
     }
     assert_eq!(check(&good), Ok(()));
-}
-
-#[test]
-fn a_certificate_outside_its_time_is_a_warning() {
-    let ca = ca();
-    let (certificate, _) = leaf(&ca, |params| {
-        params.not_before = date_time_ymd(2020, 1, 1);
-        params.not_after = date_time_ymd(2021, 1, 1);
-    });
-    let lapse = |year: i64| {
-        let now = Timestamp::from_seconds((year - 1970) * 365 * 86_400 + 40 * 86_400);
-        material::lapse(&[ca.der().to_vec(), certificate.clone()], now).map(|lapse| lapse.to_string())
-    };
-    assert_eq!(lapse(2020), None);
-    assert!(lapse(2019).unwrap().starts_with("certificate 2 is not valid before Jan  1 "));
-    assert!(lapse(2022).unwrap().starts_with("certificate 2 has expired on Jan  1 "));
 }

@@ -41,7 +41,7 @@ impl World {
         let sink = Sink::memory();
         let telemetry = Arc::new(Telemetry::new(sink.clone(), &Settings::default()));
         let verifier = Arc::new(Verifier::new([(rules, ring.clone())]));
-        let table = Table::compile(Vec::new(), Access::Authenticated).unwrap();
+        let table = Table::compile(Vec::new(), Access::Authenticated, false).unwrap();
         let gate = Gate::new(table, Arc::clone(&verifier), Arc::clone(&revocations), Arc::clone(&telemetry));
         let issuer = Issuer::new(ISSUER.to_owned(), Vec::new(), "JWT", false, ring);
         Self { gate, revocations, telemetry, sink, verifier, issuer, streams: Arc::default() }

@@ -1,0 +1,221 @@
+"""What stands between the client and the upstream: a doorward for each configuration, or a server that somebody else started."""
+
+import base64
+import datetime
+import ipaddress
+import json
+import re
+import ssl
+import sys
+from pathlib import Path
+
+import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "e2e"))
+from sidecar import Doorward, merge, password_hash  # noqa: E402
+
+from . import http1, http2  # noqa: E402
+from .case import HERE  # noqa: E402
+from .tokens import ISSUER, Keys, Mint, private_pem  # noqa: E402
+from .upstream import Upstream  # noqa: E402
+
+# Who may be spoken for in a case as `{{read}}`, `{{write}}` …
+TOKENS = {
+    "read": {"claims": {"scope": "read"}},
+    "write": {"claims": {"scope": "read write"}},
+    "admin": {"claims": {"sub": "root", "scope": "admin read write", "roles": ["ops", "staff"]}},
+    "bob": {"claims": {"sub": "bob", "scope": "read", "roles": []}},
+    "expired": {"claims": {"exp": "@-3600", "iat": "@-7200"}},
+    "forged": {"key": "evil-hs"},
+}
+
+
+class Target:
+    """A server under test, as cases see it."""
+
+    def __init__(self, address, upstream, keys, tls=None, h2c=False, audience=None, words=None):
+        self.address = address
+        self.upstream = upstream
+        self.tls = tls
+        self.h2c = h2c
+        self.keys = keys
+        self.mint = Mint(keys, audience)
+        host = f"{address[0]}:{address[1]}"
+        self.words = {"host": host, "port": str(address[1]), "scheme": "https" if tls else "http", "issuer": ISSUER}
+        self.words |= {name: self.mint.write(told, self.words) for name, told in TOKENS.items()} | (words or {})
+        self.words |= added(host, self.words["scheme"])
+        self.victims = 0
+
+    # What only doorward can be asked; another server answers none of it.
+    log = None
+    admin = None
+
+    def connect(self, protocol="h1", patience=http1.PATIENCE):
+        if protocol == "h1":
+            return http1.Connection(self.address, client_context(["http/1.1"]) if self.tls else None, patience)
+        return http2.Connection(self.address, client_context(["h2"]) if self.tls else None, patience)
+
+    def doctor(self, text):
+        """The case's text as this server's paths have it."""
+        return text
+
+
+class Door(Target):
+    """A doorward of the runner's own, started for a configuration of doors.yaml."""
+
+    def __init__(self, name, process, upstream, keys, settings):
+        host, port = process.public.rsplit(":", 1)
+        self.name = name
+        self.process = process
+        audience = settings.get("tokens", {}).get("audience")
+        super().__init__((host, int(port)), upstream, keys, "tls" in settings["server"], settings["server"].get("h2c", False), audience)
+        self.log = process.output
+        admin_host, admin_port = process.admin.rsplit(":", 1)
+        self.admin = (admin_host, int(admin_port))
+        self.words |= {"admin-host": process.admin, "directory": str(process.directory)}
+
+    def samples(self):
+        """name{labels} → value, labels in the order of the alphabet."""
+        found = {}
+        for sample in self.process.samples():
+            labels = ",".join(f'{name}="{value}"' for name, value in sorted(sample.labels.items()))
+            found[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
+        return found
+
+    def records(self, start):
+        """The JSON lines of the log from the `start`-th on."""
+        return [json.loads(line) for line in list(self.log.lines)[start:] if line.startswith("{")]
+
+
+class Doors:
+    """Starts what cases need, once each, and stops all of it in the end."""
+
+    def __init__(self, binary, directory):
+        self.binary = binary
+        self.directory = directory
+        self.keys = Keys()
+        told = yaml.safe_load((HERE / "doors.yaml").read_text(encoding="utf-8"))
+        self.base, self.doors, self.users = told["base"], told["doors"], told["users"]
+        self.open = {}
+        self.failed = {}
+
+    def settings(self, name, upstream="http://127.0.0.1:9", changes=None):
+        settings = replace_whole(merge(merge(self.base, self.doors[name] or {}), changes or {}))
+        return merge(settings, {"upstream": {"url": upstream}})
+
+    def __getitem__(self, name):
+        if name in self.failed:
+            raise AssertionError(self.failed[name])
+        if name not in self.open:
+            try:
+                self.open[name] = self._start(name)
+            except AssertionError as error:
+                self.failed[name] = f"doorward does not start for {name!r}: {error}"
+                raise AssertionError(self.failed[name]) from None
+        return self.open[name]
+
+    def prepare(self, name, upstream="http://127.0.0.1:9", changes=None, folder=None):
+        """A doorward with its files, not started yet."""
+        directory = self.directory / (folder or name)
+        directory.mkdir(parents=True)
+        self.keys.write(directory)
+        write_certificate(directory)
+        users = [user | {"password_hash": password_hash(user["password"])} for user in self.users]
+        for user in users:
+            del user["password"]
+        return Doorward(self.binary, directory, self.settings(name, upstream, changes), users)
+
+    def _start(self, name):
+        upstream = Upstream()
+        process = self.prepare(name, upstream.url).start()
+        if "hs1" not in self.keys.kids:
+            self._learn_kid(process)
+        return Door(name, process, upstream, self.keys, process.settings)
+
+    def _learn_kid(self, process):
+        """The key id of the secret, from a token that was issued under it."""
+        if "tls" in process.settings["server"]:
+            process = self.prepare("standard", folder="kid").start()
+            self._learn_kid(process)
+            return process.stop()
+        token = process.login("alice", "alice-secret")["access_token"]
+        self.keys.kids["hs1"] = header_of(token)["kid"]
+        return None
+
+    def close(self):
+        for door in self.open.values():
+            if door.process.process.poll() is None:
+                door.process.kill()
+            door.upstream.stop()
+
+
+def replace_whole(settings):
+    """`policy!` takes the place of `policy`, where laying over it is not enough."""
+    if not isinstance(settings, dict):
+        return settings
+    plain = {name: replace_whole(value) for name, value in settings.items() if not name.endswith("!")}
+    return plain | {name[:-1]: value for name, value in settings.items() if name.endswith("!")}
+
+
+def header_of(token):
+    part = token.split(".")[0]
+    return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+
+
+def added(host, scheme):
+    """What doorward adds to every request that it forwards, less one line or two that a case says itself; `*` is any value."""
+    own = ["X-Request-Id: *", "traceparent: *"]
+    address = ["X-Forwarded-For: 127.0.0.1", "X-Real-IP: 127.0.0.1"]
+    proto, host_line = [f"X-Forwarded-Proto: {scheme}"], [f"X-Forwarded-Host: {host}"]
+    lists = {
+        "added": own + address + proto + host_line,
+        "added-but-host": own + address + proto,
+        "added-but-proto": own + address + host_line,
+        "added-but-address": own + proto + host_line,
+        "added-own": own,
+    }
+    return {name: "\r\n".join(lines) for name, lines in lists.items()}
+
+
+def client_context(protocols):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_alpn_protocols(protocols)
+    return context
+
+
+def write_certificate(directory):
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(names, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    (directory / "tls.crt").write_bytes(certificate.public_bytes(Encoding.PEM))
+    (directory / "tls.key").write_bytes(private_pem(key))
+    (directory / "tls.key").chmod(0o600)
+
+
+class Other(Target):
+    """Another proxy, that somebody started and configured."""
+
+    def __init__(self, address, upstream, keys, public, api, tokens, **options):
+        super().__init__(address, upstream, keys, words=tokens, **options)
+        self.public, self.api = public, api
+
+    def doctor(self, text):
+        return re.sub(r"/public\b", self.public, re.sub(r"/api\b", self.api, text))

@@ -1,0 +1,336 @@
+"""Does what a case says, and judges what comes of it."""
+
+import re
+import subprocess
+import time
+
+from hyperframe.frame import RstStreamFrame
+
+from . import http1, scenarios
+from .http1 import Closed, TimedOut
+from .http2 import Reset
+from .judge import Verdict, allowed, describe, judge_answer, judge_arrived, read_json, spelled_out
+from .text import fill, show
+from .upstream import Script
+
+# No control characters, no line ends of any alphabet, nothing that turns the direction of writing.
+ONE_LINE = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]*")
+FIELD = re.compile(r"(:?[^:]*):( ?)(.*)", re.DOTALL)
+
+
+def perform(case, target):
+    """The verdict on one case."""
+    verdict = Verdict(case.id)
+    attempt = Attempt(case, target, verdict)
+    try:
+        attempt.run()
+    except AssertionError as error:
+        verdict.find("broken", f"{error}")
+    finally:
+        attempt.close()
+    return verdict
+
+
+def perform_refused(case, doors):
+    """A configuration that must not start."""
+    verdict = Verdict(case.id, expected="refused")
+    told = case.refused
+    process = doors.prepare(case.door, changes=told.get("config"), folder=case.id)
+    for name, content in told.get("files", {}).items():
+        path = process.directory / name
+        path.write_bytes(fill(content["text"], {}))
+        path.chmod(int(content.get("mode", "0600"), 8))
+    for command in told.get("before", []):
+        subprocess.run(command, shell=True, cwd=process.directory, check=True)
+    if "raw" in told:
+        process.config.write_bytes(fill(told["raw"], {}))
+    for command in ("check", "serve"):
+        ran = subprocess.run([doors.binary, command, "--config", process.config], capture_output=True, timeout=case.patience, check=False)
+        said = (ran.stdout + ran.stderr).decode("utf-8", "replace")
+        verdict.got = f"exit {ran.returncode}"
+        if ran.returncode not in ((1, 2) if command == "check" else (2,)):
+            verdict.find("hole", f"`doorward {command}` ends with {ran.returncode}: {said[-400:]}")
+        for text in told.get("says", []):
+            if text not in said:
+                verdict.find("differs", f"`doorward {command}` does not say {text!r}: {said[-400:]}")
+        for text in told.get("silent", []):
+            if text in said:
+                verdict.find("hole", f"`doorward {command}` prints {text!r}")
+    return verdict
+
+
+class Attempt:
+    def __init__(self, case, target, verdict):
+        self.case, self.target, self.verdict = case, target, verdict
+        self.exact = target.log is not None
+        self.connections = {}
+        self.arrives = []
+        self.follow = {}
+        self.expected_words = []
+        self.tunnelled = False
+        # Bytes are kept as they are; text of rows and cases may itself have words in it.
+        self.words = dict(target.words)
+        for name, told in case.tokens.items():
+            self.words[name] = target.mint.write(told, self.words)
+        for name, value in case.words.items():
+            self.words[name] = fill(target.doctor(str(value)), self.words)
+        credential = case.words.get("credential")
+        token = self.words.get(credential, b"") if credential not in (None, "none") else b""
+        self.words["auth"] = b"Authorization: Bearer " + token if token else b""
+
+    def run(self):
+        started = len(self.target.log.lines) if self.target.log else 0
+        metrics = self._metrics_before()
+        self.target.upstream.forget(None)
+        if self.case.scenario:
+            told = getattr(scenarios, self.case.scenario)(self.target, self)
+            self.arrives += told or []
+        for step in self.case.steps:
+            self._step(step)
+        self._follow_up()
+        victim = self._victim()
+        self.verdict.expected = " ".join(self.expected_words)
+        arrived = self._arrived(victim)
+        judge_arrived(self.verdict, self.arrives, arrived, self.words, self.exact)
+        for fault in self.target.upstream.faults():
+            self.verdict.find("hole", f"at the upstream: {fault}")
+        if not self.tunnelled and any(self.target.upstream.tunnels()):
+            self.verdict.find("hole", f"past the request the upstream got {self.target.upstream.tunnels()}")
+        if self.target.log:
+            self._judge_log(started, arrived, victim)
+            self._judge_metrics(metrics)
+
+    def close(self):
+        for connection in self.connections.values():
+            connection.close()
+
+    def connection(self, name="a", protocol="h1"):
+        if name not in self.connections:
+            self.connections[name] = self.target.connect(protocol, self.case.patience)
+        return self.connections[name]
+
+    # What is sent.
+
+    def _step(self, step):
+        if "reload" in step:
+            scenarios.reload(self.target, step["reload"])
+        if "upstream" in step:
+            self._script(step["upstream"])
+        if "say" in step:
+            self.target.upstream.say(fill(step["say"], self.words))
+        name = step.get("on", "a")
+        connection, methods = None, []
+        if step.get("admin"):
+            name = f"{name} at the admin listener"
+            self.connections[name] = http1.Connection(self.target.admin, None, self.case.patience)
+        if "h2" in step:
+            connection = self.connection(name, "h2")
+            self._send_h2(connection, step["h2"])
+        elif {"send", "raw"} & step.keys():
+            connection = self.connection(name)
+            data = self._bytes(step)
+            methods = [data.lstrip(b"\r\n").split(b" ")[0]]
+            connection.send(data)
+        self._end(step, name)
+        if "await" in step:
+            count = step["await"]
+            came = self.target.upstream.wait_for(lambda: len(self.target.upstream.requests) >= count, self.case.patience)
+            assert came, f"the upstream did not get {count} requests"
+        if step.get("expect") is not None:
+            self._expect(step, name, methods)
+
+    def _script(self, told):
+        told = {"answer": told} if isinstance(told, str) else dict(told)
+        answer = fill(self.target.doctor(told.pop("answer", "")), self.words)
+        with self.target.upstream.changed:
+            self.target.upstream.script = Script(answer, **told)
+
+    def _bytes(self, step):
+        if "raw" in step:
+            return fill(self.target.doctor(step["raw"]), self.words)
+        body = fill(step.get("body", ""), self.words)
+        words = self.words | {"length": str(len(body))}
+        lines = [fill(self.target.doctor(line), words) for line in step["send"].rstrip("\n").split("\n")]
+        return b"\r\n".join(line for line in lines if line) + b"\r\n\r\n" + body
+
+    def _send_h2(self, connection, told):
+        told = {"headers": told} if isinstance(told, str) else told
+        data = [fill(part, self.words) for part in told.get("data", [])]
+        trailers = self._fields(told["trailers"]) if "trailers" in told else None
+        stream = connection.request(self._fields(told["headers"]), data, trailers, told.get("end", True))
+        if "reset" in told:
+            connection.send_frame(RstStreamFrame(stream, error_code=told["reset"]))
+
+    def _fields(self, text):
+        fields = []
+        for line in text.rstrip("\n").split("\n"):
+            line = line.replace("{{auth}}", f"authorization: Bearer {{{{{self.case.words.get('credential')}}}}}" if self.words["auth"] else "")
+            if line:
+                name, _, value = FIELD.fullmatch(self.target.doctor(line)).groups()
+                fields.append((fill(name, self.words), fill(value, self.words)))
+        return fields
+
+    def _end(self, step, name):
+        then = step.get("then")
+        if then == "half-close":
+            self.connections[name].half_close()
+        elif then == "close":
+            self.connections.pop(name).close()
+        elif then == "reset":
+            self.connections.pop(name).reset()
+
+    # What comes back.
+
+    def _expect(self, step, name, methods):
+        expect = spelled_out(step["expect"])
+        arrives = expect.get("arrives", [])
+        arrives = arrives if isinstance(arrives, list) else [arrives]
+        if "status" in expect:
+            self.expected_words.append("/".join(str(status) for status in allowed(expect)))
+            answer = self.read(name, methods[0] if methods else b"GET")
+            judge_answer(self.verdict, expect, answer, self.words, self.exact)
+            self._save(step, answer)
+            arrives = arrives if may_arrive(expect, answer) else []
+            if "interim" in expect:
+                interim = [one.status for one in getattr(answer, "interim", [])]
+                if interim != expect["interim"]:
+                    self.verdict.find("differs", f"before the answer came {interim}")
+        self.arrives += arrives
+        if "tunnel" in expect:
+            wanted = fill(expect["tunnel"], self.words)
+            came = self.target.upstream.wait_for(lambda: any(wanted in tunnel for tunnel in self.target.upstream.tunnels()), 10)
+            self.tunnelled = True
+            if not came:
+                self.verdict.find("differs", f"the tunnel brought {self.target.upstream.tunnels()}")
+        if "connection" in expect or "status" in expect:
+            self.follow[name] = expect.get("connection", "either")
+
+    def read(self, name="a", method=b"GET"):
+        try:
+            return self.connections[name].read(method)
+        except Closed as closed:
+            return "truncated" if closed.data else "closed"
+        except Reset:
+            return "reset"
+        except TimedOut:
+            return "timeout"
+
+    def _save(self, step, answer):
+        for word, member in step.get("save", {}).items():
+            body = read_json(answer.body) if not isinstance(answer, str) else None
+            assert body and member in body, f"no {member} in {describe(answer)}"
+            self.words[word] = body[member]
+
+    # That it still works.
+
+    def _follow_up(self):
+        """The connection of each answer: closed, or good for another request, which gets its own answer."""
+        for name, wanted in self.follow.items():
+            connection = self.connections.get(name)
+            if connection is None or wanted == "any" or "admin" in name:
+                continue
+            got = self._state(connection, name)
+            if wanted in ("closed", "kept") and got != wanted:
+                self.verdict.find("differs", f"the connection is {got}, not {wanted}")
+
+    def _state(self, connection, name):
+        wanted = self.follow[name]
+        if wanted == "closed":
+            try:
+                rest = connection.read_to_end()
+            except TimedOut:
+                return "kept"
+            if rest:
+                self.verdict.find("broken", f"after the last answer came {show(rest)}")
+            return "closed"
+        path, expected = self._next_victim()
+        send_victim(connection, path, self.target)
+        answer = self.read(name)
+        if answer in ("closed", "reset"):
+            return "closed"
+        if answer == "timeout" or answer.status != 200 or answer.body != expected:
+            self.verdict.find("broken", f"the next request on the connection was answered {describe(answer)}")
+        return "kept"
+
+    def _next_victim(self):
+        self.target.victims += 1
+        path = self.target.doctor(f"/public/b-{self.target.victims}")
+        return path, f"answer to {path}".encode()
+
+    def _victim(self):
+        """A request on a connection of its own, and its own answer. Its path."""
+        path, expected = self._next_victim()
+        connection = self.target.connect("h1", self.case.patience)
+        self.connections["victim"] = connection
+        send_victim(connection, path, self.target)
+        answer = self.read("victim")
+        if isinstance(answer, str) or answer.status != 200 or answer.body != expected:
+            self.verdict.find("broken", f"a normal request afterwards was answered {describe(answer)}")
+        return path
+
+    def _arrived(self, victim):
+        """What reached the upstream, less the victims."""
+        arrived = self.target.upstream.arrived()
+        victims = [request for request in arrived if b"/b-" in request.target and not b"smuggled" in request.target]
+        for request in victims:
+            if not re.fullmatch(rb"GET [^ ]*/b-\d+ HTTP/1\.1", request.line) or request.body:
+                self.verdict.find("broken", f"the normal request arrived as {show(request.line)}")
+        return [request for request in arrived if request not in victims]
+
+    # What doorward says of it.
+
+    def _judge_log(self, started, arrived, victim):
+        victim_line = f'"path":"{victim}"'
+        self.target.log.wait_for(lambda line: victim_line in line, started)
+        expects = [step["expect"] for step in self.case.steps if step.get("expect")]
+        paths = {record.get("path") for record in self.target.records(started)}
+        for request in arrived:
+            path = request.target.split(b"?")[0].decode("latin-1")
+            if path not in paths:
+                self.verdict.find("differs", f"the access log does not show {path}: {sorted(map(str, paths))}")
+        lines = list(self.target.log.lines)[started:]
+        for line in lines:
+            if not ONE_LINE.fullmatch(line) or len(line) > 20_000 or read_json(line) is None:
+                self.verdict.find("hole", f"a line of the log is not one of JSON and printable: {line[:600]!r}")
+        for expect in expects:
+            for text in expect.get("log", []):
+                text = fill(text, self.words).decode("latin-1")
+                if not any(text in line for line in lines):
+                    self.verdict.find("differs", f"no line of the log has {text!r}: {lines[:6]}")
+            for text in expect.get("unlogged", []):
+                text = fill(text, self.words).decode("latin-1")
+                found = [line for line in lines if text in line]
+                if found:
+                    self.verdict.find("hole", f"the log has {text!r}: {found[0][:600]}")
+
+    def _metrics_before(self):
+        wanted = [step["expect"]["metrics"] for step in self.case.steps if (step.get("expect") or {}).get("metrics")]
+        return self.target.samples() if wanted and self.exact else {}
+
+    def _judge_metrics(self, before):
+        for step in self.case.steps:
+            for name, more in (step.get("expect") or {}).get("metrics", {}).items():
+                end, now = time.monotonic() + 5, None
+                # A request is counted just after its answer is there.
+                while now is None or now != more and time.monotonic() < end:
+                    now = self.target.samples().get(name, 0) - before.get(name, 0)
+                if now != more:
+                    self.verdict.find("differs", f"{name} grew by {now}, not {more}")
+
+
+def may_arrive(expect, answer):
+    """Where both an answer of the upstream and a refusal will do, what arrives goes with the first alone."""
+    statuses = allowed(expect)
+    refusals = [status for status in statuses if isinstance(status, str) or status >= 400]
+    if len(refusals) in (0, len(statuses)):
+        return True
+    return not isinstance(answer, str) and answer.status < 400
+
+
+def send_victim(connection, path, target):
+    host = target.words["host"]
+    if connection.protocol == "h2":
+        scheme = target.words["scheme"].encode()
+        connection.request([(b":method", b"GET"), (b":scheme", scheme), (b":authority", host.encode()), (b":path", path.encode())])
+    else:
+        connection.send(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
