@@ -17,7 +17,6 @@ pub mod service;
 pub mod settings;
 pub mod site;
 pub mod streams;
-pub mod upgrade;
 pub mod upstream;
 pub mod upstream_addresses;
 pub mod upstream_request;

@@ -91,18 +91,12 @@ impl ProxyHttp for Door {
         request::filter(session, context, &self.ids, &*self.clock).await
     }
 
-    async fn upstream_peer(&self, session: &mut Session, context: &mut Context) -> pingora::Result<Box<HttpPeer>> {
+    async fn upstream_peer(&self, _: &mut Session, context: &mut Context) -> pingora::Result<Box<HttpPeer>> {
         context.noted.attempts += 1;
         context.noted.asked = Some(Stopwatch::start());
         let left = RETRY_BUDGET.saturating_sub(context.received.elapsed());
-        let upstream = &context.site.upstream;
-        let mut peer = upstream
-            .peer(&context.noted.tried, left)
-            .map_err(|error| Error::explain(ErrorType::ConnectError, error.to_string()).into_up())?;
-        if websocket::is_upgrade(session.req_header()) {
-            upstream.prepare_for_upgrade(&mut peer);
-        }
-        Ok(peer)
+        let peer = context.site.upstream.peer(&context.noted.tried, left);
+        peer.map_err(|error| Error::explain(ErrorType::ConnectError, error.to_string()).into_up())
     }
 
     async fn connected_to_upstream(

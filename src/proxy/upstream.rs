@@ -1,15 +1,15 @@
 //! Where the upstream is, resolved off the request path, and which of its addresses a request tries.
 
 use std::net::SocketAddr;
+use std::sync::Weak;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use pingora::upstreams::peer::HttpPeer;
 
 use super::upstream_addresses::Addresses;
 use super::upstream_tls::UpstreamIdentity;
-use super::{UpstreamSettings, UpstreamUrl, upgrade};
+use super::{UpstreamSettings, UpstreamUrl};
 use crate::connection::tls::TlsError;
 
 /// The upstream's addresses and how to connect to them.
@@ -87,16 +87,6 @@ impl Upstream {
             timeouts.into_iter().flatten().for_each(|timeout| *timeout = left.min(*timeout));
         }
         Ok(peer)
-    }
-
-    /// Gives the peer a connection of its own, which lives through an upgrade and which nobody uses after it. Not in HTTP/2,
-    /// which has no upgrades.
-    pub fn prepare_for_upgrade(&self, peer: &mut HttpPeer) {
-        if !self.settings.http2 {
-            peer.group_key = NEXT_GROUP.fetch_add(1, Ordering::Relaxed);
-            peer.options.idle_timeout = Some(Duration::ZERO);
-            peer.options.custom_l4 = Some(Arc::new(upgrade::Connector::new(self.settings.connect_timeout)));
-        }
     }
 
     /// That this address could not be reached: for a moment it is asked last.

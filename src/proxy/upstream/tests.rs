@@ -56,23 +56,6 @@ fn a_plain_peer_has_its_timeouts() {
 }
 
 #[test]
-fn an_upgrade_has_a_connection_to_itself() {
-    for http2 in [false, true] {
-        let upstream = Upstream::new(UpstreamSettings { http2, ..settings(http("127.0.0.1"), None) }).unwrap();
-        let peers = [(); 2].map(|()| {
-            let mut peer = upstream.peer(&[], Duration::ZERO).unwrap();
-            upstream.prepare_for_upgrade(&mut peer);
-            peer
-        });
-        assert_eq!(peers[0].reuse_hash() == peers[1].reuse_hash(), http2);
-        for peer in peers {
-            assert_eq!(peer.options.custom_l4.is_some(), !http2);
-            assert_eq!(peer.options.idle_timeout == Some(Duration::ZERO), !http2);
-        }
-    }
-}
-
-#[test]
 fn a_later_attempt_waits_for_what_is_left() {
     let upstream = Upstream::new(settings(http("127.0.0.1"), None)).unwrap();
     let elsewhere = [SocketAddr::from(([127, 0, 0, 9], 8000))];
