@@ -65,6 +65,7 @@ impl ProxyHttp for Door {
             raw: None,
             state: State::Received,
             noted: Noted::default(),
+            tunnel: None,
             stream: None,
             in_flight: self.telemetry.metrics.request_started(),
             told: false,
@@ -100,7 +101,7 @@ impl ProxyHttp for Door {
         let peer = context.site.upstream.peer(&context.noted.tried, left);
         let mut peer = peer.map_err(|error| Error::explain(ErrorType::ConnectError, error.to_string()).into_up())?;
         if websocket::is_upgrade(session.req_header()) {
-            upgrade::prepare(&mut peer);
+            context.tunnel = Some(upgrade::prepare(&mut peer));
         }
         Ok(peer)
     }
@@ -141,16 +142,19 @@ impl ProxyHttp for Door {
 
     async fn upstream_response_filter(
         &self,
-        session: &mut Session,
+        _: &mut Session,
         response: &mut ResponseHeader,
         context: &mut Context,
     ) -> pingora::Result<()> {
         context.noted.answered = context.noted.asked.map(Stopwatch::elapsed);
         context.noted.status = response.status.as_u16();
         let identity = &context.site.upstream.settings().identity_headers;
-        upstream_response::filter(response, session.is_upgrade_req(), identity)?;
+        upstream_response::filter(response, context.tunnel.is_some(), identity)?;
         if let State::Permitted { permit, .. } = &context.state {
-            websocket::filter_response(session.req_header(), response, permit)?;
+            websocket::filter_response(response, permit)?;
+        }
+        if let Some(tunnel) = context.tunnel.as_ref().filter(|_| response.status == StatusCode::SWITCHING_PROTOCOLS) {
+            tunnel.open();
         }
         context.stream = self.streams.follow_if_asked(response, context);
         Ok(())
