@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 
 HERE = Path(__file__).resolve().parent.parent
-STEP = {"on", "send", "raw", "body", "h2", "upstream", "then", "expect", "save", "await", "say", "admin", "reload"}
+STEP = {"client", "send", "raw", "body", "h2", "h2-reset", "upstream", "then", "expect", "save", "await", "say", "admin", "reload"}
 CASE = STEP | {"id", "about", "door", "over", "credentials", "tokens", "steps", "scenario", "words", "rows", "refused", "patience"}
 EXPECT = {
     "outcome", "status", "reason", "error", "challenge", "by", "json", "headers", "body", "connection", "interim",

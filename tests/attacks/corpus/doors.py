@@ -21,7 +21,8 @@ from sidecar import Doorward, merge, password_hash  # noqa: E402
 from . import http1, http2  # noqa: E402
 from .case import HERE  # noqa: E402
 from .tokens import ISSUER, Keys, Mint, private_pem  # noqa: E402
-from .upstream import Upstream  # noqa: E402
+from .tokens import words as words_of_keys  # noqa: E402
+from .upstream import Trap, Upstream  # noqa: E402
 
 # Who may be spoken for in a case as `{{read}}`, `{{write}}` …
 TOKENS = {
@@ -46,6 +47,8 @@ class Target:
         self.mint = Mint(keys, audience)
         host = f"{address[0]}:{address[1]}"
         self.words = {"host": host, "port": str(address[1]), "scheme": "https" if tls else "http", "issuer": ISSUER}
+        self.trap = Trap()
+        self.words |= words_of_keys(keys) | {"listener": str(self.trap.port)}
         self.words |= {name: self.mint.write(told, self.words) for name, told in TOKENS.items()} | (words or {})
         self.words |= added(host, self.words["scheme"])
         self.victims = 0

@@ -10,6 +10,22 @@ FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*", re.DOTAL
 SIZE = re.compile(rb"[0-9a-f]+", re.IGNORECASE)
 
 
+class Trap:
+    """A port on which nobody may knock."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener.setblocking(False)
+        self.port = self.listener.getsockname()[1]
+
+    def sprung(self):
+        try:
+            self.listener.accept()[0].close()
+        except BlockingIOError:
+            return False
+        return True
+
+
 @dataclass
 class Script:
     """What is answered in place of the usual echo."""
@@ -157,6 +173,7 @@ class Upstream:
             script = self._script_for(arrived)
             self.changed.notify_all()
         if script and script.early:
+            connection.in_body = True
             connection.stream.sendall(script.answer)
         if script is None or not script.early or script.then == "keep":
             connection.in_body = True
