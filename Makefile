@@ -11,7 +11,7 @@ SETUP := bash tests/setup/install.sh
 BINARY = $${CARGO_TARGET_DIR:-$(CURDIR)/target}/debug/doorward
 PYTHON = source tests/setup/paths.sh && PYTHONDONTWRITEBYTECODE=1 DOORWARD_BIN="$(BINARY)" "$$DOORWARD_VENV/bin/python"
 
-.PHONY: help demo test check bench soak install-deps format lint deny doc architecture test-rust test-e2e build
+.PHONY: help demo test check fuzz bench soak install-deps format lint deny doc architecture test-rust test-e2e build
 
 help: ## List all of this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,18 +23,24 @@ demo: ## See doorward at work: a small API, a user, and the curl lines to try
 
 test: install-deps format lint deny doc test-rust test-e2e ## All checks and tests; installs what they lack
 
-check: ## Formatting, lints, licences and bans, documentation, floors
+check: ## Formatting, lints, licences and bans, documentation, floors; a minute of fuzzing for every reader
 	@$(SETUP) check
-	@$(MAKE) --no-print-directory format lint deny doc architecture
+	@$(MAKE) --no-print-directory format lint deny doc architecture fuzz
+
+fuzz: ## Fuzz every reader for FUZZ_SECONDS (60), and show that the properties find planted bugs
+	@$(SETUP) fuzz
+	@bash tests/fuzz/run.sh $${FUZZ_SECONDS:-60}
 
 bench: ## Measure the verifier and the decision
 	@$(SETUP) build
 	$(CARGO) bench $(LOCKED) --bench '*'
 
-soak: ## Run doorward under load for SOAK_SECONDS (300), and watch its memory
+soak: ## Run doorward under load for SOAK_SECONDS (300), then 1 GiB bodies and 10,000 WebSockets; watch its memory
 	@$(SETUP) test
 	@$(MAKE) --no-print-directory build
 	$(PYTHON) -m pytest tests/e2e/soak.py -s -p no:cacheprovider
+	FUZZ_SECONDS=$${FUZZ_SECONDS:-3600} $(MAKE) --no-print-directory fuzz
+	export SOAK=1; $(PYTHON) -m pytest tests/e2e/test_abuse.py tests/e2e/test_streaming.py tests/e2e/test_websocket.py -s -p no:cacheprovider
 
 install-deps: ## Install what building and testing need, where it is missing
 	@$(SETUP) test

@@ -18,17 +18,14 @@ use doorward::telemetry::{Settings, Sink, Telemetry};
 use doorward::tokens::{ScopeSet, Verifier};
 
 fn routes(count: usize) -> Vec<RouteSpec> {
-    let route = |index: usize| RouteSpec {
-        path: PathPattern::parse(&match index % 3 {
+    let route = |index: usize| {
+        let path = PathPattern::parse(&match index % 3 {
             0 => format!("/exact/{index}"),
             1 => format!("/items{index}/{{item_id}}"),
             _ => format!("/prefix{index}/**"),
         })
-        .unwrap(),
-        methods: Vec::new(),
-        access: Access::Authenticated,
-        scopes: ScopeSet::parse("items").unwrap(),
-        any_scope: ScopeSet::default(),
+        .unwrap();
+        RouteSpec { scopes: ScopeSet::parse("items").unwrap(), ..RouteSpec::new(path, Access::Authenticated) }
     };
     (0..count).map(route).collect()
 }
@@ -44,7 +41,7 @@ fn decide(criterion: &mut Criterion) {
         let store = Arc::new(MemoryStore::new(None));
         let revocations = runtime.block_on(Revocations::open(store, Arc::new(SystemClock), cache)).unwrap();
         let gate = Gate::new(
-            Table::compile(routes(count), Access::Authenticated).unwrap(),
+            Table::compile(routes(count), Access::Authenticated, false).unwrap(),
             Arc::new(Verifier::new([(fixture::rules(), ring.clone())])),
             Arc::new(revocations),
             Arc::new(Telemetry::new(Sink::memory(), &Settings::default())),
@@ -60,7 +57,7 @@ fn decide(criterion: &mut Criterion) {
                 bencher.iter(|| {
                     let path = CanonicalPath::parse(black_box(path.as_bytes())).unwrap();
                     let credential = Credential::Bearer(black_box(&token));
-                    gate.decide(&RequestFacts { method: "GET", path: &path, credential }, now).outcome.unwrap()
+                    gate.decide(&RequestFacts::new("GET", &path, credential), now).outcome.unwrap()
                 });
             });
         }

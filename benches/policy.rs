@@ -5,23 +5,24 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use doorward::policy::{Access, CanonicalPath, HeaderPlan, PathPattern, RouteSpec, Table};
+use doorward::policy::{Access, CanonicalPath, HeaderPlan, HeaderSettings, PathPattern, RouteSpec, Table};
 use doorward::tokens::ScopeSet;
 use serde_json::json;
 
 /// A third each of exact paths, templates and prefixes, all below `/api`, so that they share their beginning.
 fn routes(count: usize) -> Vec<RouteSpec> {
-    let route = |index: usize| RouteSpec {
-        path: PathPattern::parse(&match index % 3 {
+    let route = |index: usize| {
+        let path = PathPattern::parse(&match index % 3 {
             0 => format!("/api/exact/{index}"),
             1 => format!("/api/items{index}/{{item_id}}/tags/{{tag}}"),
             _ => format!("/api/prefix{index}/**"),
         })
-        .unwrap(),
-        methods: if index.is_multiple_of(2) { vec!["GET".to_owned(), "POST".to_owned()] } else { Vec::new() },
-        access: Access::Authenticated,
-        scopes: ScopeSet::default(),
-        any_scope: ScopeSet::default(),
+        .unwrap();
+        RouteSpec {
+            methods: if index.is_multiple_of(2) { vec!["GET".to_owned(), "POST".to_owned()] } else { Vec::new() },
+            scopes: ScopeSet::default(),
+            ..RouteSpec::new(path, Access::Authenticated)
+        }
     };
     (0..count).map(route).collect()
 }
@@ -44,7 +45,7 @@ fn path(criterion: &mut Criterion) {
 
 fn find(criterion: &mut Criterion) {
     for count in [10, 1_000] {
-        let table = Table::compile(routes(count), Access::Authenticated).unwrap();
+        let table = Table::compile(routes(count), Access::Authenticated, false).unwrap();
         let (exact, template, prefix) = (count / 2 / 3 * 3, count / 2 / 3 * 3 + 1, count / 2 / 3 * 3 + 2);
         for (name, path) in [
             ("exact", format!("/api/exact/{exact}")),
@@ -59,21 +60,21 @@ fn find(criterion: &mut Criterion) {
             });
         }
         criterion.bench_function(&format!("compile/{count} routes"), |bencher| {
-            bencher.iter_with_setup(|| routes(count), |routes| Table::compile(routes, Access::Deny).is_ok());
+            bencher.iter_with_setup(|| routes(count), |routes| Table::compile(routes, Access::Deny, false).is_ok());
         });
     }
 }
 
 fn headers(criterion: &mut Criterion) {
-    let plan = HeaderPlan::new([
+    let identity = vec![
         ("X-Forwarded-User", "sub"),
         ("X-Forwarded-Email", "email"),
         ("X-Forwarded-Groups", "roles"),
         ("X-Forwarded-Preferred-Username", "preferred_username"),
         ("X-Doorward-Scopes", "scope"),
         ("X-Doorward-Issuer", "iss"),
-    ])
-    .unwrap();
+    ];
+    let plan = HeaderPlan::new(&HeaderSettings { identity, keep: &[], budget: 8 * 1024 }).unwrap();
     let browser: Vec<&str> =
         "host connection authorization accept accept-encoding accept-language user-agent origin referer \
         cookie content-type content-length sec-ch-ua sec-fetch-dest sec-fetch-mode sec-fetch-site"

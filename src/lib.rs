@@ -15,6 +15,7 @@
 pub mod base;
 // Floor 1
 pub mod keys;
+pub mod message;
 pub mod policy;
 pub mod telemetry;
 pub mod tokens;
@@ -28,6 +29,7 @@ pub mod grants;
 pub mod endpoints;
 // Floor 5
 pub mod admin;
+pub mod connection;
 pub mod proxy;
 // Floor 6
 pub mod app;

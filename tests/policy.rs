@@ -12,9 +12,11 @@ use std::time::Duration;
 
 use doorward::base::{ManualClock, Secret, Timestamp};
 use doorward::gate::credential::Credential;
-use doorward::gate::{Gate, RequestFacts};
+use doorward::gate::{Gate, RequestFacts, websocket};
 use doorward::keys::{KeyRing, SigningKey};
-use doorward::policy::{Access, CanonicalPath, ConflictKind, HeaderPlan, PathPattern, Reason, RouteSpec, Table};
+use doorward::policy::{
+    Access, CanonicalPath, ConflictKind, HeaderPlan, HeaderSettings, PathPattern, Reason, RouteSpec, Table,
+};
 use doorward::revocation::{CacheSettings, MemoryStore, Revocations};
 use doorward::telemetry::{Settings, Sink, Telemetry};
 use doorward::tokens::verify::IssuerRules;
@@ -27,6 +29,9 @@ use serde_json::{Map, Value};
 struct Case {
     /// `policy.default`.
     default: Option<String>,
+    /// `policy.ignore_case`.
+    #[serde(default, rename = "ignore_case")]
+    folded: bool,
     #[serde(default)]
     routes: Vec<RouteCase>,
     /// `tie 2 0`: kind, route, other. With conflicts there is no table to send requests to.
@@ -48,6 +53,10 @@ struct RouteCase {
     scopes: Vec<String>,
     #[serde(default)]
     any_scope: Vec<String>,
+    #[serde(default)]
+    encoded_slash: bool,
+    #[serde(default)]
+    websocket_bearer: bool,
 }
 
 #[derive(Deserialize)]
@@ -58,6 +67,10 @@ struct RequestCase {
     id: String,
     /// Method and target.
     request: String,
+    /// The method that a complete preflight asks about.
+    preflight: Option<String>,
+    /// `Sec-WebSocket-Protocol` of a request for a WebSocket; `TOKEN` is the token, which stands in no other place then.
+    protocols: Option<String>,
     /// The route by its pattern, or `default`, or `none` where the path does not get as far as a table.
     route: Option<String>,
     /// `Allow` of a 405.
@@ -116,7 +129,7 @@ fn reason_codes_are_a_contract() {
 fn run(case: &Case) -> Vec<String> {
     let mut failures = Vec::new();
     let default = case.default.as_deref().map_or(Access::Authenticated, |word| Access::from_name(word).unwrap());
-    match Table::compile(case.routes.iter().map(RouteCase::spec).collect(), default) {
+    match Table::compile(case.routes.iter().map(RouteCase::spec).collect(), default, case.folded) {
         Ok(table) => {
             let world = World::with(table);
             failures.extend(case.requests.iter().flat_map(|request| world.failures_of(request)));
@@ -146,12 +159,15 @@ fn run(case: &Case) -> Vec<String> {
 
 impl RouteCase {
     fn spec(&self) -> RouteSpec {
+        let path = PathPattern::parse(&self.path).unwrap_or_else(|error| panic!("{}: {error}", self.path));
+        let access = self.access.as_deref().map_or(Access::Authenticated, |word| Access::from_name(word).unwrap());
         RouteSpec {
-            path: PathPattern::parse(&self.path).unwrap_or_else(|error| panic!("{}: {error}", self.path)),
             methods: self.methods.clone(),
-            access: self.access.as_deref().map_or(Access::Authenticated, |word| Access::from_name(word).unwrap()),
             scopes: ScopeSet::parse(&self.scopes.join(" ")).unwrap(),
             any_scope: ScopeSet::parse(&self.any_scope.join(" ")).unwrap(),
+            encoded_slash: self.encoded_slash,
+            websocket_bearer: self.websocket_bearer,
+            ..RouteSpec::new(path, access)
         }
     }
 }
@@ -200,8 +216,16 @@ impl World {
                 compare("route", case.route.as_deref().unwrap_or("none"), "none");
                 continue;
             };
-            let credential = token.as_deref().map_or(Credential::None, Credential::Bearer);
-            let decision = self.gate.decide(&RequestFacts { method, path: &path, credential }, NOW);
+            let bearer = token.as_deref().map_or(Credential::None, Credential::Bearer);
+            let protocols =
+                case.protocols.as_ref().map(|text| text.replace("TOKEN", token.as_deref().unwrap_or_default()));
+            let (credential, websocket) = match &protocols {
+                Some(protocols) => (Credential::None, websocket::credential([protocols.as_bytes()], MAX_TOKEN_BYTES)),
+                None => (bearer, Credential::None),
+            };
+            let preflight = case.preflight.as_deref();
+            let facts = RequestFacts { websocket, preflight, ..RequestFacts::new(method, &path, credential) };
+            let decision = self.gate.decide(&facts, NOW);
             let route = decision.route.and_then(|index| self.gate.table().routes().get(index));
             let route = route.map_or("default", |route| route.label());
             compare("route", case.route.as_deref().unwrap_or(route), route);
@@ -209,6 +233,8 @@ impl World {
                 Ok(permit) => {
                     compare(scopes, expected, "allow");
                     assert!(permit.identity().is_none() || token.is_some());
+                    assert_eq!(permit.is_preflight(), preflight.is_some());
+                    assert_eq!(permit.has_websocket_token(), permit.identity().is_some() && protocols.is_some());
                 }
                 Err(denial) => {
                     compare(scopes, expected, denial.reason.as_str());
@@ -240,7 +266,8 @@ impl World {
 impl IdentityCase {
     fn failures(&self) -> Vec<String> {
         let mut failures = Vec::new();
-        let plan = HeaderPlan::new(self.headers.iter().map(|(name, claim)| (name.as_str(), claim.as_str()))).unwrap();
+        let identity = self.headers.iter().map(|(name, claim)| (name.as_str(), claim.as_str())).collect();
+        let plan = HeaderPlan::new(&HeaderSettings { identity, keep: &[], budget: 8 * 1024 }).unwrap();
         for (names, stripped) in [(&self.stripped, true), (&self.kept, false)] {
             for (id, name) in names.iter().flat_map(|(id, names)| names.iter().map(move |name| (id, name))) {
                 if plan.strips(name) != stripped {
@@ -263,3 +290,6 @@ impl IdentityCase {
 const ISSUER: &str = "https://api.example.com";
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+/// The default of `server.limits.token_bytes`.
+const MAX_TOKEN_BYTES: usize = 8 * 1024;

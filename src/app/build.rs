@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use super::Core;
 use crate::config::Settings;
+use crate::connection::tls::TlsError;
 use crate::endpoints::Endpoints;
 use crate::gate::Gate;
 use crate::grants::{Grants, ScopeClaim};
 use crate::keys::{KeyRing, ServerKeys, SigningKey};
-use crate::policy::{HeaderPlan, Table};
+use crate::policy::{HeaderPlan, HeaderSettings, Table};
 use crate::proxy::labels::Labels;
 use crate::proxy::{Site, Upstream};
 use crate::tokens::verify::{IssuerRules, LONGEST_OWN_LIFE};
@@ -37,9 +38,12 @@ pub enum BuildError {
     /// The routes collide; the configuration would have said so.
     #[error("the routes collide")]
     Routes,
-    /// An identity header cannot be one; the configuration would have said so.
-    #[error("an identity header cannot be sent")]
+    /// An identity header, or one to be kept, cannot be one; the configuration would have said so.
+    #[error("an identity header cannot be sent, or one cannot be kept")]
     Headers,
+    /// `upstream.tls` cannot be used; the configuration would have said so.
+    #[error("`upstream.tls`: {0}")]
+    Upstream(TlsError),
 }
 
 /// Builds a site; what did not change is taken over from the one `before`. Nothing is read from disk and nothing is waited
@@ -66,9 +70,10 @@ pub fn build(settings: &Settings, users: Vec<User>, core: &Core, before: Option<
     let hasher = before
         .filter(|before| before.hashing == settings.hashing)
         .map_or_else(|| Arc::new(Hasher::new(settings.hashing, core.cores)), |before| Arc::clone(&before.hasher));
-    let upstream = before
-        .filter(|before| *before.site.upstream.settings() == settings.upstream)
-        .map_or_else(|| Arc::new(Upstream::new(settings.upstream.clone())), |before| Arc::clone(&before.site.upstream));
+    let upstream = match before.filter(|before| *before.site.upstream.settings() == settings.upstream) {
+        Some(before) => Arc::clone(&before.site.upstream),
+        None => Arc::new(Upstream::new(settings.upstream.clone()).map_err(BuildError::Upstream)?),
+    };
     let issuer = Issuer::new(
         terms.issuer.clone(),
         terms.audience.clone(),
@@ -88,10 +93,11 @@ pub fn build(settings: &Settings, users: Vec<User>, core: &Core, before: Option<
         telemetry: Arc::clone(&core.telemetry),
     });
     let endpoints = Endpoints::new(settings.endpoints.clone(), grants);
-    let table = Table::compile(settings.policy.routes.clone(), settings.policy.default);
+    let policy = &settings.policy;
+    let table = Table::compile(policy.routes.clone(), policy.default, policy.ignore_case);
     let table = table.map_err(|_| BuildError::Routes)?;
     let labels = Labels::new(&core.telemetry.metrics, &table, &endpoints);
-    let headers = HeaderPlan::new(identity_headers(settings)).map_err(|_| BuildError::Headers)?;
+    let headers = HeaderPlan::new(&header_settings(settings)).map_err(|_| BuildError::Headers)?;
     let gate = Gate::new(table, verifier, Arc::clone(&core.revocations), Arc::clone(&core.telemetry));
     core.revocations.set_cache(settings.cache);
     let site = Site {
@@ -102,6 +108,12 @@ pub fn build(settings: &Settings, users: Vec<User>, core: &Core, before: Option<
         authorization: settings.upstream.authorization,
         insufficient_scope_status: settings.insufficient_scope_status,
         scheme: scheme(settings),
+        head_limits: settings.server.limits.head,
+        limits: settings.server.request_limits,
+        trusted_proxies: settings.server.trusted_proxies.clone(),
+        cors: settings.server.cors.clone(),
+        preflights: settings.policy.cors,
+        streams: settings.policy.streams,
         labels,
     };
     Ok(Built { site: Arc::new(site), hasher, hashing: settings.hashing, has_users })
@@ -115,19 +127,21 @@ pub fn verifier(settings: &Settings) -> Option<Verifier> {
 }
 
 /// The granted scopes stand where `tokens.scope_claim` says; whoever asks for `scope` means them.
-fn identity_headers(settings: &Settings) -> impl Iterator<Item = (&str, &str)> {
+fn header_settings(settings: &Settings) -> HeaderSettings<'_> {
     let scopes = match settings.grants.scope_claim {
         ScopeClaim::Scope => "scope",
         ScopeClaim::Scopes => "scopes",
     };
-    let headers = settings.upstream.identity_headers.iter();
-    headers.map(move |header| (header.name.as_str(), if header.claim == "scope" { scopes } else { &header.claim }))
+    let claim = |claim| if claim == "scope" { scopes } else { claim };
+    let upstream = &settings.upstream;
+    let identity = upstream.identity_headers.iter().map(|header| (&*header.name, claim(&*header.claim))).collect();
+    HeaderSettings { identity, keep: &upstream.keep_headers, budget: upstream.identity_header_bytes }
 }
 
-/// What clients use: nobody but the configuration knows of a TLS terminator in front.
+/// What clients use: of a TLS terminator in front nobody but the configuration knows.
 fn scheme(settings: &Settings) -> &'static str {
     let public = settings.server.public_url.as_deref().unwrap_or_default();
-    if public.starts_with("https:") { "https" } else { "http" }
+    if settings.server.tls.is_some() || public.starts_with("https:") { "https" } else { "http" }
 }
 
 fn rules(terms: &crate::grants::Settings) -> IssuerRules {

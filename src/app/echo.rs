@@ -4,14 +4,14 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use async_trait::async_trait;
 use http::Response;
-use pingora::apps::http_app::{HttpServer, ServeHttp};
+use pingora::apps::http_app::ServeHttp;
 use pingora::protocols::http::ServerSession;
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::listen::{BindError, PUBLIC_MODE, Sockets};
-use super::run_loop;
+use super::listen::{ADMIN_MODE, BindError};
+use super::{listen, run_loop};
 use crate::config::Listen;
 
 /// A running API.
@@ -37,12 +37,10 @@ impl Echo {
 /// # Errors
 /// [`BindError`] if there is no port.
 pub fn start() -> Result<Echo, BindError> {
-    let mut sockets = Sockets::default();
-    let bound = sockets.bind(&Listen::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))), PUBLIC_MODE)?;
+    let anywhere = Listen::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    let (bound, listener) = listen::bind(&anywhere, ADMIN_MODE)?;
     let (stop, stopped) = watch::channel(false);
-    let app = HttpServer::new_app(Answer);
-    let served =
-        run_loop::start(app, "demo upstream", (std::slice::from_ref(&bound), PUBLIC_MODE), sockets.into_fds(), stopped);
+    let served = run_loop::start(Answer, listener, stopped);
     Ok(Echo { address: bound.to_string(), stop, served })
 }
 

@@ -3,23 +3,16 @@
 use std::fs::{self, Permissions};
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::IntoRawFd;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
-use pingora::server::{Fds, ListenFds};
 use tokio::net::TcpSocket;
 
 use crate::config::Listen;
-
-/// Bound sockets, for Pingora to take over under the names it knows them by.
-pub struct Sockets {
-    fds: Fds,
-}
+use crate::connection::Listener;
 
 /// A socket could not be bound.
 #[derive(Debug, thiserror::Error)]
@@ -29,54 +22,37 @@ pub struct BindError {
     error: io::Error,
 }
 
-impl Default for Sockets {
-    fn default() -> Self {
-        Self { fds: Fds::new() }
-    }
+/// Binds a socket; `mode` is that of a Unix socket's file. Where it is, and the socket.
+///
+/// # Errors
+/// [`BindError`] if the address is taken or not ours.
+pub fn bind(listen: &Listen, mode: u32) -> Result<(Listen, Listener), BindError> {
+    let bound = match listen {
+        Listen::Tcp(address) => bind_tcp(*address),
+        Listen::Unix(path) => bind_unix(path, mode).map(|listener| (listen.clone(), listener)),
+    };
+    bound.map_err(|error| BindError { listen: listen.clone(), error })
 }
 
-impl Sockets {
-    /// Binds one more; `mode` is that of a Unix socket's file.
-    ///
-    /// # Errors
-    /// [`BindError`] if the address is taken or not ours.
-    pub fn bind(&mut self, listen: &Listen, mode: u32) -> Result<Listen, BindError> {
-        let bound = match listen {
-            Listen::Tcp(address) => self.bind_tcp(*address).map(Listen::Tcp),
-            Listen::Unix(path) => self.bind_unix(path, mode).map(|()| listen.clone()),
-        };
-        bound.map_err(|error| BindError { listen: listen.clone(), error })
-    }
+fn bind_unix(path: &Path, mode: u32) -> io::Result<Listener> {
+    remove_abandoned(path)?;
+    // Made where nobody else can reach it, so that nobody is in the queue who may not be.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let hidden = tempfile::Builder::new().prefix(".d").rand_bytes(6).tempdir_in(folder)?;
+    let made = hidden.path().join("s");
+    let listener = UnixListener::bind(&made)?;
+    fs::set_permissions(&made, Permissions::from_mode(mode))?;
+    fs::rename(&made, path)?;
+    listener.set_nonblocking(true)?;
+    Ok(Listener::Unix(tokio::net::UnixListener::from_std(listener)?))
+}
 
-    fn bind_unix(&mut self, path: &Path, mode: u32) -> io::Result<()> {
-        remove_abandoned(path)?;
-        // Made where nobody else can reach it, so that nobody is in the queue who may not be.
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let hidden = tempfile::Builder::new().prefix(".d").rand_bytes(6).tempdir_in(folder)?;
-        let made = hidden.path().join("s");
-        let listener = UnixListener::bind(&made)?;
-        fs::set_permissions(&made, Permissions::from_mode(mode))?;
-        fs::rename(&made, path)?;
-        listener.set_nonblocking(true)?;
-        self.fds.add(path.display().to_string(), listener.into_raw_fd());
-        Ok(())
-    }
-
-    fn bind_tcp(&mut self, address: SocketAddr) -> io::Result<SocketAddr> {
-        let socket = if address.is_ipv6() { TcpSocket::new_v6()? } else { TcpSocket::new_v4()? };
-        socket.set_reuseaddr(true)?;
-        socket.bind(address)?;
-        let listener = socket.listen(BACKLOG)?.into_std()?;
-        let bound = listener.local_addr()?;
-        self.fds.add(bound.to_string(), listener.into_raw_fd());
-        Ok(bound)
-    }
-
-    /// For Pingora's services.
-    #[must_use]
-    pub fn into_fds(self) -> ListenFds {
-        Arc::new(Mutex::new(self.fds))
-    }
+fn bind_tcp(address: SocketAddr) -> io::Result<(Listen, Listener)> {
+    let socket = if address.is_ipv6() { TcpSocket::new_v6()? } else { TcpSocket::new_v4()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    let listener = socket.listen(BACKLOG)?;
+    Ok((Listen::Tcp(listener.local_addr()?), Listener::Tcp(listener)))
 }
 
 /// Takes away a socket that a process left behind when it ended; nothing else, and none that somebody answers on.
@@ -104,9 +80,6 @@ fn try_to_connect(path: &Path) -> Option<io::Result<UnixStream>> {
 /// Connections that wait to be accepted; the kernel cuts it to its own limit.
 const BACKLOG: u32 = 65_535;
 
-/// A front proxy or the application may run under another user of the same group.
-pub const PUBLIC_MODE: u32 = 0o660;
-
 /// Metrics and probes are for this user alone.
 pub const ADMIN_MODE: u32 = 0o600;
 
@@ -119,19 +92,19 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("doorward.sock");
         let listen = Listen::Unix(path.clone());
-        let bind = || Sockets::default().bind(&listen, PUBLIC_MODE).map(drop);
+        let again = || bind(&listen, 0o660).map(drop);
         drop(UnixListener::bind(&path).unwrap());
-        bind().unwrap();
+        again().unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
         fs::remove_file(&path).unwrap();
         let taken = UnixListener::bind(&path).unwrap();
-        assert_eq!(bind().unwrap_err().error.kind(), io::ErrorKind::AddrInUse);
+        assert_eq!(again().unwrap_err().error.kind(), io::ErrorKind::AddrInUse);
         drop(taken);
         fs::remove_file(&path).unwrap();
         fs::write(&path, "precious").unwrap();
-        assert_eq!(bind().unwrap_err().error.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(again().unwrap_err().error.kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(fs::read(&path).unwrap(), b"precious");
         let nowhere = Listen::Unix(directory.path().join("none/doorward.sock"));
-        assert!(Sockets::default().bind(&nowhere, PUBLIC_MODE).is_err());
+        assert!(bind(&nowhere, 0o660).is_err());
     }
 }

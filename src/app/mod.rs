@@ -3,6 +3,7 @@
 pub mod build;
 pub mod core;
 pub mod data_dir;
+pub mod descriptors;
 pub mod echo;
 pub mod listen;
 pub mod reload;

@@ -8,8 +8,9 @@ use parking_lot::Mutex;
 
 use super::build::Built;
 use super::watch::Watched;
-use super::{Core, build};
+use super::{Core, build, descriptors};
 use crate::config::{self, Loaded, Problem, Settings, Shutdown, look};
+use crate::connection::{Limits, ServerTls};
 use crate::proxy::{Site, Upstream};
 use crate::telemetry::Audit;
 use crate::users::Hasher;
@@ -35,6 +36,10 @@ pub struct Live {
     pub site: Arc<ArcSwap<Site>>,
     /// Whose queue is shown.
     pub hasher: Arc<ArcSwap<Hasher>>,
+    /// What new connections must keep to.
+    pub limits: Arc<ArcSwap<Limits>>,
+    /// What new handshakes get; `None` = the listeners are plain.
+    pub tls: Option<Arc<ServerTls>>,
 }
 
 struct State {
@@ -118,6 +123,17 @@ impl Reloader {
                 return self.refused(state, 1, &error.to_string());
             }
         };
+        if let (Some(tls), Some(settings)) = (&self.live.tls, &loaded.settings.server.tls) {
+            match tls.replace(settings) {
+                Ok(true) => tracing::info!("new connections get the new `server.tls`"),
+                Ok(false) => {}
+                Err(error) => {
+                    let problem = format!("`server.tls`: {error}");
+                    tracing::error!(problem, "configuration refused, the one before stays");
+                    return self.refused(state, 1, &problem);
+                }
+            }
+        }
         if !Arc::ptr_eq(&built.site.upstream, &state.built.site.upstream) {
             // Before the swap: no request shall meet an upstream whose address nobody has asked for yet.
             let runtime = tokio::runtime::Handle::current();
@@ -126,6 +142,8 @@ impl Reloader {
         }
         self.live.site.store(Arc::clone(&built.site));
         self.live.hasher.store(Arc::clone(&built.hasher));
+        self.live.limits.store(Arc::new(loaded.settings.server.limits));
+        descriptors::check(&loaded.settings.server.limits);
         *self.shutdown.lock() = loaded.settings.server.shutdown;
         state.built = built;
         state.generation += 1;

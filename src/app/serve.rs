@@ -9,13 +9,17 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::data_dir::{self, DataDirError};
-use super::listen::{ADMIN_MODE, BindError, PUBLIC_MODE, Sockets};
+use super::listen::{self, ADMIN_MODE, BindError};
 use super::reload::{Environment, Live, Reloader};
-use super::{Core, build, run_loop};
+use super::run_loop::{self, Terms};
+use super::{Core, build, descriptors};
 use crate::admin::{Admin, Health};
 use crate::base::{Clock, Stopwatch, SystemClock};
 use crate::config::{Listen, Loaded, Settings, Shutdown, StoreKind};
-use crate::proxy::{Door, Upstream};
+use crate::connection::ServerTls;
+use crate::connection::tls::TlsError;
+use crate::proxy::streams::OpenStreams;
+use crate::proxy::{Door, Refusals, Upstream};
 use crate::revocation::{EmbeddedStore, MemoryStore, OpenError, Revocations, Store, StoreError};
 use crate::telemetry::Telemetry;
 use crate::users::Hasher;
@@ -57,6 +61,9 @@ pub enum StartError {
     /// The marks cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The certificates of `server.tls` cannot serve; the configuration would have said so.
+    #[error("`server.tls`: {0}")]
+    Tls(#[from] TlsError),
     /// The settings lack something.
     #[error(transparent)]
     Build(#[from] build::BuildError),
@@ -108,29 +115,38 @@ impl Running {
     /// [`StartError`]; nothing is served then.
     pub async fn start(loaded: Loaded, parts: Parts) -> Result<Self, StartError> {
         let Loaded { settings, users, watched, .. } = loaded;
-        let mut sockets = Sockets::default();
-        let public = settings
-            .server
-            .listen
-            .iter()
-            .map(|listen| sockets.bind(listen, PUBLIC_MODE))
-            .collect::<Result<Vec<_>, _>>()?;
-        let bound = Bound { public, admin: sockets.bind(&settings.admin.listen, ADMIN_MODE)? };
+        descriptors::take_all();
+        descriptors::check(&settings.server.limits);
+        let bind = |listen| listen::bind(listen, settings.server.socket_mode);
+        let (public, listeners): (Vec<_>, Vec<_>) =
+            settings.server.listen.iter().map(bind).collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+        let (admin, admin_listener) = listen::bind(&settings.admin.listen, ADMIN_MODE)?;
+        let bound = Bound { public, admin };
         let core = core(&settings, &bound, &parts).await?;
         let built = build(&settings, users, &core, None)?;
         built.site.upstream.resolve_first().await;
         let live = Live {
             site: Arc::new(ArcSwap::new(Arc::clone(&built.site))),
             hasher: Arc::new(ArcSwap::new(Arc::clone(&built.hasher))),
+            limits: Arc::new(ArcSwap::from_pointee(settings.server.limits)),
+            tls: settings.server.tls.as_ref().map(ServerTls::new).transpose()?.map(Arc::new),
         };
         let (stop, stopped) = watch::channel(false);
         let (stop_admin, admin_stopped) = watch::channel(false);
-        let fds = sockets.into_fds();
         let Core { health, telemetry, clock, .. } = &core;
-        let door = Door::new(Arc::clone(&live.site), Arc::clone(clock), Arc::clone(telemetry), health.draining());
+        let streams = Arc::<OpenStreams>::default();
+        let (site, ending) = (Arc::clone(&live.site), Arc::clone(&streams));
+        let watched_streams = ending.watch(Arc::clone(&site), Arc::clone(clock), Arc::clone(telemetry));
+        let door = Door::new(site, Arc::clone(clock), Arc::clone(telemetry), streams, health.draining());
         let admin = Admin::new(Arc::clone(health), Arc::clone(telemetry), collector(&core, &live.hasher));
-        let public = run_loop::start_public(door, &bound.public, Arc::clone(&fds), stopped, Arc::clone(telemetry));
-        let admin = run_loop::start_admin(admin, &bound.admin, fds, admin_stopped);
+        let terms = Terms {
+            limits: Arc::clone(&live.limits),
+            tls: live.tls.clone(),
+            h2c: settings.server.h2c,
+            refuse: Arc::new(Refusals::new(Arc::clone(telemetry), Arc::clone(clock))),
+        };
+        let public = run_loop::start_public(door, listeners, terms, stopped, Arc::clone(telemetry));
+        let admin = run_loop::start(admin, admin_listener, admin_stopped);
         let listeners = [Listening { stop, served: public }, Listening { stop: stop_admin, served: admin }];
         telemetry.metrics.configuration_loaded(clock.now());
         telemetry.metrics.set_store_up(true);
@@ -138,6 +154,7 @@ impl Running {
         let mut background = JoinSet::new();
         background.spawn(Upstream::follow_name(Arc::downgrade(&built.site.upstream)));
         background.spawn(sweep(core.clone()));
+        background.spawn(watched_streams);
         let (health, telemetry) = (Arc::clone(health), Arc::clone(telemetry));
         let source = (parts.path, parts.environment);
         let reloader = Arc::new(Reloader::new(source, core, live, built, (settings, watched)));
@@ -192,18 +209,19 @@ async fn core(settings: &Settings, bound: &Bound, parts: &Parts) -> Result<Core,
         telemetry: Arc::clone(&parts.telemetry),
         health: Arc::default(),
         generated_key,
-        issuer_from_listen: issuer_at(&bound.public),
+        issuer_from_listen: issuer_at(&bound.public, settings.server.tls.is_some()),
         cores: std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get),
     })
 }
 
-/// `http://` and the first address that was bound.
-fn issuer_at(public: &[Listen]) -> String {
+/// The scheme and the first address that was bound.
+fn issuer_at(public: &[Listen], with_tls: bool) -> String {
     let tcp = public.iter().find_map(|listen| match listen {
         Listen::Tcp(address) => Some(address.to_string()),
         Listen::Unix(_) => None,
     });
-    format!("http://{}", tcp.as_deref().unwrap_or("localhost"))
+    let scheme = if with_tls { "https" } else { "http" };
+    format!("{scheme}://{}", tcp.as_deref().unwrap_or("localhost"))
 }
 
 fn collector(core: &Core, hasher: &Arc<ArcSwap<Hasher>>) -> Box<dyn Fn() + Send + Sync> {

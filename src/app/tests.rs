@@ -25,7 +25,8 @@ async fn a_panic_in_a_request_ends_that_request_only() {
                 upstream: { url: \"http://127.0.0.1:1\" }\nstore: memory\n";
     std::fs::write(&path, text).unwrap();
     let loaded = config::load(&path, &|_| None).unwrap();
-    let telemetry = Arc::new(Telemetry::new(Sink::memory(), &Settings::default()));
+    let sink = Sink::memory();
+    let telemetry = Arc::new(Telemetry::new(sink.clone(), &Settings::default()));
     let parts = Parts::new(path, Box::new(|_| None), Arc::clone(&telemetry));
     let mut running = Running::start(loaded, parts).await.unwrap();
     let Some(Listen::Tcp(address)) = running.bound.public.first() else { panic!("a port was asked for") };
@@ -48,5 +49,7 @@ async fn a_panic_in_a_request_ends_that_request_only() {
     })
     .await
     .expect("the panic is counted, and its request not in flight");
+    let told = |status: &str| sink.lines().iter().filter(|line| line.contains(status)).count();
+    assert_eq!((told("status=401"), told("status=0")), (2, 1), "{:?}", sink.lines());
     running.close().await;
 }

@@ -1,8 +1,9 @@
-//! What every floor may use and what uses nothing of ours: time, randomness, secrets, base64url.
+//! What every floor may use and what uses nothing of ours: time, randomness, secrets, base64url, strict JSON.
 
 pub mod base64url;
 pub mod clock;
 pub mod entropy;
+pub mod json;
 pub mod secret;
 pub mod stopwatch;
 

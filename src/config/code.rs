@@ -52,10 +52,18 @@ codes! {
     UnknownWord = "unknown-word",
     /// Not a duration such as `15m`.
     BadDuration = "bad-duration",
-    /// A number, duration or length below or above what is allowed.
+    /// Not a size such as `16KiB`.
+    BadSize = "bad-size",
+    /// A number, duration, size or length below or above what is allowed.
     OutOfRange = "out-of-range",
     /// Not an address to listen on.
     BadAddress = "bad-address",
+    /// Not the mode of a socket's file.
+    BadMode = "bad-mode",
+    /// Not an address or network of proxies that can be trusted.
+    BadNetwork = "bad-network",
+    /// Not an origin as browsers send it.
+    BadOrigin = "bad-origin",
     /// Not a URL that can be used here.
     BadUrl = "bad-url",
     /// Not a path that can be used here.
@@ -90,6 +98,8 @@ codes! {
     OpenPermissions = "open-permissions",
     /// A file that holds no key that can be used.
     BadKey = "bad-key",
+    /// A file that holds no certificate that can be used.
+    BadCertificate = "bad-certificate",
     /// Two routes that some request matches with equal precedence.
     RouteTie = "route-tie",
     /// A route that no request can reach.
@@ -102,6 +112,18 @@ codes! {
     VolatileStore = "volatile-store",
     /// Clients reach doorward by an address it cannot know; a warning.
     NoPublicUrl = "no-public-url",
+    /// Clients are told an `http` address where TLS is on; a warning.
+    PlainPublicUrl = "plain-public-url",
+    /// A certificate whose time is over, or has not come yet; a warning.
+    ExpiredCertificate = "expired-certificate",
+    /// Every user of the machine may connect to a Unix socket; a warning.
+    OpenSocket = "open-socket",
+    /// Headers are kept from trusted proxies, and there is none; a warning.
+    NoTrustedProxy = "no-trusted-proxy",
+    /// Doorward is to answer preflights, and no origin is allowed; a warning.
+    NoOrigins = "no-origins",
+    /// Requests would be forwarded to doorward itself; a warning.
+    Loop = "loop",
 }
 
 impl fmt::Display for Code {

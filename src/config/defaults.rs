@@ -3,6 +3,10 @@
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
+use crate::connection::Limits;
+use crate::message::HeadLimits;
+use crate::proxy::RequestLimits;
+
 /// `server.listen`: loopback, so that nothing is open to the network before somebody says so.
 pub const LISTEN: SocketAddr = loopback(8080);
 
@@ -14,6 +18,33 @@ pub const LAME_DUCK: Duration = Duration::from_secs(5);
 
 /// `server.shutdown.drain`: with the above exactly Kubernetes' `terminationGracePeriodSeconds` of 30 s.
 pub const DRAIN: Duration = Duration::from_secs(25);
+
+/// `server.socket_mode`: a front proxy may run under another user of the same group.
+pub const SOCKET_MODE: u32 = 0o660;
+
+/// What of `server.limits` concerns connections.
+pub const LIMITS: Limits = Limits {
+    // Each costs a few KiB; a sidecar that has more open clients than this is under attack.
+    connections: 10_000,
+    connections_per_address: None,
+    header_timeout: Duration::from_secs(10),
+    idle_timeout: Duration::from_mins(1),
+    head: HeadLimits {
+        // Four times what most applications accept for all fields.
+        header_bytes: 32 * 1024,
+        header_count: 100,
+        uri_bytes: 8 * 1024,
+    },
+};
+
+/// What of `server.limits` concerns requests. Bodies are streamed, so no length of theirs costs anything here.
+pub const REQUEST_LIMITS: RequestLimits = RequestLimits { token_bytes: 8 * 1024, body_bytes: None };
+
+/// `server.cors.max_age`.
+pub const CORS_MAX_AGE: Duration = Duration::from_mins(10);
+
+/// `upstream.identity_header_bytes`: servers take 8 KiB to 64 KiB of headers in all, and the client's own come on top.
+pub const IDENTITY_HEADER_BYTES: usize = 8 * 1024;
 
 /// `data_dir`.
 pub const DATA_DIR: &str = "./data";

@@ -12,6 +12,7 @@ use super::interpolate;
 use super::problem::Position;
 use super::reader::Reader;
 use super::section::Section;
+use super::size;
 use super::spelling::listed;
 use crate::tokens::{Scope, ScopeSet};
 
@@ -76,6 +77,10 @@ impl<'a> Field<'a> {
         matches!(self.node.value, Value::Text(_))
     }
 
+    pub(super) fn is_number(&self) -> bool {
+        matches!(self.node.value, Value::Integer(_) | Value::Float(_))
+    }
+
     pub(super) fn is_map(&self) -> bool {
         matches!(self.node.value, Value::Map(_))
     }
@@ -136,6 +141,19 @@ impl<'a> Field<'a> {
             Some(length) if allowed.contains(&length) => Some(length),
             Some(_) => self.out_of_range(&duration::spell(*allowed.start()), &duration::spell(*allowed.end())),
             None => self.refuse(Code::BadDuration, "is no duration", help),
+        }
+    }
+
+    /// A size in bytes.
+    pub(super) fn size(&self, allowed: RangeInclusive<u64>) -> Option<u64> {
+        let help = "write a number and a unit: `512B`, `16KiB`, `1MiB`, `2GiB`";
+        if !self.is_text() {
+            return self.wrong_type("a size", help);
+        }
+        match size::parse(self.text()?.as_ref()) {
+            Some(size) if allowed.contains(&size) => Some(size),
+            Some(_) => self.out_of_range(&size::spell(*allowed.start()), &size::spell(*allowed.end())),
+            None => self.refuse(Code::BadSize, "is no size", help),
         }
     }
 

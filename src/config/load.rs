@@ -67,7 +67,7 @@ fn document(root: &Section<'_>) -> (Option<Settings>, UsersFile) {
     let server = root.section("server", server::server);
     let admin = root.section("admin", |section| server::admin(section, &server));
     let server_keys = root.field("server_keys").map(|field| keys::server_keys(&field)).unwrap_or_default();
-    let upstream = root.section("upstream", upstream::upstream);
+    let upstream = root.section("upstream", |section| upstream::upstream(section, &server, &admin));
     let (cache, cascade) = root.section("revocation", revocation::revocation);
     let tokens = root.section("tokens", |section| tokens::tokens(section, &server, cascade));
     let (users_file, hashing) = root.section("users", users::users);
@@ -77,7 +77,7 @@ fn document(root: &Section<'_>) -> (Option<Settings>, UsersFile) {
         [&endpoints.token, &endpoints.refresh, &endpoints.revoke].into_iter().flatten().cloned().collect();
     let data_dir = root.field("data_dir").and_then(|field| field.file_path());
     let store = revocation::store(root);
-    let policy = root.section("policy", |section| policy::policy(section, &own));
+    let policy = root.section("policy", |section| policy::policy(section, &own, &server.cors.allow_origins));
     let telemetry = root.section("telemetry", telemetry::telemetry);
     let settings = upstream.map(|upstream| Settings {
         profile: Profile::Compat,

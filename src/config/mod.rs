@@ -8,15 +8,20 @@
 //! A key is added in the file of its section (or not at all: what no section asks for is an unknown key), in
 //! [`defaults`], and in `config.example.yaml`, which a test holds against both.
 
+mod certificates;
 pub mod code;
+mod cors;
 pub mod defaults;
 mod document;
 mod duration;
 mod endpoints;
 mod field;
+mod headers;
 mod input_file;
 mod interpolate;
 mod keys;
+mod limits;
+mod listen;
 pub mod load;
 pub mod look;
 mod password_hash;
@@ -30,9 +35,12 @@ mod secret_source;
 mod section;
 mod server;
 pub mod settings;
+mod size;
 mod spelling;
 mod telemetry;
+mod tls;
 mod tokens;
+mod trusted;
 mod upstream;
 mod users;
 mod users_document;

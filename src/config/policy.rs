@@ -6,30 +6,37 @@ use super::problem::Position;
 use super::reader::Reader;
 use super::section::Section;
 use super::settings::Policy;
-use crate::policy::{Access, ConflictKind, PathPattern, RouteSpec, Table};
+use crate::policy::{Access, ConflictKind, Cors, PathPattern, RouteSpec, Streams, Table};
 use crate::tokens::ScopeSet;
 
-/// `own` are the paths doorward answers itself.
-pub(super) fn policy(section: &Section<'_>, own: &[String]) -> Policy {
+/// `own` are the paths doorward answers itself, `allow_origins` those that `server.cors` names.
+pub(super) fn policy(section: &Section<'_>, own: &[String], allow_origins: &[String]) -> Policy {
     let defaults = [Access::Deny, Access::Authenticated, Access::Public].map(|access| (access.as_str(), access));
     let default = section.word("default", Access::Authenticated, &defaults);
+    let ignore_case = section.flag("ignore_case", false);
+    let preflights = Preflights { allowed: !allow_origins.is_empty() };
+    let cors = section.field("cors").and_then(|field| preflights.answered(&field)).unwrap_or(Cors::Upstream);
+    let streams = section.word("streams", Streams::End, &STREAMS);
+    let own = Own { paths: own, ignore_case };
     let mut routes = Vec::new();
     let mut places = Vec::new();
     for item in section.field("routes").and_then(|field| field.list()).unwrap_or_default() {
         let before = item.reader().problem_count();
-        let route = item.section(|section| route(section, own)).flatten();
+        let route = item.section(|section| route(section, own, preflights)).flatten();
         // A route with a problem would only bring more: conflicts that are gone once it is mended.
         if let Some(route) = route.filter(|_| item.reader().problem_count() == before) {
             routes.push(route);
             places.push(item.at());
         }
     }
-    refuse_conflicts(section.reader(), &routes, &places, default);
-    Policy { default, routes }
+    let policy = Policy { default, ignore_case, cors, streams, routes };
+    refuse_conflicts(section.reader(), &policy, &places);
+    policy
 }
 
-fn refuse_conflicts(reader: &Reader<'_>, routes: &[RouteSpec], places: &[Position], default: Access) {
-    let Err(conflicts) = Table::compile(routes.to_vec(), default) else { return };
+fn refuse_conflicts(reader: &Reader<'_>, policy: &Policy, places: &[Position]) {
+    let Policy { default, ignore_case, routes, .. } = policy;
+    let Err(conflicts) = Table::compile(routes.clone(), *default, *ignore_case) else { return };
     for conflict in conflicts {
         let (Some(at), Some(other)) = (places.get(conflict.route), places.get(conflict.other)) else { continue };
         let (code, what, help) = match conflict.kind {
@@ -49,18 +56,66 @@ fn refuse_conflicts(reader: &Reader<'_>, routes: &[RouteSpec], places: &[Positio
     }
 }
 
-fn route(section: &Section<'_>, own: &[String]) -> Option<RouteSpec> {
+fn route(section: &Section<'_>, own: Own<'_>, preflights: Preflights) -> Option<RouteSpec> {
     let path = section.required("path", "say which path: `path: /items`").and_then(|field| path(&field, own));
     let methods = section.field("methods").and_then(|field| methods(&field)).unwrap_or_default();
     let access = section.word("access", Access::Authenticated, &Access::ALL.map(|access| (access.as_str(), access)));
     let all = scopes(section, "scopes", access);
     let any_scope = scopes(section, "any_scope", access);
-    Some(RouteSpec { path: path?, methods, access, scopes: all, any_scope })
+    let streams = section.field("streams").and_then(|field| {
+        refuse_without_token(&field, access, "says what happens when a token ends");
+        field.word(&STREAMS)
+    });
+    let websocket_bearer = section.field("websocket_bearer").and_then(|field| {
+        let flag = field.flag()?;
+        if flag {
+            refuse_without_token(&field, access, "lets tokens in");
+        }
+        Some(flag)
+    });
+    let cors = section.field("cors").and_then(|field| preflights.answered(&field));
+    let encoded_slash = section.flag("encoded_slash", false);
+    Some(RouteSpec {
+        methods,
+        scopes: all,
+        any_scope,
+        cors,
+        streams,
+        encoded_slash,
+        websocket_bearer: websocket_bearer.unwrap_or(false),
+        ..RouteSpec::new(path?, access)
+    })
 }
 
-fn path(field: &Field<'_>, own: &[String]) -> Option<PathPattern> {
+/// Paths that doorward answers itself, and how the upstream compares paths.
+#[derive(Clone, Copy)]
+struct Own<'a> {
+    paths: &'a [String],
+    ignore_case: bool,
+}
+
+/// Who may be told to answer preflights.
+#[derive(Clone, Copy)]
+struct Preflights {
+    /// Whether doorward would allow any.
+    allowed: bool,
+}
+
+impl Preflights {
+    fn answered(self, field: &Field<'_>) -> Option<Cors> {
+        let cors = field.word(&[("upstream", Cors::Upstream), ("doorward", Cors::Doorward)])?;
+        if cors == Cors::Doorward && !self.allowed {
+            let help = "name the origins in `server.cors.allow_origins`";
+            field.warn(Code::NoOrigins, "is `doorward`, which then allows no origin", help);
+        }
+        Some(cors)
+    }
+}
+
+fn path(field: &Field<'_>, own: Own<'_>) -> Option<PathPattern> {
     let text = field.text()?;
-    if own.iter().any(|path| *path == text) {
+    let is_own = |path: &String| *path == text || (own.ignore_case && path.eq_ignore_ascii_case(&text));
+    if own.paths.iter().any(is_own) {
         let help = "take the route out, or give the endpoint another path in `endpoints`";
         return field.refuse(Code::RouteUnreachable, "is a path that doorward answers itself", help);
     }
@@ -108,12 +163,19 @@ fn methods(field: &Field<'_>) -> Option<Vec<String>> {
 
 fn scopes(section: &Section<'_>, key: &'static str, access: Access) -> ScopeSet {
     let Some(field) = section.field(key) else { return ScopeSet::default() };
-    if matches!(access, Access::Public | Access::Deny) {
-        let what = "asks for scopes where `access` looks at no token";
-        field.refuse::<()>(Code::Contradiction, what, "take one of the two keys out");
-    }
+    refuse_without_token(&field, access, "asks for scopes");
     field.scope_rule().unwrap_or_default()
 }
+
+/// What is about tokens would have no effect where none is looked at, and its author believes it has one.
+fn refuse_without_token(field: &Field<'_>, access: Access, what: &str) {
+    if matches!(access, Access::Public | Access::Deny) {
+        let what = format!("{what} where `access` looks at no token");
+        field.refuse::<()>(Code::Contradiction, &what, "take one of the two keys out");
+    }
+}
+
+const STREAMS: [(&str, Streams); 2] = [("end", Streams::End), ("keep", Streams::Keep)];
 
 /// Bytes of a method's name.
 const METHOD_LIMIT: usize = 32;

@@ -91,6 +91,12 @@ impl<'a> Section<'a> {
         self.field(key).and_then(|field| field.duration(allowed)).unwrap_or(default)
     }
 
+    /// A size in bytes.
+    pub(super) fn size(&self, key: &'static str, default: usize, allowed: RangeInclusive<u64>) -> usize {
+        let size = self.field(key).and_then(|field| field.size(allowed));
+        size.and_then(|size| usize::try_from(size).ok()).unwrap_or(default)
+    }
+
     pub(super) fn word<T: Copy>(&self, key: &'static str, default: T, words: &[(&'static str, T)]) -> T {
         self.field(key).and_then(|field| field.word(words)).unwrap_or(default)
     }

@@ -1,29 +1,55 @@
 //! `server` and `admin`.
 
-use std::net::IpAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use url::Url;
 
 use super::code::Code;
+use super::cors;
 use super::defaults;
 use super::field::Field;
+use super::limits;
+use super::listen::{is_loopback, listener, listeners, same, socket_mode};
 use super::section::Section;
 use super::settings::{Admin, Listen, Server, Shutdown};
+use super::tls;
+use super::trusted::{Trusted, trusted};
+use crate::message::TrustedProxies;
 
 pub(super) fn server(section: &Section<'_>) -> Server {
     let field = section.field("listen");
     let listen = field.as_ref().and_then(listeners).unwrap_or_else(|| vec![Listen::Tcp(defaults::LISTEN)]);
+    let tls = section.nullable("tls");
+    let is_tls = tls.is_some();
     let given = section.nullable("public_url");
-    if let Some(field) = field.filter(|_| given.is_none() && !listen.first().is_some_and(is_loopback)) {
-        let help = "say in `server.public_url` what they see, as `https://api.example.com`";
-        field.warn(Code::NoPublicUrl, "is an address that clients hardly see", help);
+    match (&given, field) {
+        (None, Some(field)) if !listen.first().is_some_and(is_loopback) => {
+            let help = "say in `server.public_url` what they see, as `https://api.example.com`";
+            field.warn(Code::NoPublicUrl, "is an address that clients hardly see", help);
+        }
+        _ => {}
     }
+    let public_url = given.as_ref().and_then(public_url);
+    if let Some(field) = given.filter(|_| is_tls && public_url.as_deref().is_some_and(|url| url.starts_with("http:"))) {
+        let help = "write `https://`, or take it out if the address listened on is the one";
+        field.warn(Code::PlainPublicUrl, "is `http`, and `server.tls` takes `https` only", help);
+    }
+    let Trusted { networks, unix } = section.field("trusted_proxies").map(|field| trusted(&field)).unwrap_or_default();
+    let (limits, request_limits) = section.section("limits", limits::limits);
     Server {
+        tls: tls.and_then(|field| tls::server(&field, &listen)),
         listen,
-        public_url: given.and_then(|field| public_url(&field)),
+        public_url,
         shutdown: section.section("shutdown", shutdown),
+        socket_mode: section
+            .field("socket_mode")
+            .and_then(|field| socket_mode(&field))
+            .unwrap_or(defaults::SOCKET_MODE),
+        h2c: section.flag("h2c", false),
+        trusted_proxies: TrustedProxies::new(networks, unix),
+        limits,
+        request_limits,
+        cors: section.section("cors", cors::cors),
     }
 }
 
@@ -46,53 +72,6 @@ fn shutdown(section: &Section<'_>) -> Shutdown {
     }
 }
 
-/// One address or a list of them.
-fn listeners(field: &Field<'_>) -> Option<Vec<Listen>> {
-    if field.is_text() {
-        return Some(vec![listener(field)?]);
-    }
-    let mut listeners = Vec::new();
-    for item in field.filled_list("name an address, or leave the key out")? {
-        let Some(listen) = listener(&item) else { continue };
-        if listeners.iter().any(|known| same(known, &listen)) {
-            item.refuse::<()>(
-                Code::Duplicate,
-                "is an address that stands in the list already",
-                "take one of the two out",
-            );
-        } else {
-            listeners.push(listen);
-        }
-    }
-    Some(listeners).filter(|listeners| !listeners.is_empty())
-}
-
-fn listener(field: &Field<'_>) -> Option<Listen> {
-    let text = field.text()?;
-    if let Some(path) = text.strip_prefix("unix:") {
-        return socket_path(field, path).map(Listen::Unix);
-    }
-    match text.parse() {
-        Ok(address) => Some(Listen::Tcp(address)),
-        Err(_) => field.refuse(
-            Code::BadAddress,
-            "is no address to listen on",
-            "write `127.0.0.1:8080`, `[::1]:8080`, `0.0.0.0:8080` for all, or `unix:/run/doorward.sock`",
-        ),
-    }
-}
-
-/// The path behind `unix:`, from the folder of the configuration.
-pub(super) fn socket_path(field: &Field<'_>, path: &str) -> Option<PathBuf> {
-    let resolved = field.reader().resolve(path);
-    if path.is_empty() || path.contains('\0') || resolved.as_os_str().len() > SOCKET_PATH_LIMIT {
-        let help =
-            format!("name a path of at most {SOCKET_PATH_LIMIT} bytes, the folder of the configuration included");
-        return field.refuse(Code::BadPath, "is no path of a Unix socket", &help);
-    }
-    Some(resolved)
-}
-
 fn public_url(field: &Field<'_>) -> Option<String> {
     let text = field.text()?;
     let plain = |url: &Url| {
@@ -104,7 +83,11 @@ fn public_url(field: &Field<'_>) -> Option<String> {
             && url.password().is_none()
     };
     match Url::parse(&text) {
-        Ok(url) if plain(&url) => Some(text.trim_end_matches('/').to_owned()),
+        // The scheme in one spelling, since others look at it.
+        Ok(url) if plain(&url) => {
+            let (_, rest) = text.split_once(':')?;
+            Some(format!("{}:{}", url.scheme(), rest.trim_end_matches('/')))
+        }
         _ => field.refuse(
             Code::BadUrl,
             "is no URL that clients could use",
@@ -113,28 +96,5 @@ fn public_url(field: &Field<'_>) -> Option<String> {
     }
 }
 
-/// Whether two listeners cannot both be bound, or are one. Port 0 is another port each time.
-fn same(one: &Listen, other: &Listen) -> bool {
-    match (one, other) {
-        (Listen::Tcp(one), Listen::Tcp(other)) => {
-            let overlap = one.ip() == other.ip() || covers(one.ip(), other.ip()) || covers(other.ip(), one.ip());
-            one.port() != 0 && one.port() == other.port() && overlap
-        }
-        _ => one == other,
-    }
-}
-
-/// Whether listening on `all` takes `one` too; `::` takes IPv4 as well.
-fn covers(all: IpAddr, one: IpAddr) -> bool {
-    all.is_unspecified() && (all.is_ipv6() || one.is_ipv4())
-}
-
-fn is_loopback(listen: &Listen) -> bool {
-    matches!(listen, Listen::Tcp(address) if address.ip().is_loopback())
-}
-
 /// Nobody waits longer for a process to stop.
 const LONGEST_STOP: Duration = Duration::from_hours(1);
-
-/// `sun_path` has 108 bytes, the last a NUL.
-const SOCKET_PATH_LIMIT: usize = 107;

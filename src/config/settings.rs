@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use crate::base::Secret;
 use crate::keys::SigningKey;
-use crate::policy::{Access, RouteSpec};
-use crate::{endpoints, grants, proxy, revocation, telemetry, users};
+use crate::message::TrustedProxies;
+use crate::policy::{Access, Cors, RouteSpec, Streams};
+use crate::{connection, endpoints, grants, proxy, revocation, telemetry, users};
 
 /// Everything the configuration says, defaults put in. There is no way to make one but [`load`](super::load()).
 #[derive(Debug)]
@@ -65,6 +66,20 @@ pub struct Server {
     pub public_url: Option<String>,
     /// How to stop.
     pub shutdown: Shutdown,
+    /// The mode of Unix sockets' files.
+    pub socket_mode: u32,
+    /// Whether HTTP/2 is taken without TLS.
+    pub h2c: bool,
+    /// TLS on the TCP listeners; `None` = none.
+    pub tls: Option<connection::TlsSettings>,
+    /// Whose `X-Forwarded-*` is believed.
+    pub trusted_proxies: TrustedProxies,
+    /// What connections must keep to.
+    pub limits: connection::Limits,
+    /// What requests must keep to.
+    pub request_limits: proxy::RequestLimits,
+    /// Who may read our own answers from a browser.
+    pub cors: proxy::CorsSettings,
 }
 
 /// `server.shutdown`.
@@ -115,6 +130,12 @@ pub enum StoreKind {
 pub struct Policy {
     /// For paths no route names.
     pub default: Access,
+    /// Whether paths are compared without regard to the case of ASCII letters.
+    pub ignore_case: bool,
+    /// Who answers preflights, where a route does not say otherwise.
+    pub cors: Cors,
+    /// What becomes of a stream when its token ends, where a route does not say otherwise.
+    pub streams: Streams,
     /// In the order written.
     pub routes: Vec<RouteSpec>,
 }

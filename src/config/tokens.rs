@@ -58,7 +58,8 @@ fn address_of(server: &Server) -> String {
         Listen::Tcp(address) => Some(address),
         Listen::Unix(_) => None,
     });
-    tcp.map_or_else(|| "http://localhost".to_owned(), |address| format!("http://{address}"))
+    let scheme = if server.tls.is_some() { "https" } else { "http" };
+    tcp.map_or_else(|| "http://localhost".to_owned(), |address| format!("{scheme}://{address}"))
 }
 
 /// A `StringOrURI` (RFC 7519 §2): what has a `:` must be a URI.

@@ -1,5 +1,6 @@
 //! `upstream`.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use url::{Host, Url};
@@ -7,37 +8,62 @@ use url::{Host, Url};
 use super::code::Code;
 use super::defaults;
 use super::field::Field;
+use super::headers;
+use super::listen::socket_path;
 use super::section::Section;
-use super::server::socket_path;
-use crate::policy::identity::fold;
-use crate::proxy::{AuthorizationMode, IdentityHeader, UpstreamSettings, UpstreamUrl};
+use super::settings::{Admin, Listen, Server};
+use super::tls;
+use crate::proxy::{AuthorizationMode, UpstreamSettings, UpstreamUrl};
 
 /// `None` if there is no usable `url`, which is a problem by then.
-pub(super) fn upstream(section: &Section<'_>) -> Option<UpstreamSettings> {
-    let url =
-        section.required("url", "say where the API is: `url: http://127.0.0.1:8000`").and_then(|field| url(&field));
+pub(super) fn upstream(section: &Section<'_>, server: &Server, admin: &Admin) -> Option<UpstreamSettings> {
+    let field = section.required("url", "say where the API is: `url: http://127.0.0.1:8000`");
+    let target = field.as_ref().and_then(target);
+    if let (Some(field), Some(target)) = (&field, &target) {
+        warn_of_loop(field, &target.url, server, admin);
+    }
+    let https = target.as_ref().is_some_and(|target| target.https);
+    let tls = tls::upstream(section, field.as_ref(), target.as_ref().map(|target| &target.url), https);
     let timeout = |key, default| section.duration(key, default, Duration::from_millis(1)..=LONGEST_TIMEOUT);
     let connect_timeout = timeout("connect_timeout", defaults::CONNECT_TIMEOUT);
     let read_timeout = timeout("read_timeout", defaults::READ_TIMEOUT);
     let idle_timeout = timeout("idle_timeout", defaults::IDLE_TIMEOUT);
     let modes = [("pass", AuthorizationMode::Pass), ("strip", AuthorizationMode::Strip)];
     let authorization = section.word("authorization", AuthorizationMode::Pass, &modes);
-    let identity_headers = match section.field("identity_headers") {
-        Some(field) => identity_headers(&field),
-        None => defaults::IDENTITY_HEADERS.map(|(name, claim)| header(name, claim)).into(),
-    };
-    Some(UpstreamSettings { url: url?, connect_timeout, read_timeout, idle_timeout, authorization, identity_headers })
+    let identity_headers = headers::identity_headers(section);
+    let keep_headers = headers::keep_headers(section, &identity_headers, &server.trusted_proxies);
+    let identity_header_bytes =
+        section.size("identity_header_bytes", defaults::IDENTITY_HEADER_BYTES, LEAST_BUDGET..=MOST_BUDGET);
+    let http2 = section.flag("http2", false);
+    Some(UpstreamSettings {
+        url: target?.url,
+        connect_timeout,
+        read_timeout,
+        idle_timeout,
+        authorization,
+        identity_headers,
+        identity_header_bytes,
+        keep_headers,
+        http2,
+        tls,
+    })
 }
 
-fn url(field: &Field<'_>) -> Option<UpstreamUrl> {
+/// What `upstream.url` says.
+struct Target {
+    url: UpstreamUrl,
+    https: bool,
+}
+
+fn target(field: &Field<'_>) -> Option<Target> {
     let text = field.text()?;
     if let Some(path) = text.strip_prefix("unix:") {
-        return socket_path(field, path).map(UpstreamUrl::Unix);
+        return socket_path(field, path).map(|path| Target { url: UpstreamUrl::Unix(path), https: false });
     }
-    let help = "write `http://host:port` or `unix:/path`";
+    let help = "write `http://host:port`, `https://host` or `unix:/path`";
     let Ok(url) = Url::parse(&text) else { return field.refuse(Code::BadUrl, "is no URL", help) };
-    if url.scheme() != "http" {
-        return field.refuse(Code::BadUrl, "has a scheme other than `http` and `unix`", help);
+    if !matches!(url.scheme(), "http" | "https") {
+        return field.refuse(Code::BadUrl, "has a scheme other than `http`, `https` and `unix`", help);
     }
     if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
         return field.refuse(Code::BadUrl, "has a user, query or fragment", help);
@@ -53,86 +79,48 @@ fn url(field: &Field<'_>) -> Option<UpstreamUrl> {
         None => return field.refuse(Code::BadUrl, "has no host", help),
     };
     match url.port_or_known_default() {
-        Some(port) if port > 0 => Some(UpstreamUrl::Http { host, port }),
+        Some(port) if port > 0 => {
+            Some(Target { url: UpstreamUrl::Http { host, port }, https: url.scheme() == "https" })
+        }
         _ => field.refuse(Code::BadUrl, "has no port that can be connected to", help),
     }
 }
 
-fn identity_headers(field: &Field<'_>) -> Vec<IdentityHeader> {
-    let mut headers: Vec<IdentityHeader> = Vec::new();
-    for entry in field.entries().unwrap_or_default() {
-        let reader = field.reader();
-        let refuse = |code, what: &str, help: &str| reader.problem(entry.key_at, code, what, help);
-        let claim = Field::new(reader, &entry.value, "upstream.identity_headers".to_owned()).name();
-        let folded = fold(&entry.key);
-        if entry.key.len() > NAME_LIMIT || !is_token(&entry.key) || folded.is_empty() {
-            refuse(
-                Code::BadHeader,
-                "this is no name of a header",
-                "a name has letters, digits and `-`, as `X-Forwarded-User`",
-            );
-        } else if TAKEN.contains(&folded.as_str()) {
-            let what = "this header belongs to the connection, the message or the client";
-            refuse(Code::BadHeader, what, "take another name, as `X-Forwarded-User`");
-        } else if headers.iter().any(|known| fold(&known.name) == folded) {
-            let what = "this header stands here already; case, and `_` or `.` for `-`, make no other name";
-            refuse(Code::Duplicate, what, "keep one of the two");
-        } else if let Some(claim) = claim {
-            headers.push(header(&entry.key, &claim));
-        }
+/// A request that comes back to where it was sent from goes round until something breaks; on the admin listener it would show
+/// metrics to everybody.
+fn warn_of_loop(field: &Field<'_>, url: &UpstreamUrl, server: &Server, admin: &Admin) {
+    let help = "name the address of the API itself";
+    if server.listen.iter().any(|listen| leads_to(url, listen)) {
+        field.warn(Code::Loop, "is an address of `server.listen`: requests would come back here", help);
     }
-    headers
+    if leads_to(url, &admin.listen) {
+        field.warn(Code::Loop, "is the address of `admin.listen`: metrics would be public", help);
+    }
 }
 
-fn header(name: &str, claim: &str) -> IdentityHeader {
-    IdentityHeader { name: name.to_owned(), claim: claim.to_owned() }
-}
-
-/// A `token` (RFC 9110 §5.6.2).
-fn is_token(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+fn leads_to(url: &UpstreamUrl, listen: &Listen) -> bool {
+    let (host, port, listen) = match (url, listen) {
+        (UpstreamUrl::Http { host, port }, Listen::Tcp(listen)) => (host, *port, listen),
+        (UpstreamUrl::Unix(path), Listen::Unix(listen)) => return path == listen,
+        _ => return false,
+    };
+    let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+    let addresses = match host.parse::<IpAddr>() {
+        // Connecting to no address in particular leads to this machine.
+        Ok(address) if !address.is_unspecified() => vec![address],
+        Ok(_) => loopback.to_vec(),
+        Err(_) if host == "localhost" => loopback.to_vec(),
+        Err(_) => return false,
+    };
+    let reaches = |address: &IpAddr| listen.ip() == *address || (listen.ip().is_unspecified() && address.is_loopback());
+    listen.port() == port && addresses.iter().any(reaches)
 }
 
 /// A day: longer than any answer takes, and short enough that no sum overflows.
 const LONGEST_TIMEOUT: Duration = Duration::from_hours(24);
 
-/// Bytes of a header's name.
-const NAME_LIMIT: usize = 64;
+/// Less does not hold the names of the default headers.
+const LEAST_BUDGET: u64 = 256;
 
-/// Names, folded, that identity must not overwrite: those of the connection and of framing (RFC 9110 §7.6.1, §6.4),
-/// those that say what the body is, credentials, and what a proxy says about the client.
-const TAKEN: &[&str] = &[
-    "host",
-    "connection",
-    "keep-alive",
-    "proxy-connection",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "content-length",
-    "content-type",
-    "content-encoding",
-    "content-range",
-    "expect",
-    "range",
-    "date",
-    "via",
-    "authorization",
-    "cookie",
-    "set-cookie",
-    "www-authenticate",
-    "origin",
-    "forwarded",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "x-forwarded-port",
-    "x-forwarded-uri",
-    "x-real-ip",
-    "x-request-id",
-    "traceparent",
-    "tracestate",
-];
+/// No server takes more headers.
+const MOST_BUDGET: u64 = 64 * 1024;

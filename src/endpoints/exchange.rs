@@ -51,6 +51,12 @@ impl Reply {
         Self { status, headers, body: body.to_string().into_bytes(), reason: None }
     }
 
+    /// Nothing to say, and no body to say it in.
+    #[must_use]
+    pub const fn no_content() -> Self {
+        Self { status: 204, headers: Vec::new(), body: Vec::new(), reason: None }
+    }
+
     /// FastAPI's answer to a method an endpoint has not.
     #[must_use]
     pub fn method_not_allowed(allow: &str) -> Self {

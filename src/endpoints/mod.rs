@@ -30,6 +30,16 @@ pub enum Endpoint {
     Revoke,
 }
 
+impl Endpoint {
+    /// The methods it has, as `Allow` lists them.
+    #[must_use]
+    pub const fn methods(self) -> &'static str {
+        match self {
+            Self::Token | Self::Refresh | Self::Revoke => "POST",
+        }
+    }
+}
+
 /// The endpoints of one configuration.
 #[derive(Debug)]
 pub struct Endpoints {
@@ -70,8 +80,8 @@ impl Endpoints {
 
     /// Answers a request.
     pub async fn answer(&self, endpoint: Endpoint, exchange: &Exchange<'_>) -> Reply {
-        if exchange.method != "POST" {
-            return Reply::method_not_allowed("POST");
+        if !endpoint.methods().split(", ").any(|method| method == exchange.method) {
+            return Reply::method_not_allowed(endpoint.methods());
         }
         let answer = match endpoint {
             Endpoint::Token => token::answer(&self.grants, exchange).await,

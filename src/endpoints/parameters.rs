@@ -2,7 +2,7 @@
 
 use super::content_type::BodyType;
 use super::{Exchange, OAuthError, multipart, urlencoded};
-use crate::tokens::json;
+use crate::base::json;
 
 /// More parameters than this are refused.
 pub const MAX_PARAMETERS: usize = 32;

@@ -20,6 +20,19 @@ pub struct RequestFacts<'a> {
     pub path: &'a CanonicalPath<'a>,
     /// What the `Authorization` fields say.
     pub credential: Credential<'a>,
+    /// What `Sec-WebSocket-Protocol` says, of a request that asks for a WebSocket and has no `Authorization` at all. Looked at for
+    /// routes that take a token there.
+    pub websocket: Credential<'a>,
+    /// The method a complete CORS preflight asks about.
+    pub preflight: Option<&'a str>,
+}
+
+impl<'a> RequestFacts<'a> {
+    /// The facts of a request that is neither a preflight nor for a WebSocket.
+    #[must_use]
+    pub const fn new(method: &'a str, path: &'a CanonicalPath<'a>, credential: Credential<'a>) -> Self {
+        Self { method, path, credential, websocket: Credential::None, preflight: None }
+    }
 }
 
 /// What was decided, and for whom.
@@ -66,8 +79,13 @@ impl Gate {
     /// Decides one request. Waits for nothing: keys and marks are in memory.
     #[must_use]
     pub fn decide(&self, facts: &RequestFacts<'_>, now: Timestamp) -> Decision {
-        let found = self.table.find(facts.path, facts.method);
+        // A preflight asks for what is to come: it passes where that could, and a token is asked for then.
+        let found = self.table.find(facts.path, facts.preflight.unwrap_or(facts.method));
         let route = found.first.route().map(Route::index);
+        if let Some(closed) = facts.preflight.and_then(|_| self.closed_to_options(facts.path)) {
+            let outcome = Err(Denial::new(Reason::RouteDenied));
+            return Decision { route: Some(closed.index()), verified: None, outcome };
+        }
         let mut identity = Identity::Unknown;
         let first = self.decide_reading(found.first, facts, now, &mut identity);
         // A path with two readings passes only if both do: the upstream takes one of them, and nobody knows which.
@@ -76,6 +94,27 @@ impl Gate {
             (outcome, _) => outcome,
         };
         Decision { route, verified: identity.verified(), outcome }
+    }
+
+    /// Why a token that was good when its request was decided is so no longer: [`Reason::Expired`] or [`Reason::Revoked`].
+    /// `None` while it is. A clock that was set back ends nothing.
+    #[must_use]
+    pub fn ended(&self, token: &Verified, now: Timestamp) -> Option<Reason> {
+        if token.in_time(now) == Err(VerifyError::Expired) {
+            return Some(Reason::Expired);
+        }
+        match self.revocations.standing(&Identifiers::of(token), now).0 {
+            Standing::Good => None,
+            Standing::Revoked(_) => Some(Reason::Revoked),
+        }
+    }
+
+    /// A route that denies `OPTIONS` by name. Whoever wrote it meant preflights too: a header must not open what is closed.
+    fn closed_to_options(&self, path: &CanonicalPath<'_>) -> Option<&Route> {
+        let found = self.table.find(path, "OPTIONS");
+        let routes = [Some(found.first), found.second].into_iter().flatten().filter_map(|found| found.route());
+        let names_it = |route: &Route| route.spec().methods.iter().any(|method| method == "OPTIONS");
+        routes.into_iter().find(|route| route.spec().access == Access::Deny && names_it(route))
     }
 
     fn decide_reading(
@@ -94,6 +133,7 @@ impl Gate {
             Match::MethodNotAllowed(allow) => {
                 return Err(Denial { allow: Some(allow), ..Denial::new(Reason::MethodNotAllowed) });
             }
+            Match::EncodedSlash => return Err(Denial::new(Reason::AmbiguousPath)),
         };
         if facts.path.is_capped() && access.is_laxer_than(self.table.default_access()) {
             return Err(Denial::new(Reason::AmbiguousPath));
@@ -103,19 +143,27 @@ impl Gate {
         match access {
             Access::Deny if route.is_none() => return Err(Denial::new(Reason::NoRoute)),
             Access::Deny => return Err(Denial::new(Reason::RouteDenied)),
+            _ if facts.preflight.is_some() => return Ok(Permit::preflight()),
             Access::Public => return Ok(Permit::anonymous()),
-            Access::Optional if facts.credential == Credential::None => return Ok(Permit::anonymous()),
             Access::Optional | Access::Authenticated => {}
         }
-        if let Some(reason) = facts.credential.refusal() {
+        let websocket = route.is_some_and(|route| route.spec().websocket_bearer)
+            && facts.credential == Credential::None
+            && facts.websocket != Credential::None;
+        let credential = if websocket { facts.websocket } else { facts.credential };
+        if access == Access::Optional && credential == Credential::None {
+            return Ok(Permit::anonymous());
+        }
+        if let Some(reason) = credential.refusal() {
             return Err(with_scopes(reason));
         }
-        let Credential::Bearer(token) = facts.credential else {
+        let Credential::Bearer(token) = credential else {
             return Err(with_scopes(Reason::NoCredential));
         };
         let verified = identity.resolve(|| self.identify(token, now)).map_err(with_scopes)?;
         match route {
             Some(route) if !route.allows(&verified.claims().scopes) => Err(with_scopes(Reason::InsufficientScope)),
+            _ if websocket => Ok(Permit::of_websocket(Active(verified))),
             _ => Ok(Permit::of(Active(verified))),
         }
     }

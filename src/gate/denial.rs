@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
+use crate::message::HeadError;
 use crate::policy::Reason;
 
 /// Why a request does not pass, with what the answer needs to say.
@@ -15,8 +16,23 @@ pub struct Denial {
     pub scope: Option<String>,
     /// The methods the path has, for a method it has not.
     pub allow: Option<String>,
-    /// The credential was good and is not what the refusal is about.
-    pub authenticated: bool,
+    /// What is too large, where the reason is [`Reason::TooLarge`].
+    pub limit: Limit,
+}
+
+/// The limit a request is over; each has a status of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// The token's length.
+    Token,
+    /// The budget of the identity headers: the token is good, and no other would help.
+    Identity,
+    /// The target's length.
+    Target,
+    /// The header fields, in bytes or in number.
+    Fields,
+    /// The body's length.
+    Body,
 }
 
 /// What a client may know of a reason: status, `error` code, description, `detail`.
@@ -31,13 +47,19 @@ impl Denial {
     /// A refusal that needs no further words.
     #[must_use]
     pub const fn new(reason: Reason) -> Self {
-        Self { reason, scope: None, allow: None, authenticated: false }
+        Self { reason, scope: None, allow: None, limit: Limit::Token }
     }
 
     /// What the token says does not fit into the headers of the upstream's request: nothing is cut, the request is refused.
     #[must_use]
     pub const fn identity_too_large() -> Self {
-        Self { reason: Reason::TooLarge, scope: None, allow: None, authenticated: true }
+        Self::over(Limit::Identity)
+    }
+
+    /// The request is over a limit.
+    #[must_use]
+    pub const fn over(limit: Limit) -> Self {
+        Self { reason: Reason::TooLarge, scope: None, allow: None, limit }
     }
 
     /// The status code.
@@ -86,10 +108,7 @@ impl Denial {
     }
 
     const fn wire(&self) -> Wire {
-        match self.reason {
-            Reason::TooLarge if self.authenticated => FORBIDDEN,
-            reason => wire(reason),
-        }
+        wire(self.reason, self.limit)
     }
 
     /// Seconds for `Retry-After`, where trying again is the cure.
@@ -99,13 +118,26 @@ impl Denial {
     }
 }
 
+impl From<HeadError> for Denial {
+    fn from(error: HeadError) -> Self {
+        match error {
+            HeadError::Malformed => Self::new(Reason::MalformedRequest),
+            HeadError::TargetTooLong => Self::over(Limit::Target),
+            HeadError::FieldsTooLarge => Self::over(Limit::Fields),
+            HeadError::MethodNotAllowed => {
+                Self { allow: Some(METHODS.to_owned()), ..Self::new(Reason::MethodNotAllowed) }
+            }
+        }
+    }
+}
+
 /// The protection space (RFC 9110 §11.5).
 pub const REALM: &str = "doorward";
 
 /// What a client is asked to wait when a dependency is down.
 pub const RETRY_SECONDS: u32 = 5;
 
-const fn wire(reason: Reason) -> Wire {
+const fn wire(reason: Reason, limit: Limit) -> Wire {
     match reason {
         Reason::NoCredential => Wire { status: 401, error: None, description: "", detail: "Not authenticated" },
         Reason::MalformedToken => invalid_token("The access token is malformed"),
@@ -118,7 +150,6 @@ const fn wire(reason: Reason) -> Wire {
         Reason::WrongAudience => invalid_token("The access token is meant for another audience"),
         Reason::WrongType => invalid_token("The token is not an access token"),
         Reason::Revoked => invalid_token("The access token was revoked"),
-        Reason::TooLarge => invalid_token("The access token is too long"),
         Reason::InsufficientScope => Wire {
             status: 403,
             error: Some("insufficient_scope"),
@@ -126,6 +157,8 @@ const fn wire(reason: Reason) -> Wire {
             detail: "Not enough permissions",
         },
         Reason::NoRoute | Reason::RouteDenied => FORBIDDEN,
+        Reason::TooLarge => too_large(limit),
+        Reason::HeaderTimeout => invalid_message(408, "The request did not arrive in time"),
         Reason::MultipleCredentials => invalid_request("More than one Authorization header"),
         Reason::AmbiguousPath => invalid_request("The path is ambiguous"),
         Reason::MalformedRequest => invalid_request("The request is malformed"),
@@ -136,6 +169,16 @@ const fn wire(reason: Reason) -> Wire {
     }
 }
 
+const fn too_large(limit: Limit) -> Wire {
+    match limit {
+        Limit::Token => invalid_token("The access token is too long"),
+        Limit::Identity => FORBIDDEN,
+        Limit::Target => invalid_message(414, "The request target is too long"),
+        Limit::Fields => invalid_message(431, "The header fields are too large"),
+        Limit::Body => invalid_message(413, "The request body is too large"),
+    }
+}
+
 const FORBIDDEN: Wire = Wire { status: 403, error: None, description: "", detail: "Forbidden" };
 
 const fn invalid_token(description: &'static str) -> Wire {
@@ -143,5 +186,12 @@ const fn invalid_token(description: &'static str) -> Wire {
 }
 
 const fn invalid_request(description: &'static str) -> Wire {
-    Wire { status: 400, error: Some("invalid_request"), description, detail: description }
+    invalid_message(400, description)
 }
+
+const fn invalid_message(status: u16, description: &'static str) -> Wire {
+    Wire { status, error: Some("invalid_request"), description, detail: description }
+}
+
+/// What may be asked for in place of `CONNECT` and `TRACE`.
+const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";

@@ -4,6 +4,7 @@ pub mod credential;
 pub mod decide;
 pub mod denial;
 pub mod permit;
+pub mod websocket;
 
 pub use decide::{Decision, Gate, RequestFacts};
 pub use denial::Denial;

@@ -1,7 +1,9 @@
 //! Keys: those that sign own tokens, those that verify, and those that key refresh tokens.
 
 pub mod algorithm;
+pub mod jwk_set;
 pub mod pem;
+mod public_key;
 pub mod ring;
 pub mod server;
 pub mod signing;
@@ -10,6 +12,8 @@ pub mod thumbprint;
 pub mod verifying;
 
 pub use algorithm::Algorithm;
+pub use jwk_set::{JwkSet, NotASet};
+pub use public_key::Unusable;
 pub use ring::KeyRing;
 pub use server::{KeyNumber, ServerKeys};
 pub use signing::{KeyError, SigningKey};

@@ -37,7 +37,10 @@ pub fn generate(algorithm: Algorithm) -> Result<Secret, KeyError> {
 }
 
 /// The DER inside the first private key of `text`; other sections (parameters, certificates) may stand beside it.
-pub(super) fn private_key(text: &[u8]) -> Result<Secret, KeyError> {
+///
+/// # Errors
+/// [`KeyError`] if there is none, or it is encrypted.
+pub fn private_key(text: &[u8]) -> Result<Secret, KeyError> {
     let sections = pem::parse_many(text).map_err(|_| KeyError::NotPem)?;
     let mut error = KeyError::NotPem;
     for section in sections {

@@ -56,11 +56,9 @@ mod tests {
         ] {
             let set = |text| ScopeSet::parse(text).unwrap();
             let route = RouteSpec {
-                path: PathPattern::parse("/").unwrap(),
-                methods: Vec::new(),
-                access: Access::Authenticated,
                 scopes: set(scopes),
                 any_scope: set(any_scope),
+                ..RouteSpec::new(PathPattern::parse("/").unwrap(), Access::Authenticated)
             };
             let text = scopes_suffice(&route, &set(granted)).err().map(|missing| missing.to_string());
             assert_eq!(text.as_deref(), missing, "`{scopes}` and one of `{any_scope}`, granted `{granted}`");

@@ -1,6 +1,16 @@
 //! What the upstream learns of who asks, and what it must not learn from the client.
 //!
-//! Values are percent-encoded rather than refused or cut: a subject may be any text, and half a name can be somebody else's.
+//! # Values
+//! A header has one form for each claim, and from it the claim can be read again. Values are percent-encoded rather than
+//! refused or cut: a subject may be any text, and half a name can be somebody else's.
+//!
+//! - Text stands as it is; numbers and booleans as JSON writes them; objects are JSON without blanks between.
+//! - The items of a list, each written so, are joined by `,` (by a blank in `X-Doorward-Scopes`). Lists and objects within a
+//!   list are JSON. Nulls in a list are left out, and so are empty texts where a blank joins: no scope is empty.
+//! - Then, in UTF-8, bytes outside 0x20–0x7E, `%`, blanks at either end and, in the items of a list, what joins them, are
+//!   `%XX` with upper-case digits.
+//!
+//! To read one: split a list at what joins it, then percent-decode each part; an object is JSON after that.
 
 mod encode;
 mod protected;
@@ -18,6 +28,20 @@ pub use protected::fold;
 pub struct HeaderPlan {
     headers: Vec<Header>,
     protected: Protected,
+    /// In lower case.
+    kept: Vec<Box<str>>,
+    budget: usize,
+}
+
+/// What a plan is made from.
+#[derive(Clone, Debug)]
+pub struct HeaderSettings<'a> {
+    /// Headers and the claims they show; the claim `*` = all of them, as base64url of their JSON.
+    pub identity: Vec<(&'a str, &'a str)>,
+    /// Protected headers that a trusted proxy may send.
+    pub keep: &'a [String],
+    /// For names and values of the identity headers of one request together, in bytes.
+    pub budget: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -39,37 +63,40 @@ pub enum InvalidHeader {
     /// Another header has this name, in a spelling that some upstreams do not tell from it.
     #[error("`{0}` is named twice")]
     Twice(String),
+    /// A header that is to be kept, and that only doorward writes.
+    #[error("`{0}` is written by doorward, so it cannot be kept")]
+    Kept(String),
 }
 
-/// The headers together are longer than [`BUDGET`].
+/// The identity headers together are longer than their budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("what the token says of its subject does not fit into {BUDGET} bytes of headers")]
+#[error("what the token says of its subject does not fit into the headers for it")]
 pub struct TooLarge;
 
 impl HeaderPlan {
-    /// A plan for headers and the claims they show; the claim `*` = all of them, as base64url of their JSON.
+    /// Checks the names.
     ///
     /// # Errors
     /// [`InvalidHeader`] for the first name that cannot be sent, or is another one's in other letters.
-    pub fn new<'a>(headers: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, InvalidHeader> {
-        let mut plan = Self { headers: Vec::new(), protected: Protected::default() };
+    pub fn new(settings: &HeaderSettings<'_>) -> Result<Self, InvalidHeader> {
+        let mut plan =
+            Self { headers: Vec::new(), protected: Protected::default(), kept: Vec::new(), budget: settings.budget };
         let mut folded: Vec<String> = Vec::new();
-        for (name, claim) in headers {
-            let header_name =
-                HeaderName::from_bytes(name.as_bytes()).map_err(|_| InvalidHeader::Name(name.to_owned()))?;
-            if name.len() > protected::NAME_LIMIT {
-                return Err(InvalidHeader::Long);
-            }
-            let plain = fold(name);
-            if plain.is_empty() {
-                return Err(InvalidHeader::Name(name.to_owned()));
-            }
+        for (name, claim) in &settings.identity {
+            let (header_name, plain) = checked(name)?;
             if folded.contains(&plain) {
-                return Err(InvalidHeader::Twice(name.to_owned()));
+                return Err(InvalidHeader::Twice((*name).to_owned()));
             }
             let separator = if plain == SCOPES { ' ' } else { ',' };
-            plan.headers.push(Header { name: header_name, claim: claim.into(), separator });
+            plan.headers.push(Header { name: header_name, claim: (*claim).into(), separator });
             folded.push(plain);
+        }
+        for name in settings.keep {
+            let (header_name, plain) = checked(name)?;
+            if folded.contains(&plain) || OURS.contains(&plain.as_str()) || plain.starts_with(OUR_PREFIX) {
+                return Err(InvalidHeader::Kept(name.clone()));
+            }
+            plan.kept.push(header_name.as_str().into());
         }
         plan.protected.add(folded);
         Ok(plan)
@@ -85,17 +112,23 @@ impl HeaderPlan {
         self.protected.has(name)
     }
 
+    /// Whether a header that is stripped is let through if a trusted proxy sends it: in the spelling of the configuration alone, in
+    /// letters of any case. If it comes twice, one of them is not the proxy's: then neither must be let through.
+    #[must_use]
+    pub fn keeps(&self, name: &str) -> bool {
+        self.kept.iter().any(|kept| kept.eq_ignore_ascii_case(name))
+    }
+
     /// The headers for these claims, each once. A claim that is missing, null or an empty list makes none.
     ///
-    /// A claim is looked up by its whole name first, then as a path (`realm_access.roles`). Strings, numbers and booleans stand as
-    /// they are; lists are joined by `,` (by a blank in `X-Doorward-Scopes`); objects are JSON. Bytes outside 0x20–0x7E, `%`,
-    /// blanks at either end, and in lists the separator are percent-encoded, so that no claim ends its header or adds to a list.
+    /// A claim is looked up by its whole name first, then as a path (`realm_access.roles`). How values are written is told at
+    /// the top of this module.
     ///
     /// # Errors
-    /// [`TooLarge`] if all names and values together are longer than [`BUDGET`]; nothing is cut.
+    /// [`TooLarge`] if all names and values together are over the budget; nothing is cut.
     pub fn values(&self, claims: &Map<String, Value>) -> Result<Vec<(HeaderName, String)>, TooLarge> {
         let mut values = Vec::with_capacity(self.headers.len());
-        let mut left = BUDGET;
+        let mut left = self.budget;
         for header in &self.headers {
             let value = if &*header.claim == "*" {
                 Some(encode::all(claims))
@@ -111,6 +144,17 @@ impl HeaderPlan {
     }
 }
 
+/// A name as it is sent, and folded.
+fn checked(name: &str) -> Result<(HeaderName, String), InvalidHeader> {
+    let invalid = || InvalidHeader::Name(name.to_owned());
+    let header_name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid())?;
+    if name.len() > protected::NAME_LIMIT {
+        return Err(InvalidHeader::Long);
+    }
+    let plain = fold(name);
+    if plain.is_empty() { Err(invalid()) } else { Ok((header_name, plain)) }
+}
+
 /// The name itself wins: Auth0's claims are URLs, and have dots in them.
 fn claim<'v>(claims: &'v Map<String, Value>, name: &str) -> Option<&'v Value> {
     claims.get(name).or_else(|| {
@@ -121,8 +165,18 @@ fn claim<'v>(claims: &'v Map<String, Value>, name: &str) -> Option<&'v Value> {
     })
 }
 
-/// Bytes of names and values together. Servers take 8 KiB to 64 KiB of headers in all, and the client's own come on top.
-pub const BUDGET: usize = 8 * 1024;
-
 /// Scopes have no blanks (RFC 6749 §3.3), and upstreams read them as they read the claim: words between blanks.
 const SCOPES: &str = "x-doorward-scopes";
+
+/// Folded names that doorward writes for every request, or removes from every one.
+const OURS: [&str; 7] = [
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-prefix",
+    "x-forwarded-proto",
+    "x-real-ip",
+];
+
+const OUR_PREFIX: &str = "x-doorward-";

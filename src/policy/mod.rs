@@ -10,9 +10,9 @@ pub mod route;
 pub mod table;
 
 pub use access::Access;
-pub use identity::{HeaderPlan, InvalidHeader, TooLarge};
-pub use path::{CanonicalPath, PathError};
+pub use identity::{HeaderPlan, HeaderSettings, InvalidHeader, TooLarge};
+pub use path::{CanonicalPath, ENCODED_SLASH, PathError};
 pub use pattern::{PathPattern, PatternError};
 pub use reason::Reason;
-pub use route::{Route, RouteSpec};
+pub use route::{Cors, Route, RouteSpec, Streams};
 pub use table::{Conflict, ConflictKind, Found, Match, Table};

@@ -3,7 +3,7 @@
 //! # Why refuse rather than clean up
 //! A path that is normalised here and forwarded raw means one thing to the policy and another to the upstream; one that is
 //! forwarded normalised is no longer what the client asked for. So whatever two parsers could read differently is refused, and
-//! where two readings have to stand (`;x`), both must pass.
+//! where two readings have to stand (`;x`, and `%2F` on routes that take it), both must pass.
 
 mod decode;
 pub(super) mod segments;
@@ -20,7 +20,8 @@ use std::borrow::Cow;
 pub struct CanonicalPath<'a> {
     raw: &'a str,
     reading: Cow<'a, str>,
-    without_parameters: Option<String>,
+    second: Option<String>,
+    slash: bool,
     capped: bool,
 }
 
@@ -36,8 +37,8 @@ pub enum PathError {
     /// `%` without two hexadecimal digits.
     #[error("the path has a `%` without two hexadecimal digits")]
     BadEscape,
-    /// An encoded `/`, `\`, NUL, C0 or DEL.
-    #[error("the path has an encoded slash, backslash or control character")]
+    /// An encoded `\`, NUL, C0 or DEL.
+    #[error("the path has an encoded backslash or control character")]
     EncodedSeparator,
     /// Invalid UTF-8 after decoding.
     #[error("the path is not UTF-8")]
@@ -51,6 +52,9 @@ pub enum PathError {
     /// `;` and `%3B` in one path: it would have more readings than the two that are matched.
     #[error("the path has both `;` and `%3B`")]
     MixedParameters,
+    /// `%2F` and parameters in one path: again more readings than two.
+    #[error("the path has both `%2F` and `;`")]
+    SlashAndParameters,
 }
 
 impl<'a> CanonicalPath<'a> {
@@ -67,18 +71,27 @@ impl<'a> CanonicalPath<'a> {
         }
         let raw = str::from_utf8(raw).map_err(|_| PathError::RawByte)?;
         let escaped = raw.contains('%');
-        let decoded = if escaped { Cow::Owned(decode::once(raw)?) } else { Cow::Borrowed(raw) };
+        let once = if escaped { Cow::Owned(decode::once(raw)?) } else { Cow::Borrowed(raw) };
+        let (decoded, literal) = if escaped && once.contains(ENCODED_SLASH) {
+            (Cow::Owned(once.replace(ENCODED_SLASH, "/")), Some(once))
+        } else {
+            (once, None)
+        };
+        // In the reading that has more slashes, so that no segment comes to vanish or climb by being decoded.
         segments::check(&decoded)?;
         let parameters = decoded.matches(';').count();
         if escaped && raw.contains(';') && raw.matches(';').count() != parameters {
             return Err(PathError::MixedParameters);
         }
-        Ok(Self {
-            raw,
-            without_parameters: (parameters > 0).then(|| segments::without_parameters(&decoded)),
-            capped: escaped && decode::leads_astray(&decoded),
-            reading: without_final_slash(decoded),
-        })
+        let slash = literal.is_some();
+        let second = match (literal, parameters > 0) {
+            (Some(_), true) => return Err(PathError::SlashAndParameters),
+            (Some(literal), false) => Some(without_final_slash(literal).into_owned()),
+            (None, true) => Some(segments::without_parameters(&decoded)),
+            (None, false) => None,
+        };
+        let capped = escaped && decode::leads_astray(&decoded);
+        Ok(Self { raw, second, slash, capped, reading: without_final_slash(decoded) })
     }
 
     /// The bytes as they came, which are what the upstream gets.
@@ -87,16 +100,24 @@ impl<'a> CanonicalPath<'a> {
         self.raw
     }
 
-    /// Decoded once.
+    /// Decoded once, `%2F` as any other escape.
     #[must_use]
     pub fn reading(&self) -> &str {
         &self.reading
     }
 
-    /// Where the path has parameters (`;x`), the reading without them: some upstreams drop them, so both readings must pass.
+    /// Where the path has parameters (`;x`), the reading without them: some upstreams drop them. Where it has `%2F`, the reading in
+    /// which that is a character of its segment, written as [`ENCODED_SLASH`]: some upstreams split first and decode then. Both
+    /// readings must pass.
     #[must_use]
     pub fn second_reading(&self) -> Option<&str> {
-        self.without_parameters.as_deref()
+        self.second.as_deref()
+    }
+
+    /// Whether the path has `%2F`. Only routes that say so take one.
+    #[must_use]
+    pub const fn has_encoded_slash(&self) -> bool {
+        self.slash
     }
 
     /// Whether decoding it again would make something of it that is refused (`%252F`, `%252e%252e`): it is matched as the
@@ -116,3 +137,6 @@ fn without_final_slash(path: Cow<'_, str>) -> Cow<'_, str> {
         }
     }
 }
+
+/// What stands for `%2F` in a reading that does not take it for a separator. No path has it otherwise, and no pattern can name it.
+pub const ENCODED_SLASH: &str = "\0";

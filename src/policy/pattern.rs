@@ -134,6 +134,15 @@ impl PathPattern {
         &self.text
     }
 
+    /// With its ASCII letters in lower case. Parameters keep their names: they match any segment.
+    pub(super) fn folded(&self) -> Self {
+        let fold = |segment: &Segment| match segment {
+            Segment::Literal(literal) => Segment::Literal(literal.to_ascii_lowercase().into()),
+            Segment::Parameter(name) => Segment::Parameter(name.clone()),
+        };
+        Self { segments: self.segments.iter().map(fold).collect(), ..self.clone() }
+    }
+
     /// Without the `/**` of a prefix.
     pub(super) fn segments(&self) -> &[Segment] {
         &self.segments

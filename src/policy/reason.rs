@@ -39,17 +39,19 @@ pub enum Reason {
     RouteDenied,
     /// The path is named, its method is not. Cure: the `Allow` header lists those that are.
     MethodNotAllowed,
-    /// Over a limit: the token's length, the body's, the identity headers' budget.
+    /// Over a limit: the token's length, the target's, the fields', the body's, the identity headers' budget.
     TooLarge,
     /// The store of sessions and marks does not answer. Nothing the client can do but retry.
     StoreUnavailable,
     /// More logins than there is room to hash. Cure: retry after the time given.
     Overloaded,
+    /// The head of a request did not arrive in time.
+    HeaderTimeout,
 }
 
 impl Reason {
     /// Every reason there is.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::NoCredential,
         Self::MultipleCredentials,
         Self::MalformedToken,
@@ -71,6 +73,7 @@ impl Reason {
         Self::TooLarge,
         Self::StoreUnavailable,
         Self::Overloaded,
+        Self::HeaderTimeout,
     ];
 
     /// The code, as it stands in body, metric, log and audit.
@@ -98,6 +101,7 @@ impl Reason {
             Self::TooLarge => "too-large",
             Self::StoreUnavailable => "store-unavailable",
             Self::Overloaded => "overloaded",
+            Self::HeaderTimeout => "header-timeout",
         }
     }
 }

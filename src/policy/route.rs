@@ -18,6 +18,50 @@ pub struct RouteSpec {
     pub scopes: ScopeSet,
     /// One of these is needed; empty = none.
     pub any_scope: ScopeSet,
+    /// Who answers preflights; `None` = as `policy.cors` says.
+    pub cors: Option<Cors>,
+    /// What becomes of a stream when its token ends; `None` = as `policy.streams` says.
+    pub streams: Option<Streams>,
+    /// Whether a path of it may have `%2F`; it is matched in both readings then.
+    pub encoded_slash: bool,
+    /// Whether a WebSocket's token may come in `Sec-WebSocket-Protocol`, as browsers have to send it.
+    pub websocket_bearer: bool,
+}
+
+impl RouteSpec {
+    /// A route that asks for nothing but what `access` says.
+    #[must_use]
+    pub fn new(path: PathPattern, access: Access) -> Self {
+        Self {
+            path,
+            methods: Vec::new(),
+            access,
+            scopes: ScopeSet::default(),
+            any_scope: ScopeSet::default(),
+            cors: None,
+            streams: None,
+            encoded_slash: false,
+            websocket_bearer: false,
+        }
+    }
+}
+
+/// Who answers the preflights of proxied paths (Fetch standard, CORS protocol).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cors {
+    /// The upstream.
+    Upstream,
+    /// Doorward, by `server.cors`.
+    Doorward,
+}
+
+/// What becomes of a WebSocket or an event stream when its token expires or is revoked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Streams {
+    /// It ends, within a second.
+    End,
+    /// It goes on.
+    Keep,
 }
 
 /// A route of a [`Table`](super::Table).

@@ -1,16 +1,19 @@
 //! What a request carries from phase to phase.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
 
-use super::Site;
 use super::facts::RawRequest;
-use crate::base::Stopwatch;
+use super::streams::Followed;
+use super::{Site, logging};
+use crate::base::{Clock, Stopwatch};
 use crate::endpoints::Endpoint;
 use crate::gate::Permit;
+use crate::message::Client;
 use crate::policy::Reason;
-use crate::telemetry::Held;
+use crate::telemetry::{Held, Method, Telemetry};
 use crate::tokens::Verified;
 
 /// The state of one request, and the one configuration it sees.
@@ -21,14 +24,36 @@ pub struct Context {
     pub received: Stopwatch,
     /// `X-Request-Id`.
     pub id: String,
+    /// Its method, for the log.
+    pub method: Method,
+    /// Who sent it.
+    pub client: Client,
     /// The request as it was read, for the log too; `None` if it could not be read.
     pub raw: Option<RawRequest>,
     /// How far it is.
     pub state: State,
     /// What was found out on the way, for the log.
     pub noted: Noted,
+    /// A stream that ends with its token.
+    pub stream: Option<Followed>,
     /// Counted as long as this lives.
     pub in_flight: Held,
+    /// Whether the log has it.
+    pub told: bool,
+    /// Where it is told.
+    pub telemetry: Arc<Telemetry>,
+    /// When.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Drop for Context {
+    /// A request whose task is dropped, as that of a stream that was ended or of a panic, has no last phase. It is told all the
+    /// same: nothing that went upstream is missing from the log.
+    fn drop(&mut self) {
+        if !self.told {
+            logging::tell_dropped(self);
+        }
+    }
 }
 
 /// How far a request is. There is no state in which something is forwarded without a permit.
@@ -53,6 +78,8 @@ pub enum State {
 pub struct Noted {
     /// The endpoint, if it was one of doorward's own.
     pub endpoint: Option<Endpoint>,
+    /// Whether it was a preflight of a proxied path that was answered here.
+    pub preflight: bool,
     /// Index of the route; `None` for the default.
     pub route: Option<usize>,
     /// Why it was refused.
@@ -65,10 +92,14 @@ pub struct Noted {
     pub decision: Option<std::time::Duration>,
     /// Since the upstream was asked.
     pub asked: Option<Stopwatch>,
+    /// The status of the upstream's answer.
+    pub status: u16,
     /// Until the upstream answered.
     pub answered: Option<std::time::Duration>,
     /// What went wrong with the upstream.
     pub upstream_error: Option<&'static str>,
     /// How often a connection was tried.
     pub attempts: usize,
+    /// The upstream's addresses that could not be reached.
+    pub tried: Vec<SocketAddr>,
 }

@@ -1,83 +1,103 @@
 //! From Pingora's session to the facts a decision sees: the one place that reads the raw request.
 
-use std::net::IpAddr;
-use std::ops::Range;
-
-use bytes::Bytes;
-use http::header::{AUTHORIZATION, HOST};
+use http::header::AUTHORIZATION;
 use pingora::proxy::Session;
 
-use super::framing;
-use super::target::{self, Target};
+use crate::connection::Ongoing;
 use crate::gate::credential::Credential;
-use crate::policy::Reason;
+use crate::message::http2::Start;
+use crate::message::target::Target;
+use crate::message::{BodyLength, Head, HeadError, HeadLimits};
 
-/// The parts of a request that are looked at, as they came.
-pub struct RawRequest {
-    head: Bytes,
-    target: Range<usize>,
-    host: Vec<u8>,
+/// The parts of a request that are looked at, as they came and after they were found to mean one thing only.
+pub struct RawRequest(Version);
+
+enum Version {
+    Http1(Head),
+    Http2 {
+        /// The target and behind it the host.
+        parts: Vec<u8>,
+        target_len: usize,
+        body: BodyLength,
+    },
 }
 
 impl RawRequest {
-    /// Takes the raw target and the host of a request.
+    /// Reads a request.
     ///
     /// # Errors
-    /// [`Reason::MalformedRequest`] if two readers could take another host or target from it.
-    pub fn of(session: &Session) -> Result<Self, Reason> {
-        let request = session.req_header();
-        let mut hosts = request.headers.get_all(HOST).iter();
-        let host = match (hosts.next(), hosts.next(), request.uri.authority()) {
-            (Some(host), None, _) => host.as_bytes().to_vec(),
-            (None, None, Some(authority)) => authority.as_str().as_bytes().to_vec(),
-            _ => return Err(Reason::MalformedRequest),
-        };
+    /// [`HeadError`] if two readers could take another request from it, or if it is over a limit.
+    pub fn of(session: &Session, limits: &HeadLimits) -> Result<Self, HeadError> {
         if session.as_http1().is_some() {
-            let head = session.to_h1_raw();
-            if !framing::is_plain(&request.headers, &head) || !framing::connection_is_plain(&request.headers) {
-                return Err(Reason::MalformedRequest);
+            let head = Ongoing::current().and_then(|ongoing| ongoing.take_head());
+            let head = head.map_or_else(|| Head::read(session.to_h1_raw(), limits), Ok)?;
+            return Ok(Self(Version::Http1(head)));
+        }
+        let request = session.req_header();
+        let start = Start {
+            method: request.method.as_str(),
+            target: request.raw_path(),
+            authority: request.uri.authority().map(|authority| authority.as_str().as_bytes()),
+            headers: &request.headers,
+        };
+        let (host, body) = start.check(limits)?;
+        Ok(Self(Version::Http2 { parts: [start.target, host].concat(), target_len: start.target.len(), body }))
+    }
+
+    /// The target; of `OPTIONS *` the path is the asterisk.
+    #[must_use]
+    pub fn target(&self) -> Target<'_> {
+        match &self.0 {
+            Version::Http1(head) => head.target(),
+            Version::Http2 { parts, target_len, .. } => {
+                Target::split(parts.get(..*target_len).unwrap_or_default(), false)
             }
-            let target = target::in_head(&head).ok_or(Reason::MalformedRequest)?;
-            Ok(Self { head, target, host })
-        } else {
-            let head = Bytes::copy_from_slice(request.raw_path());
-            let target = 0..head.len();
-            Ok(Self { head, target, host })
         }
     }
 
-    /// The target.
-    ///
-    /// # Errors
-    /// [`Reason::MalformedRequest`] for another form than origin-form, or another authority than `Host`.
-    pub fn target(&self) -> Result<Target<'_>, Reason> {
-        let raw = self.head.get(self.target.clone()).unwrap_or_default();
-        Target::read(raw, &self.host).map_err(|_| Reason::MalformedRequest)
+    /// What must go upstream as the target, byte for byte.
+    #[must_use]
+    pub fn origin_form(&self) -> &[u8] {
+        match &self.0 {
+            Version::Http1(head) => head.origin_form(),
+            Version::Http2 { parts, target_len, .. } => parts.get(..*target_len).unwrap_or_default(),
+        }
     }
 
-    /// The path as it came, for the log, whatever is wrong with it.
+    /// Whether it is about the server as such: `OPTIONS *`.
+    #[must_use]
+    pub fn is_asterisk(&self) -> bool {
+        self.origin_form() == b"*"
+    }
+
+    /// The path as it came, for the log.
     #[must_use]
     pub fn path(&self) -> &[u8] {
-        let raw = self.head.get(self.target.clone()).unwrap_or_default();
-        raw.split(|byte| *byte == b'?').next().unwrap_or_default()
+        self.target().path
+    }
+
+    /// `Host` or `:authority`, as it came.
+    #[must_use]
+    pub fn host(&self) -> &[u8] {
+        match &self.0 {
+            Version::Http1(head) => head.host(),
+            Version::Http2 { parts, target_len, .. } => parts.get(*target_len..).unwrap_or_default(),
+        }
+    }
+
+    /// How long the body says it is.
+    #[must_use]
+    pub fn body(&self) -> BodyLength {
+        match &self.0 {
+            Version::Http1(head) => head.body(),
+            Version::Http2 { body, .. } => *body,
+        }
     }
 }
 
-/// The client's address; an IPv4 one is one, also on a socket for both.
+/// What the `Authorization` fields say; a token over `token_bytes` is not looked at.
 #[must_use]
-pub fn client_address(session: &Session) -> Option<IpAddr> {
-    let address = session.client_addr()?.as_inet()?;
-    Some(address.ip().to_canonical())
-}
-
-/// What the `Authorization` fields say.
-#[must_use]
-pub fn credential(session: &Session) -> Credential<'_> {
-    Credential::read(session.req_header().headers.get_all(AUTHORIZATION).iter().map(http::HeaderValue::as_bytes))
-}
-
-/// Whether a method is one that no server rewrites: Django upper-cases what it gets.
-#[must_use]
-pub fn is_plain_method(method: &str) -> bool {
-    (1..=32).contains(&method.len()) && method.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-')
+pub fn credential(session: &Session, token_bytes: usize) -> Credential<'_> {
+    let fields = session.req_header().headers.get_all(AUTHORIZATION).iter();
+    Credential::read(fields.map(http::HeaderValue::as_bytes), token_bytes)
 }

@@ -1,22 +1,52 @@
-//! What the upstream is told of the connection a request came on.
+//! Who sent a request, and what the upstream is told of the connection it came on.
 
 use http::HeaderValue;
 use http::header::HOST;
 use pingora::proxy::Session;
 
-use super::facts;
 use super::request_id::RequestIds;
+use crate::message::{Client, Peer, TrustedProxies};
 
-/// `X-Forwarded-For`, `-Proto` and `-Host` as doorward itself sees them, and a `traceparent` if the request brought none.
+/// Who sent it: the other side of the connection, or whom a trusted proxy names.
 #[must_use]
-pub fn headers(session: &Session, scheme: &'static str, ids: &RequestIds) -> Vec<(&'static str, HeaderValue)> {
+pub fn client(session: &Session, proxies: &TrustedProxies) -> Client {
+    let address = session.client_addr().and_then(|address| address.as_inet());
+    let peer = match address {
+        Some(address) => Peer::Network(address.ip()),
+        // Clients of a Unix socket have no name, so it is our side that tells.
+        None if session.server_addr().is_some_and(|ours| ours.as_unix().is_some()) => Peer::Unix,
+        None => Peer::Unknown,
+    };
+    Client::of(peer, proxies, &session.req_header().headers)
+}
+
+/// `X-Forwarded-For` and `X-Real-IP`, `-Proto` and `-Host`, each once and whatever the client sent; `-Port` and `-Prefix` if
+/// a trusted proxy said so; a `traceparent` if the request brought none. Nothing else of that family arrives, and no
+/// `Forwarded`.
+#[must_use]
+pub fn headers(
+    session: &Session,
+    client: &Client,
+    scheme: &'static str,
+    ids: &RequestIds,
+) -> Vec<(&'static str, HeaderValue)> {
     let text = |text: String| HeaderValue::from_str(&text).ok();
+    let address = client.address.and_then(|address| text(address.to_string()));
     let traceparent = session.get_header("traceparent").is_none().then(|| ids.traceparent());
     let headers = [
-        ("X-Forwarded-For", facts::client_address(session).and_then(|address| text(address.to_string()))),
-        ("X-Forwarded-Proto", Some(HeaderValue::from_static(scheme))),
-        ("X-Forwarded-Host", session.req_header().headers.get(HOST).cloned()),
+        ("X-Real-IP", address.clone()),
+        ("X-Forwarded-For", address),
+        ("X-Forwarded-Proto", Some(HeaderValue::from_static(client.proto.unwrap_or(scheme)))),
+        ("X-Forwarded-Host", client.host.clone().or_else(|| host(session))),
+        ("X-Forwarded-Port", client.port.map(HeaderValue::from)),
+        ("X-Forwarded-Prefix", client.prefix.clone()),
         ("traceparent", traceparent.and_then(text)),
     ];
     headers.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+}
+
+fn host(session: &Session) -> Option<HeaderValue> {
+    let request = session.req_header();
+    let authority = || HeaderValue::from_str(request.uri.authority()?.as_str()).ok();
+    request.headers.get(HOST).cloned().or_else(authority)
 }

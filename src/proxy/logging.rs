@@ -1,49 +1,53 @@
 //! The last phase: what happened, told once.
 
-use std::sync::Arc;
-
 use pingora::Error;
 use pingora::proxy::Session;
 
 use super::context::{Context, State};
-use super::facts::{self, RawRequest};
+use super::facts::RawRequest;
 use super::failure::Failure;
-use crate::base::Timestamp;
-use crate::telemetry::{Audit, Decision, Listener, Method, Request, Telemetry};
+use crate::policy::Reason;
+use crate::telemetry::{Audit, Decision, Listener, Request};
 
 /// Tells a request that has ended.
-pub fn tell(
-    session: &Session,
-    error: Option<&Error>,
-    context: &mut Context,
-    telemetry: &Arc<Telemetry>,
-    now: Timestamp,
-) {
-    let path = context.raw.as_ref().map_or(session.req_header().raw_path(), RawRequest::path);
-    let path = String::from_utf8_lossy(path);
+pub fn tell(session: &Session, error: Option<&Error>, context: &mut Context) {
+    let status = session.response_written().map_or(0, |response| response.status.as_u16());
+    write(context, session.req_header().raw_path(), status, error.map(Failure::of));
+    context.told = true;
+}
+
+/// Tells a request whose session is gone.
+pub(super) fn tell_dropped(context: &Context) {
+    write(context, b"", context.noted.status, None);
+}
+
+fn write(context: &Context, unread_path: &[u8], status: u16, failure: Option<Failure>) {
+    let path = String::from_utf8_lossy(context.raw.as_ref().map_or(unread_path, RawRequest::path));
     let noted = &context.noted;
     let claims = noted.verified.as_ref().map(|verified| verified.claims());
-    let address = facts::client_address(session);
-    let failure = error.map(Failure::of);
+    let address = context.client.address;
     let decision = match (&context.state, noted.endpoint, noted.refused) {
         (_, Some(_), _) => Decision::Own,
         (_, _, Some(_)) => Decision::Deny,
+        _ if noted.preflight => Decision::Own,
         (State::Permitted { .. }, _, _) => Decision::Allow,
+        (State::Answered, _, _) => Decision::Own,
         _ => Decision::Error,
     };
     let route = match noted.endpoint {
         Some(endpoint) => context.site.labels.own(endpoint),
         None => context.site.labels.route(noted.route),
     };
-    let reason = noted.refused.map(crate::policy::Reason::as_str).or(noted.own_reason);
-    telemetry.request(&Request {
+    let reason = noted.refused.map(Reason::as_str).or(noted.own_reason);
+    let now = context.clock.now();
+    context.telemetry.request(&Request {
         at: now,
         id: &context.id,
         listener: Listener::Public,
         route,
-        method: Method::of(session.req_header().method.as_str()),
+        method: context.method,
         path: &path,
-        status: session.response_written().map_or(0, |response| response.status.as_u16()),
+        status,
         decision,
         reason,
         subject: claims.map(|claims| &*claims.subject),
@@ -64,6 +68,6 @@ pub fn tell(
             id: Some(&context.id),
             address,
         };
-        telemetry.audit(now, &refused);
+        context.telemetry.audit(now, &refused);
     }
 }

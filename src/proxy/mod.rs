@@ -1,24 +1,33 @@
 //! The only place that knows Pingora's proxy: one file a phase, each a line in [`service`].
 
 pub mod context;
+pub mod cors;
 pub mod facts;
 pub mod failure;
 pub mod forwarded;
-pub mod framing;
 pub mod labels;
 pub mod logging;
 pub mod own;
+pub mod refusal;
 pub mod request;
+pub mod request_body;
 pub mod request_id;
 pub mod respond;
 pub mod service;
 pub mod settings;
 pub mod site;
-pub mod target;
+pub mod streams;
 pub mod upstream;
+pub mod upstream_addresses;
 pub mod upstream_request;
+pub mod upstream_response;
+pub mod upstream_tls;
+pub mod websocket;
 
+pub use refusal::Refusals;
 pub use service::Door;
-pub use settings::{AuthorizationMode, IdentityHeader, UpstreamSettings, UpstreamUrl};
+pub use settings::{
+    AuthorizationMode, CorsSettings, IdentityHeader, RequestLimits, UpstreamSettings, UpstreamTls, UpstreamUrl,
+};
 pub use site::Site;
 pub use upstream::Upstream;

@@ -1,12 +1,13 @@
 //! Requests that doorward's own endpoints answer.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, EXPECT};
 use pingora::proxy::Session;
 use zeroize::Zeroizing;
 
-use super::{Site, facts};
+use super::Site;
 use crate::endpoints::{Endpoint, Exchange, OAuthError, Reply};
 
 /// Reads the body within its bounds and lets the endpoint answer.
@@ -18,6 +19,7 @@ pub async fn answer(
     site: &Site,
     endpoint: Endpoint,
     query: Option<&[u8]>,
+    from: Option<IpAddr>,
 ) -> pingora::Result<Reply> {
     let body = if session.req_header().method == http::Method::POST {
         match read_body(session).await? {
@@ -27,7 +29,6 @@ pub async fn answer(
     } else {
         Zeroizing::default()
     };
-    let from = facts::client_address(session);
     let headers = &session.req_header().headers;
     let values = |name| headers.get_all(name).iter().map(http::HeaderValue::as_bytes).collect::<Vec<_>>();
     let exchange = Exchange {

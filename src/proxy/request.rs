@@ -6,8 +6,9 @@ use pingora::proxy::Session;
 use super::context::{Context, State};
 use super::facts::{self, RawRequest};
 use super::request_id::RequestIds;
-use super::{forwarded, own, respond};
+use super::{cors, forwarded, own, request_body, respond, websocket};
 use crate::base::{Clock, Stopwatch};
+use crate::endpoints::Reply;
 use crate::gate::{Denial, Permit, RequestFacts};
 use crate::policy::{CanonicalPath, Reason};
 
@@ -21,83 +22,103 @@ pub async fn filter(
     ids: &RequestIds,
     clock: &dyn Clock,
 ) -> pingora::Result<bool> {
-    let raw = RawRequest::of(session);
-    let answered = answer_or_permit(session, context, &raw, ids, clock).await;
-    context.raw = raw.ok();
-    answered
+    let answered = match RawRequest::of(session, &context.site.head_limits) {
+        Ok(raw) => {
+            let answered = answer_or_permit(session, context, &raw, ids, clock).await;
+            context.raw = Some(raw);
+            answered?
+        }
+        Err(error) => Some(refuse(session, context, &error.into())),
+    };
+    let Some(reply) = answered else { return Ok(false) };
+    context.state = State::Answered;
+    respond::write(session, &context.site.cors, reply).await?;
+    Ok(true)
 }
 
+/// What is answered here; `None` = the request may go on.
 async fn answer_or_permit(
     session: &mut Session,
     context: &mut Context,
-    raw: &Result<RawRequest, Reason>,
+    raw: &RawRequest,
     ids: &RequestIds,
     clock: &dyn Clock,
-) -> pingora::Result<bool> {
-    let target = raw.as_ref().map_err(|reason| *reason).and_then(RawRequest::target);
-    if let Ok(target) = &target
-        && let Some(endpoint) = context.site.endpoints.at(target.path)
-    {
+) -> pingora::Result<Option<Reply>> {
+    if raw.is_asterisk() {
+        // It is about the server as such; to the application it would be a path that no route can name.
+        return Ok(Some(Reply::no_content()));
+    }
+    let target = raw.target();
+    let preflight = cors::preflight(session);
+    if let Some(endpoint) = context.site.endpoints.at(target.path) {
         context.noted.endpoint = Some(endpoint);
-        let reply = own::answer(session, &context.site, endpoint, target.query).await?;
+        let from = context.client.address;
+        let reply = match preflight {
+            Some(_) => cors::answer(&context.site.cors, session.req_header(), endpoint.methods()),
+            None => own::answer(session, &context.site, endpoint, target.query, from).await?,
+        };
         context.noted.own_reason = reply.reason;
-        context.state = State::Answered;
-        respond::write(session, reply).await?;
-        return Ok(true);
+        return Ok(Some(reply));
     }
     let watch = Stopwatch::start();
-    let decided = target.map_err(Denial::new).and_then(|target| {
-        let path = CanonicalPath::parse(target.path).map_err(|_| Denial::new(Reason::AmbiguousPath))?;
-        let rewritten = target.was_absolute.then(|| target.origin_form());
-        let facts = RequestFacts {
-            method: session.req_header().method.as_str(),
-            path: &path,
-            credential: facts::credential(session),
-        };
-        decide(context, &facts, clock).map(|permitted| (permitted, rewritten))
-    });
+    let permitted = permit(session, context, raw, preflight.as_deref(), clock);
     context.noted.decision = Some(watch.elapsed());
-    match decided {
-        Ok(((permit, identity), rewritten)) => {
-            if let Some(origin_form) = rewritten {
-                session.req_header_mut().set_raw_path(&origin_form)?;
+    match permitted {
+        Ok(Permitted { answers: Some(methods), .. }) => {
+            context.noted.preflight = true;
+            Ok(Some(cors::answer(&context.site.cors, session.req_header(), &methods)))
+        }
+        Ok(Permitted { permit, identity, answers: None }) => {
+            // Also where Pingora escaped some of it: what was decided on is what goes upstream.
+            if session.req_header().raw_path() != raw.origin_form() {
+                session.req_header_mut().set_raw_path(raw.origin_form())?;
             }
-            let forwarded = forwarded::headers(session, context.site.scheme, ids);
+            let forwarded = forwarded::headers(session, &context.client, context.site.scheme, ids);
             context.state = State::Permitted { permit, identity, forwarded };
-            Ok(false)
+            Ok(None)
         }
-        Err(denial) => {
-            context.noted.refused = Some(denial.reason);
-            if denial.reason == Reason::MalformedRequest {
-                // Where the next request begins, two readers could see differently.
-                session.set_keepalive(None);
-            }
-            context.state = State::Answered;
-            respond::write(session, respond::refusal(&denial, context.site.insufficient_scope_status)).await?;
-            Ok(true)
-        }
+        Err(denial) => Ok(Some(refuse(session, context, &denial))),
     }
 }
 
-/// What may be asked for in TRACE's place.
-const ALLOW: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
-
-type Permitted = (Permit, Vec<(HeaderName, HeaderValue)>);
-
-fn decide(context: &mut Context, facts: &RequestFacts<'_>, clock: &dyn Clock) -> Result<Permitted, Denial> {
-    if !facts::is_plain_method(facts.method) {
-        return Err(Denial::new(Reason::MalformedRequest));
+fn refuse(session: &mut Session, context: &mut Context, denial: &Denial) -> Reply {
+    context.noted.refused = Some(denial.reason);
+    if matches!(denial.status(), 400 | 414 | 431) {
+        // Who sends this may not mean the same by what follows.
+        session.set_keepalive(None);
     }
-    // It would be answered with the identity headers that were put in (RFC 9110 §9.3.8).
-    if facts.method == "TRACE" {
-        return Err(Denial { allow: Some(ALLOW.to_owned()), ..Denial::new(Reason::MethodNotAllowed) });
-    }
-    let decision = context.site.gate.decide(facts, clock.now());
+    respond::refusal(denial, context.site.insufficient_scope_status)
+}
+
+struct Permitted {
+    permit: Permit,
+    identity: Vec<(HeaderName, HeaderValue)>,
+    /// The methods to answer a preflight with that is answered here.
+    answers: Option<String>,
+}
+
+fn permit(
+    session: &Session,
+    context: &mut Context,
+    raw: &RawRequest,
+    preflight: Option<&str>,
+    clock: &dyn Clock,
+) -> Result<Permitted, Denial> {
+    let path = CanonicalPath::parse(raw.path()).map_err(|_| Denial::new(Reason::AmbiguousPath))?;
+    let (request, token_bytes) = (session.req_header(), context.site.limits.token_bytes);
+    let facts = RequestFacts {
+        websocket: websocket::credential(request, token_bytes),
+        preflight,
+        ..RequestFacts::new(request.method.as_str(), &path, facts::credential(session, token_bytes))
+    };
+    let decision = context.site.gate.decide(&facts, clock.now());
     context.noted.route = decision.route;
     context.noted.verified = decision.verified;
     let permit = decision.outcome?;
+    request_body::check_declared(raw.body(), &context.site.limits)?;
     let identity = identity_headers(context, &permit)?;
-    Ok((permit, identity))
+    let answers = cors::methods_to_answer(&context.site, context.noted.route, &facts);
+    Ok(Permitted { permit, identity, answers })
 }
 
 fn identity_headers(context: &Context, permit: &Permit) -> Result<Vec<(HeaderName, HeaderValue)>, Denial> {

@@ -7,20 +7,25 @@ use http::Method;
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 
+use super::{CorsSettings, cors};
 use crate::endpoints::Reply;
 use crate::gate::Denial;
 use crate::policy::Reason;
 
-/// Writes `reply`, and leaves the connection usable where the request's body is small enough to be read and thrown away.
+/// Writes `reply`, readable for the pages that `cors` names, and leaves the connection usable where the request's body is small enough to be read and thrown away.
 ///
 /// # Errors
 /// Pingora's, if the client has gone.
-pub async fn write(session: &mut Session, reply: Reply) -> pingora::Result<()> {
+pub async fn write(session: &mut Session, cors: &CorsSettings, reply: Reply) -> pingora::Result<()> {
     let mut header = ResponseHeader::build(reply.status, Some(reply.headers.len() + 1))?;
     for (name, value) in reply.headers {
         header.insert_header(name, value)?;
     }
-    header.insert_header("Content-Length", reply.body.len())?;
+    // Not with 204 (RFC 9110 §8.6).
+    if reply.status != 204 {
+        header.insert_header("Content-Length", reply.body.len())?;
+    }
+    cors::add(cors, session.req_header(), &mut header)?;
     let without_body = session.req_header().method == Method::HEAD || reply.body.is_empty();
     prepare_unread_body(session);
     session.write_response_header(Box::new(header), without_body).await?;

@@ -1,22 +1,29 @@
 //! Pingora's phases, each a line.
 
+use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::prelude::HttpPeer;
-use pingora::proxy::{FailToProxy, ProxyHttp, Session};
+use pingora::protocols::Digest;
+use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
+use pingora::upstreams::peer::Peer as _;
 use pingora::{Error, ErrorType};
 
 use super::context::{Context, Noted, State};
-use super::failure::Failure;
+use super::failure::{self, Failure};
 use super::request_id::RequestIds;
-use super::{Site, logging, request, respond, upstream_request};
+use super::streams::OpenStreams;
+use super::{Site, forwarded, logging, request, request_body, respond, upstream_request, upstream_response, websocket};
 use crate::base::{Clock, Stopwatch};
-use crate::telemetry::Telemetry;
+use crate::message::Client;
+use crate::telemetry::{Method, Telemetry};
 
 /// The public listener.
 pub struct Door {
@@ -24,6 +31,7 @@ pub struct Door {
     clock: Arc<dyn Clock>,
     telemetry: Arc<Telemetry>,
     ids: RequestIds,
+    streams: Arc<OpenStreams>,
     draining: Arc<AtomicBool>,
 }
 
@@ -34,9 +42,10 @@ impl Door {
         site: Arc<ArcSwap<Site>>,
         clock: Arc<dyn Clock>,
         telemetry: Arc<Telemetry>,
+        streams: Arc<OpenStreams>,
         draining: Arc<AtomicBool>,
     ) -> Self {
-        Self { site, clock, telemetry, ids: RequestIds::default(), draining }
+        Self { site, clock, telemetry, ids: RequestIds::default(), streams, draining }
     }
 }
 
@@ -49,10 +58,16 @@ impl ProxyHttp for Door {
             site: self.site.load_full(),
             received: Stopwatch::start(),
             id: String::new(),
+            method: Method::Other,
+            client: Client::default(),
             raw: None,
             state: State::Received,
             noted: Noted::default(),
+            stream: None,
             in_flight: self.telemetry.metrics.request_started(),
+            told: false,
+            telemetry: Arc::clone(&self.telemetry),
+            clock: Arc::clone(&self.clock),
         }
     }
 
@@ -61,6 +76,8 @@ impl ProxyHttp for Door {
 
     async fn early_request_filter(&self, session: &mut Session, context: &mut Context) -> pingora::Result<()> {
         context.id = self.ids.keep_or_make(session.get_header("x-request-id").map(http::HeaderValue::as_bytes));
+        context.method = Method::of(session.req_header().method.as_str());
+        context.client = forwarded::client(session, &context.site.trusted_proxies);
         // Pingora keeps HTTP/1.1 connections for ever unless told otherwise; where it decided to close, that stays.
         if session.get_keepalive().is_some() && !session.is_process_shutting_down() {
             session.set_keepalive(Some(IDLE_SECONDS));
@@ -77,8 +94,24 @@ impl ProxyHttp for Door {
     async fn upstream_peer(&self, _: &mut Session, context: &mut Context) -> pingora::Result<Box<HttpPeer>> {
         context.noted.attempts += 1;
         context.noted.asked = Some(Stopwatch::start());
-        let peer = context.site.upstream.peer();
-        peer.map(Box::new).map_err(|error| Error::explain(ErrorType::ConnectError, error.to_string()).into_up())
+        let left = RETRY_BUDGET.saturating_sub(context.received.elapsed());
+        let peer = context.site.upstream.peer(&context.noted.tried, left);
+        peer.map_err(|error| Error::explain(ErrorType::ConnectError, error.to_string()).into_up())
+    }
+
+    async fn connected_to_upstream(
+        &self,
+        _: &mut Session,
+        reused: bool,
+        peer: &HttpPeer,
+        _: RawFd,
+        _: Option<&Digest>,
+        context: &mut Context,
+    ) -> pingora::Result<()> {
+        if !reused && let Some(address) = peer.address().as_inet() {
+            context.site.upstream.reached(*address);
+        }
+        Ok(())
     }
 
     async fn upstream_request_filter(
@@ -90,38 +123,101 @@ impl ProxyHttp for Door {
         upstream_request::filter(session.req_header(), request, context)
     }
 
+    async fn request_body_filter(
+        &self,
+        session: &mut Session,
+        _: &mut Option<Bytes>,
+        _: bool,
+        context: &mut Context,
+    ) -> pingora::Result<()> {
+        request_body::check_read(session, &context.site.limits)
+    }
+
     async fn upstream_response_filter(
         &self,
-        _: &mut Session,
-        _: &mut ResponseHeader,
+        session: &mut Session,
+        response: &mut ResponseHeader,
         context: &mut Context,
     ) -> pingora::Result<()> {
         context.noted.answered = context.noted.asked.map(Stopwatch::elapsed);
+        context.noted.status = response.status.as_u16();
+        let identity = &context.site.upstream.settings().identity_headers;
+        upstream_response::filter(response, session.is_upgrade_req(), identity)?;
+        if let State::Permitted { permit, .. } = &context.state {
+            websocket::filter_response(session.req_header(), response, permit)?;
+        }
+        context.stream = self.streams.follow_if_asked(response, context);
         Ok(())
     }
 
-    /// Nothing was sent, so any request may be tried again: at the next address, twice at the most.
+    fn upstream_response_trailer_filter(
+        &self,
+        _: &mut Session,
+        trailers: &mut HeaderMap,
+        context: &mut Context,
+    ) -> pingora::Result<()> {
+        upstream_response::filter_trailers(trailers, &context.site.upstream.settings().identity_headers);
+        Ok(())
+    }
+
+    /// Nothing was sent, so any request may be tried at another address.
     fn fail_to_connect(
         &self,
         _: &mut Session,
-        _: &HttpPeer,
+        peer: &HttpPeer,
         context: &mut Context,
         mut error: Box<Error>,
     ) -> Box<Error> {
-        error.set_retry(context.noted.attempts < MAX_ATTEMPTS && context.received.elapsed() < RETRY_BUDGET);
+        let upstream = &context.site.upstream;
+        let may_help = match (Failure::of(&error), peer.address().as_inet()) {
+            (Failure::Connect | Failure::Timeout, Some(address)) => {
+                upstream.not_reached(*address);
+                context.noted.tried.push(*address);
+                upstream.has_other_than(&context.noted.tried)
+            }
+            // A connection from the pool was found dead before it got a stream of this request.
+            _ => *error.etype() == ErrorType::H2Error,
+        };
+        let may = context.noted.attempts < MAX_ATTEMPTS && context.received.elapsed() < RETRY_BUDGET;
+        error.set_retry(may && may_help);
         error
+    }
+
+    /// Never what may have been done already: a request that is not idempotent, or that was answered in part.
+    fn error_while_proxy(
+        &self,
+        _: &HttpPeer,
+        session: &mut Session,
+        mut error: Box<Error>,
+        context: &mut Context,
+        reused: bool,
+    ) -> Box<Error> {
+        let idempotent = session.req_header().method.is_idempotent();
+        let whole = !session.as_ref().retry_buffer_truncated();
+        let unanswered = context.noted.answered.is_none() && session.response_written().is_none();
+        let once_more = idempotent && whole && unanswered && failure::died_unanswered(&error, reused);
+        error.set_retry(once_more && context.noted.attempts < MAX_ATTEMPTS);
+        error
+    }
+
+    /// Told by the access log and the metrics when the request has ended; Pingora's line may hold what the upstream sent.
+    fn suppress_proxy_warn_log(&self, _: &Session, _: &Context, _: &Error, _: ProxyWarnLogContext) -> bool {
+        true
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, context: &mut Context) -> FailToProxy {
         let failure = Failure::of(error);
+        context.noted.refused = failure.refusal().map(|denial| denial.reason);
         context.noted.upstream_error = failure.is_upstreams().then(|| failure.as_str());
         let reply = failure.reply(self.draining.load(Ordering::Relaxed));
         let mut code = 0;
-        if let Some(reply) = reply.filter(|_| session.response_written().is_none()) {
+        // Interim answers announce a final one.
+        let unanswered = session.response_written().is_none_or(|written| is_interim(written.status));
+        if let Some(reply) = reply.filter(|_| unanswered) {
             code = reply.status;
             // The request's body may be half read.
             session.set_keepalive(None);
-            let _ = respond::write(session, reply).await;
+            let _ = respond::write(session, &context.site.cors, reply).await;
         }
         FailToProxy { error_code: code, can_reuse_downstream: false }
     }
@@ -132,13 +228,17 @@ impl ProxyHttp for Door {
     }
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, context: &mut Context) {
-        logging::tell(session, error, context, &self.telemetry, self.clock.now());
+        logging::tell(session, error, context);
     }
 
     /// Method and id: path and query may hold secrets.
     fn request_summary(&self, session: &Session, context: &Context) -> String {
         format!("{} request {}", session.req_header().method, context.id)
     }
+}
+
+fn is_interim(status: StatusCode) -> bool {
+    status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS
 }
 
 /// How long a connection is kept between requests, in seconds.

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::labels::Labels;
-use super::{AuthorizationMode, Upstream};
+use super::{AuthorizationMode, CorsSettings, RequestLimits, Upstream};
 use crate::endpoints::Endpoints;
 use crate::gate::Gate;
-use crate::policy::HeaderPlan;
+use crate::message::{HeadLimits, TrustedProxies};
+use crate::policy::{Cors, HeaderPlan, Streams};
 
 /// Built off the request path and swapped whole. A request takes one at its first phase and keeps it, so it never sees two
 /// policies.
@@ -26,6 +27,18 @@ pub struct Site {
     pub insufficient_scope_status: u16,
     /// What clients use to reach this: `http` or `https`.
     pub scheme: &'static str,
+    /// The size of a head. On HTTP/1 it was held against it when it was read.
+    pub head_limits: HeadLimits,
+    /// What a request must keep to once it is read.
+    pub limits: RequestLimits,
+    /// Whose word on the client is taken.
+    pub trusted_proxies: TrustedProxies,
+    /// Who may read our own answers from a browser.
+    pub cors: CorsSettings,
+    /// Who answers preflights, where a route does not say otherwise.
+    pub preflights: Cors,
+    /// What becomes of a stream when its token ends, where a route does not say otherwise.
+    pub streams: Streams,
     /// The labels of this policy's routes.
     pub labels: Labels,
 }

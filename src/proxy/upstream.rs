@@ -1,40 +1,68 @@
-//! Where the upstream is, resolved off the request path.
+//! Where the upstream is, resolved off the request path, and which of its addresses a request tries.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::Weak;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use pingora::upstreams::peer::HttpPeer;
 
+use super::upstream_addresses::Addresses;
+use super::upstream_tls::UpstreamIdentity;
 use super::{UpstreamSettings, UpstreamUrl};
+use crate::connection::tls::TlsError;
 
 /// The upstream's addresses and how to connect to them.
 #[derive(Debug)]
 pub struct Upstream {
     settings: UpstreamSettings,
-    /// The last set a resolver gave; kept while it gives none.
-    addresses: ArcSwap<Vec<SocketAddr>>,
-    next: AtomicUsize,
+    target: Target,
 }
 
-/// No address is known.
+#[derive(Debug)]
+enum Target {
+    /// A Unix socket.
+    Socket(Box<HttpPeer>),
+    /// What every address of the name has in common, and the addresses.
+    Addresses(Box<Common>, Addresses),
+    /// A path that is none, which the configuration would have said.
+    Nowhere,
+}
+
+#[derive(Debug)]
+struct Common {
+    settings: UpstreamSettings,
+    identity: Option<UpstreamIdentity>,
+    group: u64,
+}
+
+/// No address is known, or all were tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the upstream's name was never resolved")]
+#[error("the upstream has no address that could be tried")]
 pub struct Unresolved;
 
 impl Upstream {
     /// An upstream; a name is not resolved yet, an address needs no resolving.
-    #[must_use]
-    pub fn new(settings: UpstreamSettings) -> Self {
-        let addresses = match &settings.url {
-            UpstreamUrl::Http { host, port } => {
-                host.parse().map(|address| vec![SocketAddr::new(address, *port)]).unwrap_or_default()
+    ///
+    /// # Errors
+    /// [`TlsError`] for certificates, a key or a name that cannot be used.
+    pub fn new(settings: UpstreamSettings) -> Result<Self, TlsError> {
+        let identity = settings.tls.as_ref().map(UpstreamIdentity::new).transpose()?;
+        let common = Common { settings: settings.clone(), identity, group: NEXT_GROUP.fetch_add(1, Ordering::Relaxed) };
+        let target = match &settings.url {
+            UpstreamUrl::Unix(path) => {
+                let peer = path.to_str().and_then(|path| HttpPeer::new_uds(path, false, String::new()).ok());
+                peer.map_or(Target::Nowhere, |peer| Target::Socket(Box::new(common.complete(peer))))
             }
-            UpstreamUrl::Unix(_) => Vec::new(),
+            UpstreamUrl::Http { host, port } => {
+                let addresses = Addresses::default();
+                if let Ok(address) = host.parse() {
+                    addresses.replace(&[SocketAddr::new(address, *port)], |address| common.peer(address));
+                }
+                Target::Addresses(Box::new(common), addresses)
+            }
         };
-        Self { settings, addresses: ArcSwap::from_pointee(addresses), next: AtomicUsize::new(0) }
+        Ok(Self { settings, target })
     }
 
     /// How to connect to it.
@@ -43,37 +71,51 @@ impl Upstream {
         &self.settings
     }
 
-    /// What the peer of the next attempt is: one address after the other.
+    /// What the peer of the next attempt is: one address after the other, none of those that were `tried`, and only if there
+    /// is no other one that could not be reached a moment ago. An attempt after another waits for `left` at the most.
     ///
     /// # Errors
     /// [`Unresolved`] if there is none to try.
-    pub fn peer(&self) -> Result<HttpPeer, Unresolved> {
-        let mut peer = match &self.settings.url {
-            UpstreamUrl::Unix(path) => {
-                let path = path.to_str().ok_or(Unresolved)?;
-                HttpPeer::new_uds(path, false, String::new()).map_err(|_| Unresolved)?
-            }
-            UpstreamUrl::Http { .. } => {
-                let addresses = self.addresses.load();
-                let turn = self.next.fetch_add(1, Ordering::Relaxed);
-                let address = addresses.get(turn.checked_rem(addresses.len()).ok_or(Unresolved)?).ok_or(Unresolved)?;
-                resolved(*address)
-            }
+    pub fn peer(&self, tried: &[SocketAddr], left: Duration) -> Result<Box<HttpPeer>, Unresolved> {
+        let mut peer = match &self.target {
+            Target::Socket(peer) => peer.clone(),
+            Target::Addresses(_, addresses) => Box::new(addresses.next(tried).ok_or(Unresolved)?),
+            Target::Nowhere => return Err(Unresolved),
         };
-        peer.options.connection_timeout = Some(self.settings.connect_timeout);
-        peer.options.total_connection_timeout = Some(self.settings.connect_timeout * 3);
-        peer.options.read_timeout = Some(self.settings.read_timeout);
-        peer.options.idle_timeout = Some(self.settings.idle_timeout);
+        if !tried.is_empty() {
+            let timeouts = [&mut peer.options.connection_timeout, &mut peer.options.total_connection_timeout];
+            timeouts.into_iter().flatten().for_each(|timeout| *timeout = left.min(*timeout));
+        }
         Ok(peer)
+    }
+
+    /// That this address could not be reached: for a moment it is asked last.
+    pub fn not_reached(&self, address: SocketAddr) {
+        if let Target::Addresses(_, addresses) = &self.target {
+            addresses.put_back(address);
+        }
+    }
+
+    /// That a connection to this address was made.
+    pub fn reached(&self, address: SocketAddr) {
+        if let Target::Addresses(_, addresses) = &self.target {
+            addresses.forgive(address);
+        }
+    }
+
+    /// Whether there is an address that was not `tried`.
+    #[must_use]
+    pub fn has_other_than(&self, tried: &[SocketAddr]) -> bool {
+        matches!(&self.target, Target::Addresses(_, addresses) if addresses.has_other_than(tried))
     }
 
     /// Resolves a name that was not resolved yet; waits for it a second at the most.
     pub async fn resolve_first(&self) {
-        if let UpstreamUrl::Http { host, port } = &self.settings.url
-            && self.addresses.load().is_empty()
+        if let Some(name) = self.name()
+            && name.addresses.is_empty()
         {
             // Not in time is no error: it is tried again, and until then requests are answered 502.
-            let _ = tokio::time::timeout(RESOLVE_AGAIN, self.resolve(host, *port)).await;
+            let _ = tokio::time::timeout(RESOLVE_AGAIN, name.resolve()).await;
         }
     }
 
@@ -88,42 +130,95 @@ impl Upstream {
     /// How long to wait until the next time; `None` = there is none.
     async fn resolve_once(upstream: &Weak<Self>) -> Option<Duration> {
         let upstream = upstream.upgrade()?;
-        let UpstreamUrl::Http { host, port } = &upstream.settings.url else { return None };
-        if host.parse::<std::net::IpAddr>().is_ok() {
-            return None;
-        }
-        Some(if upstream.resolve(host, *port).await { RESOLVE_EVERY } else { RESOLVE_AGAIN })
+        let resolved = upstream.name()?.resolve().await;
+        Some(if resolved { RESOLVE_EVERY } else { RESOLVE_AGAIN })
     }
 
-    async fn resolve(&self, host: &str, port: u16) -> bool {
-        match tokio::net::lookup_host((host, port)).await {
+    /// `None` for what needs no resolving.
+    fn name(&self) -> Option<Name<'_>> {
+        let (Target::Addresses(common, addresses), UpstreamUrl::Http { host, port }) =
+            (&self.target, &self.settings.url)
+        else {
+            return None;
+        };
+        host.parse::<std::net::IpAddr>().is_err().then_some(Name { host, port: *port, common, addresses })
+    }
+}
+
+struct Name<'u> {
+    host: &'u str,
+    port: u16,
+    common: &'u Common,
+    addresses: &'u Addresses,
+}
+
+impl Name<'_> {
+    async fn resolve(&self) -> bool {
+        match tokio::net::lookup_host((self.host, self.port)).await {
             Ok(found) => {
-                let mut found: Vec<SocketAddr> = found.collect();
+                let mut addresses = Vec::new();
+                for address in found {
+                    if !addresses.contains(&address) {
+                        addresses.push(address);
+                    }
+                }
                 // `localhost` is both; services written for it mostly listen on IPv4.
-                found.sort_by_key(SocketAddr::is_ipv6);
-                found.dedup();
-                if found.is_empty() {
+                addresses.sort_by_key(SocketAddr::is_ipv6);
+                if addresses.is_empty() {
                     return false;
                 }
-                if **self.addresses.load() != found {
-                    tracing::info!(upstream = host, addresses = ?found, "upstream resolved");
-                    self.addresses.store(Arc::new(found));
+                if self.addresses.replace(&addresses, |address| self.common.peer(address)) {
+                    tracing::info!(upstream = self.host, ?addresses, "upstream resolved");
                 }
                 true
             }
             Err(error) => {
-                tracing::warn!(upstream = host, %error, "upstream name not resolved; the last addresses stay");
+                tracing::warn!(upstream = self.host, %error, "upstream name not resolved; the last addresses stay");
                 false
             }
         }
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "given a socket address it neither resolves nor panics")]
-fn resolved(address: SocketAddr) -> HttpPeer {
-    HttpPeer::new(address, false, String::new())
+impl Common {
+    #[expect(clippy::disallowed_methods, reason = "given a socket address it neither resolves nor panics")]
+    fn peer(&self, address: SocketAddr) -> HttpPeer {
+        self.complete(HttpPeer::new(address, false, String::new()))
+    }
+
+    fn complete(&self, mut peer: HttpPeer) -> HttpPeer {
+        if let Some(identity) = &self.identity {
+            identity.apply_to(&mut peer);
+        }
+        peer.group_key = self.group;
+        peer.options.connection_timeout = Some(self.settings.connect_timeout);
+        peer.options.total_connection_timeout = Some(self.settings.connect_timeout * 3);
+        peer.options.read_timeout = Some(self.settings.read_timeout);
+        peer.options.idle_timeout = Some(self.settings.idle_timeout);
+        if self.settings.http2 {
+            // Nothing less: a request must not be tried in HTTP/1.1 after an upstream has had it in HTTP/2.
+            peer.options.set_http_version(2, 2);
+            peer.options.max_h2_streams = H2_STREAMS;
+            peer.options.h2_ping_interval = Some(H2_PING_EVERY);
+        }
+        peer
+    }
 }
+
+/// Connections are shared within a group. Pingora's own key knows neither the CAs nor more of a client certificate than its
+/// serial number, so each configuration of the upstream has a group of its own: what it verifies holds for each connection it
+/// uses.
+static NEXT_GROUP: AtomicU64 = AtomicU64::new(1);
+
+/// Streams on one connection at once. Pingora's default is 1.
+const H2_STREAMS: usize = 100;
+
+/// A connection whose other end is gone without a word is noticed by this.
+const H2_PING_EVERY: Duration = Duration::from_secs(10);
 
 /// `getaddrinfo` tells no TTL.
 const RESOLVE_EVERY: Duration = Duration::from_secs(10);
 const RESOLVE_AGAIN: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests;

@@ -1,12 +1,13 @@
 //! The request as it goes upstream; made anew for every attempt.
 
 use http::HeaderName;
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, COOKIE};
 use pingora::http::RequestHeader;
 use pingora::{Error, ErrorType};
 
 use super::AuthorizationMode;
 use super::context::{Context, State};
+use super::{cors, websocket};
 
 /// Takes out what the upstream must not believe and puts in who asks.
 ///
@@ -15,12 +16,16 @@ use super::context::{Context, State};
 /// # Errors
 /// 500 without a permit: a mistake in the order of phases must end here, not at the upstream.
 pub fn filter(received: &RequestHeader, request: &mut RequestHeader, context: &Context) -> pingora::Result<()> {
-    let State::Permitted { identity, forwarded, .. } = &context.state else {
+    let State::Permitted { permit, identity, forwarded } = &context.state else {
         return Error::e_explain(ErrorType::HTTPStatus(500), "no permit");
     };
     let site = &context.site;
-    let forbidden: Vec<HeaderName> =
-        request.headers.keys().filter(|name| site.headers.strips(name.as_str())).cloned().collect();
+    // Whoever asks and for whatever: a route without an identity must not be given one either.
+    let is_forbidden = |name: &&HeaderName| {
+        let may_stay = context.client.through_proxy && site.headers.keeps(name.as_str());
+        site.headers.strips(name.as_str()) && !(may_stay && request.headers.get_all(*name).iter().count() == 1)
+    };
+    let forbidden: Vec<HeaderName> = request.headers.keys().filter(is_forbidden).cloned().collect();
     for name in &forbidden {
         request.remove_header(name);
     }
@@ -30,6 +35,7 @@ pub fn filter(received: &RequestHeader, request: &mut RequestHeader, context: &C
         (AuthorizationMode::Pass, None) => {}
         (AuthorizationMode::Strip, _) => drop(request.remove_header(&AUTHORIZATION)),
     }
+    join_cookies(request)?;
     for (name, value) in identity {
         request.insert_header(name.clone(), value.clone())?;
     }
@@ -37,5 +43,16 @@ pub fn filter(received: &RequestHeader, request: &mut RequestHeader, context: &C
         request.insert_header(*name, value.clone())?;
     }
     request.insert_header("X-Request-Id", context.id.as_str())?;
-    Ok(())
+    if permit.is_preflight() {
+        cors::take_credentials_out(request);
+    }
+    websocket::filter_request(received, request, permit)
+}
+
+/// HTTP/2 sends cookies in pieces, of which an HTTP/1 application takes the first, the last or a list (RFC 9113 §8.2.3).
+fn join_cookies(request: &mut RequestHeader) -> pingora::Result<()> {
+    let mut fields = request.headers.get_all(COOKIE).iter().map(http::HeaderValue::as_bytes);
+    let (Some(first), Some(second)) = (fields.next(), fields.next()) else { return Ok(()) };
+    let joined = [first, second].into_iter().chain(fields).collect::<Vec<_>>().join(b"; ".as_slice());
+    request.insert_header(COOKIE, joined)
 }

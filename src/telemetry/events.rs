@@ -113,7 +113,7 @@ pub enum Audit<'a> {
     },
     /// Something was refused.
     Refused {
-        /// What: `login`, `refresh`, `revoke`, `request`.
+        /// What: `login`, `refresh`, `revoke`, `request`, or `stream`: one that had begun.
         what: &'static str,
         /// The code of the reason.
         reason: &'static str,

@@ -163,6 +163,68 @@ impl CacheResult {
     }
 }
 
+/// Of what there can be no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ConnectionCap {
+    /// Connections in all.
+    All,
+    /// Connections of one address.
+    Address,
+    /// File descriptors of the process.
+    Descriptors,
+}
+
+impl ConnectionCap {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::All, Self::Address, Self::Descriptors];
+
+    /// The label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::All => "connections",
+            Self::Address => "connections-per-address",
+            Self::Descriptors => "descriptors",
+        }
+    }
+}
+
+/// Why a connection ended before a request was read from it, or in the middle of one's head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Unserved {
+    /// Nothing came: whoever looks whether the port is open.
+    Silent,
+    /// The TLS handshake failed.
+    Tls,
+    /// The TLS handshake took too long.
+    TlsTimeout,
+    /// The head took too long.
+    HeadTimeout,
+    /// The client went away in the middle of a head.
+    HeadCut,
+    /// The client kept to HTTP/2 so badly that no request could be read, or sent a flood.
+    Http2,
+}
+
+impl Unserved {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Silent, Self::Tls, Self::TlsTimeout, Self::HeadTimeout, Self::HeadCut, Self::Http2];
+
+    /// The label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Silent => "silent",
+            Self::Tls => "tls",
+            Self::TlsTimeout => "tls-timeout",
+            Self::HeadTimeout => "head-timeout",
+            Self::HeadCut => "head-cut",
+            Self::Http2 => "http2",
+        }
+    }
+}
+
 /// The label of a thing that stands for all that are not configured.
 pub(super) const OTHER: &str = "other";
 /// The label of a thing that is absent.

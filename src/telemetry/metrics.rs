@@ -9,6 +9,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
 
+use super::buckets::{DECISION_BUCKETS, PASSWORD_BUCKETS, REQUEST_BUCKETS};
+use super::connections::Connections;
 use super::events::Request;
 use super::handles::{IssuerLabel, RouteLabel};
 use super::labels::{CacheResult, GrantType, Listener, NONE, OTHER};
@@ -28,7 +30,8 @@ pub struct Metrics {
     requests: IntCounterVec,
     request_duration: [Histogram; Listener::ALL.len()],
     in_flight: IntGauge,
-    connections: IntGauge,
+    /// Those of clients.
+    pub connections: Connections,
     upstream_duration: Histogram,
     upstream_errors: IntCounterVec,
     decisions: IntCounterVec,
@@ -48,6 +51,7 @@ pub struct Metrics {
     deprecated: IntCounterVec,
     reload_successful: IntGauge,
     reload_timestamp: IntGauge,
+    streams_ended: IntCounterVec,
     panics: IntCounter,
 }
 
@@ -69,6 +73,10 @@ impl Metrics {
             // A series that starts at its first event hides that event from `rate()`.
             revocations.with_label_values(&[kind]);
         }
+        let streams_ended = families.counters(&names::STREAMS_ENDED);
+        for reason in ["expired", "revoked"] {
+            streams_ended.with_label_values(&[reason]);
+        }
         let cache = |family| {
             let counters = families.counters(family);
             CacheResult::ALL.map(|result| counters.with_label_values(&[result.as_str()]))
@@ -80,7 +88,7 @@ impl Metrics {
             unknown_issuer: IssuerLabel::new(OTHER, token_validations.clone()),
             request_duration: Listener::ALL.map(|listener| durations.with_label_values(&[listener.as_str()])),
             in_flight: families.gauge(&names::HTTP_REQUESTS_IN_FLIGHT),
-            connections: families.gauge(&names::CONNECTIONS),
+            connections: Connections::new(&families),
             upstream_duration: families.histogram(&names::UPSTREAM_REQUEST_DURATION, &REQUEST_BUCKETS),
             upstream_errors: families.counters(&names::UPSTREAM_ERRORS),
             decision_duration: families.histogram(&names::DECISION_DURATION, &DECISION_BUCKETS),
@@ -102,6 +110,7 @@ impl Metrics {
             decisions,
             token_validations,
             revocations,
+            streams_ended,
             families,
         }
     }
@@ -123,12 +132,6 @@ impl Metrics {
         let label = RouteLabel::new(name, self.requests.clone(), self.decisions.clone());
         routes.insert(name.into(), label.clone());
         label
-    }
-
-    /// [`Metrics::route`] for each, in this order.
-    #[must_use]
-    pub fn routes(&self, names: &[&str]) -> Vec<RouteLabel> {
-        names.iter().map(|name| self.route(name)).collect()
     }
 
     /// The handle for requests that belong to no route (`none`).
@@ -163,11 +166,6 @@ impl Metrics {
     /// How many requests are being answered: what a drain waits for.
     pub fn in_flight(&self) -> u64 {
         u64::try_from(self.in_flight.get()).unwrap_or(0)
-    }
-
-    /// A connection is open until the guard is dropped.
-    pub fn connection_opened(&self) -> Held {
-        Held::new(&self.connections)
     }
 
     /// How many password checks wait for their turn.
@@ -242,6 +240,11 @@ impl Metrics {
         self.revocations.with_label_values(&[kind]).inc();
     }
 
+    /// A stream was ended because its token was no longer good.
+    pub fn stream_ended(&self, reason: &'static str) {
+        self.streams_ended.with_label_values(&[reason]).inc();
+    }
+
     /// A request ended in a panic.
     pub fn request_panicked(&self) {
         self.panics.inc();
@@ -271,7 +274,7 @@ impl Metrics {
 pub struct Held(IntGauge);
 
 impl Held {
-    fn new(gauge: &IntGauge) -> Self {
+    pub(super) fn new(gauge: &IntGauge) -> Self {
         gauge.inc();
         Self(gauge.clone())
     }
@@ -288,13 +291,3 @@ fn count(counters: &[IntCounter; CacheResult::ALL.len()], result: CacheResult) {
         counter.inc();
     }
 }
-
-/// Seconds. From half a millisecond, about what doorward itself adds, to the default read timeout of the upstream.
-const REQUEST_BUCKETS: [f64; 16] =
-    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
-/// Seconds. Cached decisions take a few microseconds, signature checks 30 to 300, and beyond a millisecond something
-/// is wrong: the upper ones only show how wrong.
-const DECISION_BUCKETS: [f64; 12] =
-    [0.000_002, 0.000_005, 0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.01, 0.1, 1.0];
-/// Seconds. A hash worth its name takes 20 to 500 ms; more means too few cores for the parameters chosen.
-const PASSWORD_BUCKETS: [f64; 9] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];

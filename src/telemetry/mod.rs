@@ -5,6 +5,8 @@
 
 mod access_log;
 mod audit_log;
+mod buckets;
+mod connections;
 mod diagnostics;
 mod escape;
 mod events;
@@ -21,9 +23,10 @@ mod sink;
 
 use std::cell::RefCell;
 
+pub use connections::Connections;
 pub use events::{Audit, Request};
 pub use handles::{IssuerLabel, RouteLabel};
-pub use labels::{CacheResult, Decision, GrantType, Listener, Method};
+pub use labels::{CacheResult, ConnectionCap, Decision, GrantType, Listener, Method, Unserved};
 pub use metrics::{Held, Metrics};
 pub use settings::{Format, Level, Settings};
 pub use sink::{Guard, Sink};

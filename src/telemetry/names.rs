@@ -130,6 +130,30 @@ pub const CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP: Family = Family::new(
 );
 /// Open connections.
 pub const CONNECTIONS: Family = Family::new("doorward_connections", "Open connections from clients.", &[]);
+/// Connections that were not taken.
+pub const CONNECTIONS_REFUSED: Family = Family::new(
+    "doorward_connections_refused_total",
+    "New connections closed at once because of a limit, all others having requests in flight; by limit.",
+    &["limit"],
+);
+/// Connections that gave way.
+pub const CONNECTIONS_DISPLACED: Family = Family::new(
+    "doorward_connections_displaced_total",
+    "Idle connections closed at a limit to make room for new ones; by limit.",
+    &["limit"],
+);
+/// Connections without a request.
+pub const CONNECTIONS_UNSERVED: Family = Family::new(
+    "doorward_connections_unserved_total",
+    "Connections that ended before a request was read from them, or in the middle of a head; by reason.",
+    &["reason"],
+);
+/// Streams that ended with their token.
+pub const STREAMS_ENDED: Family = Family::new(
+    "doorward_streams_ended_total",
+    "WebSockets and event streams ended because their token was no longer good, by reason.",
+    &["reason"],
+);
 /// Panics.
 pub const PANICS: Family =
     Family::new("doorward_panics_total", "Requests that ended in a panic; each is a defect of doorward.", &[]);
@@ -141,7 +165,7 @@ pub const LOG_LINES_DROPPED: Family = Family::new(
 );
 
 /// All of them; the process collector's `process_*` come on top.
-pub const ALL: [Family; 26] = [
+pub const ALL: [Family; 30] = [
     BUILD_INFO,
     HTTP_REQUESTS,
     HTTP_REQUEST_DURATION,
@@ -166,6 +190,10 @@ pub const ALL: [Family; 26] = [
     CONFIG_LAST_RELOAD_SUCCESSFUL,
     CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP,
     CONNECTIONS,
+    CONNECTIONS_REFUSED,
+    CONNECTIONS_DISPLACED,
+    CONNECTIONS_UNSERVED,
+    STREAMS_ENDED,
     PANICS,
     LOG_LINES_DROPPED,
 ];

@@ -268,7 +268,11 @@ fn metrics_are_golden() {
     metrics.deprecated_request("query-token");
     metrics.configuration_loaded(NOW);
     metrics.set_password_queue(1);
-    let _held = [metrics.request_started(), metrics.connection_opened()];
+    metrics.connections.refused(ConnectionCap::Address);
+    metrics.connections.displaced(ConnectionCap::All);
+    metrics.connections.unserved(Unserved::HeadTimeout);
+    metrics.stream_ended("expired");
+    let _held = [metrics.request_started(), metrics.connections.opened()];
 
     let rendered = metrics.render();
     let ours: Vec<_> = rendered
@@ -315,7 +319,7 @@ fn hostile_input_makes_no_series() {
 fn a_route_keeps_its_numbers_over_a_reload() {
     let (telemetry, _) = telemetry(Format::Text);
     for _ in 0..2 {
-        let [route] = &telemetry.metrics.routes(&["/a\"b\\c"])[..] else { panic!("one handle a route") };
+        let route = &telemetry.metrics.route("/a\"b\\c");
         telemetry.request(&request(route));
     }
     let series = r#"doorward_http_requests_total{code="200",listener="public",method="GET",route="/a\"b\\c"} 2"#;

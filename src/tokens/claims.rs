@@ -109,7 +109,7 @@ mod tests {
 
     fn read(members: &str) -> Result<Claims, Malformed> {
         let text = format!(r#"{{"iss":"i","sub":"s"{members}}}"#);
-        Claims::read(super::super::json::object(text.as_bytes()).map_err(|_| Malformed)?, "scope")
+        Claims::read(crate::base::json::object(text.as_bytes()).map_err(|_| Malformed)?, "scope")
     }
 
     #[test]

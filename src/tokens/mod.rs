@@ -3,7 +3,6 @@
 pub mod cache;
 pub mod claims;
 pub mod issue;
-pub mod json;
 pub mod raw;
 pub mod refresh;
 pub mod scope;

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::json;
 use crate::base::base64url;
+use crate::base::json;
 
 /// A compact JWS (RFC 7515 §7.1) whose parts are canonical and whose header and payload are JSON objects. Nothing in it
 /// has been verified.

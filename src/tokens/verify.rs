@@ -221,7 +221,10 @@ impl Verified {
     }
 
     /// Evaluated on every request, cached or not: valid while now < exp + leeway.
-    fn in_time(&self, now: Timestamp) -> Result<(), VerifyError> {
+    ///
+    /// # Errors
+    /// [`VerifyError::Expired`]; [`VerifyError::NotYetValid`]; [`VerifyError::Malformed`] if it would live too long.
+    pub fn in_time(&self, now: Timestamp) -> Result<(), VerifyError> {
         let leeway = self.rules.leeway;
         if now >= self.claims.expires_at.plus(leeway) {
             return Err(VerifyError::Expired);

@@ -9,6 +9,7 @@
 //! #! pad BYTES            the document is filled up to so many bytes, with a comment
 //! #! fill FILE BYTES      a file of so many bytes
 //! #! key FILE ALGORITHM   a file with a new private key
+//! #! certificate FILE KEY FROM UNTIL   a certificate for the key in the file KEY, valid between these years; added to FILE
 //! #! link FILE TARGET     a symbolic link
 //! #! pipe FILE            a FIFO that nobody writes to
 //! #! mode OCTAL FILE      the file's mode; 600 if nothing is said
@@ -22,6 +23,7 @@ use std::process::Command;
 
 use doorward::config::{self, Loaded, Problems};
 use doorward::keys::{Algorithm, pem};
+use rustls::pki_types::PrivatePkcs8KeyDer;
 use tempfile::TempDir;
 
 /// One file of `tests/cases/config/`.
@@ -82,6 +84,11 @@ impl Case {
                     let key = pem::generate(Algorithm::from_name(algorithm).unwrap()).unwrap();
                     write_private(&folder.path().join(file), key.expose());
                 }
+                ["certificate", file, rest] => {
+                    let [key, from, until] = rest.split(' ').collect::<Vec<_>>()[..] else { panic!("{directive}") };
+                    let key = fs::read(folder.path().join(key)).unwrap();
+                    add_certificate(&folder.path().join(file), &key, [from, until].map(|year| year.parse().unwrap()));
+                }
                 ["link", file, target] => symlink(target, folder.path().join(file)).unwrap(),
                 ["pipe", file] => {
                     let made = Command::new("mkfifo").args(["-m", "600"]).arg(folder.path().join(file)).status();
@@ -111,6 +118,18 @@ fn copy(from: &Path, to: &Path) {
             write_private(&to, &fs::read(from).unwrap());
         }
     }
+}
+
+fn add_certificate(path: &Path, key: &[u8], [from, until]: [i32; 2]) {
+    let der = PrivatePkcs8KeyDer::from(pem::private_key(key).unwrap().expose().to_vec());
+    let key = rcgen::KeyPair::from_pkcs8_der_and_sign_algo(&der, &rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+    let mut wanted = rcgen::CertificateParams::new(["api.example.com".to_owned()]).unwrap();
+    wanted.not_before = rcgen::date_time_ymd(from, 1, 1);
+    wanted.not_after = rcgen::date_time_ymd(until, 1, 1);
+    let before = fs::read(path).unwrap_or_default();
+    let certificate = wanted.self_signed(&key).unwrap();
+    let written = ::pem::encode(&::pem::Pem::new("CERTIFICATE", certificate.der().to_vec()));
+    write_private(path, &[before, written.into_bytes()].concat());
 }
 
 fn write_private(path: &Path, bytes: &[u8]) {

@@ -10,9 +10,11 @@
 )]
 
 mod case;
+mod values;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use doorward::config::{self, Code, Loaded, Problems};
@@ -72,6 +74,12 @@ fn no_problem_shows_what_is_written() {
         "server: {S}",
         "server: { listen: {S}, public_url: {S}, shutdown: { drain: {S} } }",
         "server: { listen: 'unix:{S}\\0' }",
+        "server: { socket_mode: {S}, h2c: {S}, tls: {S}, trusted_proxies: [{S}, '{S}/8'], limits: {S}, cors: {S} }",
+        "server: { tls: { cert_file: {S}, key_file: {S}, client_ca_file: {S}, {S}: {S} } }",
+        "server: { tls: { cert_file: users.yaml, key_file: users.yaml, client_ca_file: users.yaml } }",
+        "server: { tls: { cert_file: secret.pem, key_file: secret.pem, client_ca_file: secret.pem } }",
+        "server: { limits: { connections: {S}, header_bytes: '1{S}', body_bytes: {S}, header_timeout: {S} } }",
+        "server: { cors: { allow_origins: [{S}, 'https://{S}/'], allow_credentials: {S}, max_age: {S} } }",
         "admin: { listen: [{S}] }",
         "server_keys: {S}",
         "server_keys: [{S}]",
@@ -88,6 +96,8 @@ fn no_problem_shows_what_is_written() {
         "upstream: { url: 'http://u:{S}@h' }",
         "upstream: { url: {S}, authorization: {S}, identity_headers: { '{S} ': {S}, Host: {S} } }",
         "upstream: { url: ${VARIABLE} }",
+        "upstream: { url: 'https://{S}..', tls: { ca_file: {S}, cert_file: {S}, key_file: {S}, server_name: '{S} x' } }",
+        "upstream: { keep_headers: ['{S} ', {S}], identity_header_bytes: {S}, http2: {S} }",
         "tokens: { keys: [{ algorithm: {S}, secret: {S} }] }",
         "tokens: { keys: [{ algorithm: ES256, secret: {S} }] }",
         "tokens: { keys: [{ algorithm: HS256, file: {S} }] }",
@@ -98,6 +108,8 @@ fn no_problem_shows_what_is_written() {
         "store: {S}",
         "store: { redis: { password: {S} } }",
         "policy: { default: {S}, routes: [{ path: {S}, methods: [{S}], access: {S}, scopes: ['{S} {S}'] }] }",
+        "policy: { cors: {S}, streams: {S}, ignore_case: {S} }",
+        "policy: { routes: [{ path: /a, cors: {S}, streams: {S}, encoded_slash: {S}, websocket_bearer: {S} }] }",
         "policy: { routes: [{ path: '/{{S}' }, { path: '/a/**/{S}' }, { path: '/%zz{S}' }] }",
         "policy: { routes: [{ path: '/{S}' }, { path: '/{S}' }] }",
         "endpoints: { token: {S}, prefix: {S} }",
@@ -124,6 +136,9 @@ fn no_problem_shows_what_is_written() {
         let path = folder.path().join("doorward.yaml");
         fs::write(&path, &document).unwrap();
         fs::write(folder.path().join("users.yaml"), users).unwrap();
+        let pem = format!("-----BEGIN PRIVATE KEY-----\n{CANARY}\n-----END PRIVATE KEY-----\n");
+        fs::write(folder.path().join("secret.pem"), pem).unwrap();
+        fs::set_permissions(folder.path().join("secret.pem"), fs::Permissions::from_mode(0o600)).unwrap();
         let variable = |name: &str| (name == "VARIABLE").then(|| CANARY.to_owned());
         let problems = config::load(&path, &variable).unwrap_err();
         for shown in [problems.to_string(), format!("{problems:?}")] {
@@ -163,7 +178,8 @@ fn every_file_read_is_watched() {
     let name = |(path, _): &config::look::Watched| path.strip_prefix(folder.path()).unwrap().display().to_string();
     let watched: BTreeSet<String> = loaded.unwrap().watched.iter().map(name).collect();
     let files = ["doorward.yaml", "users.yaml", "linked.key", "ec.pem", "rsa.pem", "ed.pem"];
-    assert_eq!(watched, files.map(str::to_owned).into());
+    let of_tls = ["tls.crt", "tls.pem", "ca.crt", "own.crt", "own.pem"];
+    assert_eq!(watched, files.into_iter().chain(of_tls).map(str::to_owned).collect());
 }
 
 #[test]
@@ -172,6 +188,9 @@ fn what_needs_a_restart_is_named() {
         ("", vec![]),
         ("tokens: { access_ttl: 1m }", vec![]),
         ("server: { listen: 127.0.0.1:8081 }", vec!["server.listen"]),
+        ("server: { h2c: true, socket_mode: '0600' }", vec!["server.h2c", "server.socket_mode"]),
+        ("server: { trusted_proxies: [unix], limits: { connections: 5 }, cors: { allow_origins: ['*'] } }", vec![]),
+        ("policy: { ignore_case: true, cors: doorward, streams: keep }", vec![]),
         (
             "admin: { listen: 127.0.0.1:1 }\nstore: memory\ndata_dir: d\n\
              telemetry: { log: warn, format: json, access_log: false }",
@@ -199,12 +218,13 @@ fn the_example_shows_every_key_with_its_default() {
 
     let mut shown = BTreeSet::new();
     leaves(&serde_yaml::from_str(&text).unwrap(), String::new(), &mut shown);
-    // A document with routes and keys makes the reader ask for theirs too.
+    // A document with routes, keys and TLS makes the reader ask for theirs too.
     let asked = Case::read(&cases().join("fine-everything.yaml")).load().unwrap().keys;
     for key in &asked {
         let is_section = asked.iter().any(|other| other.starts_with(&format!("{key}.")));
-        match key.split_once("[].") {
-            Some((_, member)) => {
+        let switched_off = shown.iter().find_map(|shown| key.strip_prefix(shown)?.strip_prefix('.'));
+        match key.split_once("[].").map(|(_, member)| member).or(switched_off) {
+            Some(member) => {
                 let mentioned = text
                     .lines()
                     .any(|line| line.trim_start().starts_with('#') && line.contains(&format!("{member}: ")));

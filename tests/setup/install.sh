@@ -2,8 +2,10 @@
 # Installs what is missing, and does nothing where nothing is.
 #
 #   install.sh build    what `cargo build` needs beside Rust: cmake and a C compiler
-#   install.sh test     that, and all the tests use: curl, openssl, a Python environment
+#   install.sh test     that, and all the tests use: curl, openssl, nginx, HAProxy, Node and its packages,
+#                       a Python environment
 #   install.sh check    that, and what `make check` uses: clippy, rustfmt, cargo-deny
+#   install.sh fuzz     what `make fuzz` uses: cargo-fuzz and a C++ compiler for libFuzzer
 #
 # Debian's packages are installed as root, or through sudo if it asks for no password.
 set -euo pipefail
@@ -13,9 +15,14 @@ source tests/setup/paths.sh
 main() {
   case "${1:-}" in
     build) packages cmake cc make ;;
-    test) packages cmake cc make curl openssl python && python_environment ;;
+    test)
+      packages cmake cc make curl openssl python nginx haproxy node npm
+      python_environment
+      node_packages
+      ;;
     check) packages cmake cc make && rust_components && cargo_deny ;;
-    *) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 2 ;;
+    fuzz) packages cmake cc c++ make && cargo_tool cargo-fuzz "$CARGO_FUZZ_VERSION" ;;
+    *) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 2 ;;
   esac
 }
 
@@ -27,8 +34,10 @@ packages() {
     case $thing in
       # gcc alone brings no headers of the C library.
       cc) need cc || missing+=(gcc libc6-dev) ;;
+      c++) need c++ || missing+=(g++) ;;
       curl) need curl || missing+=(curl ca-certificates) ;;
       python) [ -x "$DOORWARD_VENV/bin/python" ] || [ -n "$(python)" ] || missing+=(python3 python3-venv) ;;
+      node) need node || missing+=(nodejs) ;;
       *) need "$thing" || missing+=("$thing") ;;
     esac
   done
@@ -36,7 +45,12 @@ packages() {
   need apt-get || fail "missing: ${missing[*]}; install these, here there is no apt-get to do it"
   say "installing ${missing[*]}"
   as_root apt-get update -qq
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+  # Debian starts the servers that it installs, unless this file forbids it; the tests start their own.
+  as_root env DEBIAN_FRONTEND=noninteractive bash -euc '
+    policy=/usr/sbin/policy-rc.d
+    [ -e $policy ] || { trap "rm -f $policy" EXIT; printf "#!/bin/sh\nexit 101\n" > $policy; chmod 755 $policy; }
+    apt-get install -y -qq --no-install-recommends "$@"
+  ' install.sh "${missing[@]}"
 }
 
 # The first Python from 3.11 on that can make environments; Debian's cannot without python3-venv.
@@ -66,6 +80,20 @@ python_environment() {
   touch "$DOORWARD_VENV/complete"
 }
 
+node_packages() {
+  mkdir -p "$DOORWARD_CACHE"
+  exec 8> "$DOORWARD_CACHE/node.lock"
+  flock 8
+  [ -e "$DOORWARD_NODE/complete" ] && return
+  say "installing Node's packages in $DOORWARD_NODE"
+  rm -rf "$DOORWARD_NODE"
+  mkdir -p "$DOORWARD_NODE"
+  cp tests/apps/express/package.json tests/apps/express/package-lock.json "$DOORWARD_NODE"
+  # Packages may bring scripts that run while they are installed; none of these needs to.
+  (cd "$DOORWARD_NODE" && npm ci --ignore-scripts --no-audit --no-fund --silent)
+  touch "$DOORWARD_NODE/complete"
+}
+
 rust_components() {
   cargo clippy --version > /dev/null 2>&1 && cargo fmt --version > /dev/null 2>&1 && return
   need rustup || fail "clippy or rustfmt is missing, and there is no rustup to add them"
@@ -73,14 +101,22 @@ rust_components() {
   rustup component add clippy rustfmt
 }
 
-# Built for its own sake and once: quick to build matters, its speed does not.
 cargo_deny() {
-  [ -x "$DOORWARD_TOOLS/bin/cargo-deny" ] && return
-  say "building cargo-deny $CARGO_DENY_VERSION, once; a few minutes"
-  local target="$DOORWARD_CACHE/cargo-deny-target"
+  # Without its features: they are for fetching the advisory database.
+  cargo_tool cargo-deny "$CARGO_DENY_VERSION" --no-default-features
+}
+
+# Built for its own sake and once: quick to build matters, its speed does not.
+cargo_tool() { # NAME VERSION [options of cargo install…]
+  local name=$1 version=$2
+  shift 2
+  [ -e "$DOORWARD_TOOLS/bin/$name-$version" ] && return
+  say "building $name $version, once; a few minutes"
+  local target="$DOORWARD_CACHE/$name-target"
   env -u RUSTFLAGS CARGO_TARGET_DIR="$target" CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off \
     CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_DEBUG=false \
-    cargo install cargo-deny --locked --version "$CARGO_DENY_VERSION" --no-default-features --quiet --root "$DOORWARD_TOOLS"
+    cargo install "$name" --locked --version "$version" "$@" --quiet --force --root "$DOORWARD_TOOLS"
+  ln -sf "$name" "$DOORWARD_TOOLS/bin/$name-$version"
   rm -rf "$target"
 }
 
@@ -90,11 +126,12 @@ as_root() {
   elif need sudo && sudo -n true 2> /dev/null; then
     sudo "$@"
   else
-    fail "missing packages: run as root or install them first: ${*: -1}"
+    fail "missing packages: run as root or install them first: ${missing[*]}"
   fi
 }
 
-need() { command -v "$1" > /dev/null 2>&1; }
+# Debian keeps servers where only root's PATH looks.
+need() { PATH="$PATH:/usr/sbin:/sbin" command -v "$1" > /dev/null 2>&1; }
 say() { echo "setup: $*" >&2; }
 fail() {
   say "$*"

@@ -11,6 +11,7 @@
     reason = "what a test needs is there, or the test fails"
 )]
 
+mod bodies;
 mod case;
 mod door;
 mod expect;
@@ -20,6 +21,7 @@ mod mint;
 mod run;
 mod scenarios;
 mod store;
+mod streams;
 mod text;
 mod upstream;
 mod wire;

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use crate::door::{Door, Setup};
 use crate::wire::{Connection, Response};
-use crate::{hostile, macros, mint};
+use crate::{bodies, hostile, macros, mint, streams};
 
 pub(crate) async fn run(name: &str) -> Result<(), String> {
     match name {
@@ -16,7 +16,11 @@ pub(crate) async fn run(name: &str) -> Result<(), String> {
         "second_verifier" => second_verifier().await,
         "drain" => drain().await,
         "hostile_labels" => hostile::labels().await,
+        "websocket_ends" => streams::websocket().await,
+        "events_end_and_bodies_do_not" => streams::events_and_bodies().await,
         "canaries" => hostile::canaries().await,
+        "early_refusal" => bodies::early_refusal().await,
+        "slow_body" => bodies::slow_body().await,
         _ => Err(format!("there is no scenario `{name}`")),
     }
 }

@@ -49,6 +49,29 @@ impl Connection {
         timeout(PATIENCE, exchange).await.map_err(|_| "no answer in time".to_owned())?
     }
 
+    /// Sends all of this, whatever is answered meanwhile.
+    pub(crate) async fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
+        let written = timeout(PATIENCE, self.stream.write_all(bytes)).await.map_err(|_| "not taken in time")?;
+        written.map_err(|error| error.to_string())
+    }
+
+    /// Sends this again and again, with pauses, until there is a response.
+    pub(crate) async fn drip(&mut self, bytes: &[u8], pause: Duration) -> Result<Response, String> {
+        let (mut from, mut to) = self.stream.split();
+        let write = async {
+            while to.write_all(bytes).await.is_ok() {
+                tokio::time::sleep(pause).await;
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            response = timeout(PATIENCE, receive(&mut from, &mut self.read, false)) => {
+                response.map_err(|_| "no answer in time".to_owned())?
+            }
+            () = write => unreachable!(),
+        }
+    }
+
     /// Whether the server closes now, without another byte.
     pub(crate) async fn is_closed(&mut self) -> bool {
         let mut byte = [0];

@@ -15,7 +15,10 @@ pub(super) fn all(claims: &Map<String, Value>) -> String {
 /// `None` for null and for a list of nothing.
 pub(super) fn value(value: &Value, separator: char) -> Option<String> {
     let Value::Array(items) = value else { return Some(escaped(&text(value)?, None)) };
-    let items: Vec<String> = items.iter().filter_map(text).map(|item| escaped(&item, Some(separator))).collect();
+    let texts = items.iter().filter_map(text);
+    // Between blanks nothing can stand for an empty text, and servers trim the one at either end.
+    let texts = texts.filter(|text| separator != ' ' || !text.is_empty());
+    let items: Vec<String> = texts.map(|item| escaped(&item, Some(separator))).collect();
     (!items.is_empty()).then(|| items.join(separator.encode_utf8(&mut [0; 4])))
 }
 

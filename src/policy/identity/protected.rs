@@ -93,36 +93,60 @@ const PREFIXES: &[&str] = &[
     "x-forwarded-",
     "x-auth-request-",
     "x-jwt-",
+    // Authelia and Apache; `Remote-Addr` and the like of CGI; and what Kubernetes' front proxy says.
+    "remote-",
+    "x-remote-",
+    // Not all of `X-Goog-*`: `X-Goog-Api-Key` and others are the client's own.
     "x-goog-authenticated-",
     "x-goog-iap-",
     "x-amzn-oidc-",
-    "cf-access-authenticated-",
-    "cf-access-jwt-",
-    // A path or method other than the one that was decided about (Symfony, IIS, Envoy, nginx, Next.js).
+    "cf-access-",
+    // Azure's App Service.
+    "x-ms-client-principal",
+    "x-ms-token-",
+    // A certificate that somebody else has checked (RFC 9440, nginx, HAProxy, AWS).
+    "client-cert",
+    "x-client-cert",
+    "ssl-client-",
+    "x-ssl-client-",
+    "x-amzn-mtls-",
+    // A path, host or method other than the one that was decided about (Symfony, IIS, Envoy, nginx, Next.js).
     "x-original-",
     "x-rewrite-",
     "x-envoy-original-",
     "x-accel-",
     "x-middleware-",
+    "x-http-method",
+    // The client's address, as others write it: frameworks believe all of them (chi, Rails, remix-utils).
+    "cf-connecting-ip",
+    "x-client-ip",
 ];
 
 const NAMES: &[&str] = &[
-    // Authelia, and Apache's own.
-    "remote-user",
-    "remote-groups",
-    "remote-name",
-    "remote-email",
     // The client's side of a connection.
     "forwarded",
     "x-forwarded",
     "x-real-ip",
-    "client-cert",
-    "client-cert-chain",
-    // A method or path other than the one that was decided about.
-    "x-http-method",
-    "x-http-method-override",
+    "client-ip",
+    "true-client-ip",
+    "x-cluster-client-ip",
+    "x-originating-ip",
+    "fastly-client-ip",
+    "x-envoy-external-address",
+    "x-envoy-internal",
+    "x-scheme",
+    "x-url-scheme",
+    "front-end-https",
+    "x-arr-clientcert",
+    "x-arr-ssl",
+    "x-ssl-cert",
+    // A method, host or path other than the one that was decided about. Gunicorn takes the two of CGI from the wire.
     "x-method-override",
     "x-script-name",
+    "script-name",
+    "path-info",
+    "x-host",
+    "x-http-host-override",
     // `HTTP_PROXY` to a CGI program (httpoxy).
     "proxy",
 ];

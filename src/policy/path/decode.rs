@@ -1,8 +1,8 @@
 //! Percent-decoding (RFC 3986 §2.1): once for matching, further only to see where it would lead.
 
-use super::{PathError, segments};
+use super::{ENCODED_SLASH, PathError, segments};
 
-/// Decodes every escape once.
+/// Decodes every escape once; a slash becomes [`ENCODED_SLASH`], so that it can still be told from those that were none.
 ///
 /// # Errors
 /// [`PathError::BadEscape`], [`PathError::EncodedSeparator`], [`PathError::NotUtf8`].
@@ -16,16 +16,18 @@ pub(super) fn once(raw: &str) -> Result<String, PathError> {
             continue;
         }
         let (escaped, after) = escape(after).ok_or(PathError::BadEscape)?;
-        if separates(escaped) {
-            return Err(PathError::EncodedSeparator);
+        match escaped {
+            b'/' => decoded.extend_from_slice(ENCODED_SLASH.as_bytes()),
+            separator if separates(separator) => return Err(PathError::EncodedSeparator),
+            other => decoded.push(other),
         }
-        decoded.push(escaped);
         rest = after;
     }
     String::from_utf8(decoded).map_err(|_| PathError::NotUtf8)
 }
 
-/// Whether an upstream that goes on decoding would get something out of it that [`once`] or [`segments::check`] refuses.
+/// Whether an upstream that goes on decoding would get a separator out of it, or something that [`once`] or [`segments::check`]
+/// refuses.
 ///
 /// An escape that is none any more is left as it is, as lenient decoders do.
 pub(super) fn leads_astray(decoded: &str) -> bool {

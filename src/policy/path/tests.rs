@@ -40,6 +40,7 @@ fn a_reading_is_decoded_once_and_ends_without_a_slash() {
 fn what_two_parsers_could_read_differently_is_refused() {
     use PathError::{
         BadEscape, DotSegment, EmptySegment, EncodedSeparator, MixedParameters, NotAbsolute, NotUtf8, RawByte,
+        SlashAndParameters,
     };
     for (raw, error) in [
         ("", NotAbsolute),
@@ -57,8 +58,24 @@ fn what_two_parsers_could_read_differently_is_refused() {
         ("/%2g", BadEscape),
         ("/%u002f", BadEscape),
         ("/%+1", BadEscape),
-        ("/a%2fb", EncodedSeparator),
         ("/a%5Cb", EncodedSeparator),
+        ("/a%2Fb%5Cc", EncodedSeparator),
+        ("/%2f", EmptySegment),
+        ("/%2Fa", EmptySegment),
+        ("/a%2F/b", EmptySegment),
+        ("/a/%2Fb", EmptySegment),
+        ("/a%2F%2fb", EmptySegment),
+        ("/a%2f/", EmptySegment),
+        ("/a%2F%20/b", EmptySegment),
+        ("/a%2F..%2Fb", DotSegment),
+        ("/a%2f.", DotSegment),
+        ("/a/..%2fb", DotSegment),
+        ("/a%2F%2e%2e%2Fb", DotSegment),
+        ("/a/.%20%2Fb", DotSegment),
+        ("/a%2Fb;x", SlashAndParameters),
+        ("/a;x%2Fb", SlashAndParameters),
+        ("/a%2Fb%3Bx", SlashAndParameters),
+        ("/a%2F..;x", DotSegment),
         ("/%ff", NotUtf8),
         ("/%c0%af", NotUtf8),
         ("/%e0%80%af", NotUtf8),
@@ -100,11 +117,12 @@ fn every_byte_is_decided_raw_and_encoded() {
         let plain = matches!(byte, 0x21..=0x7E) && !matches!(byte, b'\\' | b'#' | b'?' | b'%');
         assert_eq!(CanonicalPath::parse(&raw).is_ok(), plain, "raw {byte:#04x}");
         for encoded in [format!("/a%{byte:02x}b"), format!("/a%{byte:02X}b")] {
-            let decodes = matches!(byte, 0x20..=0x7E) && !matches!(byte, b'/' | b'\\');
+            let decodes = matches!(byte, 0x20..=0x7E) && byte != b'\\';
             match read(&encoded) {
                 Ok(path) => {
                     assert!(decodes, "{encoded}");
                     assert_eq!(path.reading(), format!("/a{}b", char::from(byte)), "{encoded}");
+                    assert_eq!(path.has_encoded_slash(), byte == b'/', "{encoded}");
                 }
                 Err(_) => assert!(!decodes, "{encoded}"),
             }
@@ -132,6 +150,22 @@ fn parameters_make_a_second_reading() {
 }
 
 #[test]
+fn an_encoded_slash_makes_a_second_reading() {
+    for (raw, first, second) in [
+        ("/a%2Fb", "/a/b", "/a\0b"),
+        ("/a%2fb/", "/a/b", "/a\0b"),
+        ("/a%2Fb%2fc/d", "/a/b/c/d", "/a\0b\0c/d"),
+        ("/a%2F", "/a", "/a\0"),
+        ("/%C3%A9%2Fb", "/é/b", "/é\0b"),
+        ("/a%252F%2Fb", "/a%2F/b", "/a%2F\0b"),
+    ] {
+        let path = read(raw).unwrap_or_else(|error| panic!("{raw}: {error}"));
+        assert_eq!((path.reading(), path.second_reading()), (first, Some(second)), "{raw}");
+        assert!(path.has_encoded_slash(), "{raw}");
+    }
+}
+
+#[test]
 fn what_further_decoding_would_make_dangerous_is_capped() {
     for (raw, capped) in [
         ("/a%252Fb", true),
@@ -151,6 +185,9 @@ fn what_further_decoding_would_make_dangerous_is_capped() {
         ("/%2520/a", true),
         ("/%25ff", true),
         ("/100%25/%252e%252e", true),
+        ("/a%2F%252e%252e", true),
+        ("/a%252F%2Fb", true),
+        ("/a%2Fb%2561", false),
         ("/a%2525252525252525252525252fb", true),
         ("/%25%32%65", true),
         ("/%2561dmin", false),
@@ -185,8 +222,14 @@ fn a_reading_written_out_reads_as_itself() {
             for reading in [Some(path.reading()), path.second_reading()].into_iter().flatten() {
                 let written = written(reading);
                 let again = read(&written).unwrap_or_else(|error| panic!("{raw} → {written}: {error}"));
-                assert_eq!(again.reading(), reading, "{raw} → {written}");
+                let same = if reading.contains(ENCODED_SLASH) { again.second_reading() } else { Some(again.reading()) };
+                assert_eq!(same, Some(reading), "{raw} → {written}");
                 assert!(!again.reading().ends_with('/') || again.reading() == "/", "{raw}");
+            }
+            if path.has_encoded_slash() {
+                let literal = path.second_reading().unwrap();
+                assert_eq!(literal.replace(ENCODED_SLASH, "/").trim_end_matches('/'), path.reading(), "{raw}");
+                continue;
             }
             let again = written(path.reading());
             let again = read(&again).unwrap();
@@ -199,6 +242,7 @@ fn a_reading_written_out_reads_as_itself() {
 fn written(reading: &str) -> String {
     let letter = |byte: u8| match byte {
         b'/' | b'.' | b'a'..=b'z' | b'0'..=b'9' => char::from(byte).to_string(),
+        0 => "%2F".to_owned(),
         other => format!("%{other:02X}"),
     };
     reading.bytes().map(letter).collect()

@@ -1,24 +1,24 @@
 use super::*;
 use crate::policy::PathPattern;
-use crate::tokens::ScopeSet;
 
 /// `GET,POST /path`, or `/path` for every method.
 fn routes(lines: &[&str]) -> Vec<RouteSpec> {
     let route = |line: &&str| {
         let (methods, path) = line.split_once(' ').unwrap_or(("", line));
         RouteSpec {
-            path: PathPattern::parse(path).unwrap(),
             methods: methods.split(',').filter(|method| !method.is_empty()).map(str::to_owned).collect(),
-            access: Access::Authenticated,
-            scopes: ScopeSet::default(),
-            any_scope: ScopeSet::default(),
+            ..RouteSpec::new(PathPattern::parse(path).unwrap(), Access::Authenticated)
         }
     };
     lines.iter().map(route).collect()
 }
 
 fn conflicts(lines: &[&str]) -> Vec<(ConflictKind, usize, usize)> {
-    let found = Table::compile(routes(lines), Access::Authenticated).map(|_| ()).err().unwrap_or_default();
+    conflicts_of(lines, false)
+}
+
+fn conflicts_of(lines: &[&str], ignore_case: bool) -> Vec<(ConflictKind, usize, usize)> {
+    let found = Table::compile(routes(lines), Access::Authenticated, ignore_case).map(|_| ()).err().unwrap_or_default();
     found.into_iter().map(|conflict| (conflict.kind, conflict.route, conflict.other)).collect()
 }
 
@@ -28,6 +28,7 @@ fn found(table: &Table, method: &str, path: &str) -> String {
         Match::Route(route) => route.index().to_string(),
         Match::Default => "default".to_owned(),
         Match::MethodNotAllowed(allow) => format!("405 {allow}"),
+        Match::EncodedSlash => "slash".to_owned(),
     };
     let found = table.find(&path, method);
     [Some(found.first), found.second].into_iter().flatten().map(text).collect::<Vec<_>>().join(" | ")
@@ -50,6 +51,7 @@ fn the_first_in_the_order_of_precedence_decides() {
             "/",
         ]),
         Access::Deny,
+        false,
     )
     .unwrap();
     for (method, path, expected) in [
@@ -88,6 +90,7 @@ fn a_path_without_the_method_says_which_it_has() {
     let table = Table::compile(
         routes(&["POST,GET /a", "PUT,GET /{x}", "DELETE /a/**", "PATCH /b/**", "QUERY /b"]),
         Access::Public,
+        false,
     )
     .unwrap();
     for (method, path, expected) in [
@@ -109,10 +112,70 @@ fn a_path_without_the_method_says_which_it_has() {
 
 #[test]
 fn an_empty_table_leaves_all_to_the_default() {
-    let table = Table::compile(Vec::new(), Access::Deny).unwrap();
+    let table = Table::compile(Vec::new(), Access::Deny, false).unwrap();
     assert_eq!(found(&table, "GET", "/"), "default");
     assert_eq!(table.default_access(), Access::Deny);
     assert!(table.routes().is_empty());
+}
+
+#[test]
+fn case_is_folded_where_the_policy_says_so() {
+    let lines = ["/Items/Mine", "/items/{Id}/Tags", "GET /FILES/**", "/Ü/x"];
+    let tables = [true, false].map(|ignore| Table::compile(routes(&lines), Access::Deny, ignore).unwrap());
+    for (method, path, folded, exact) in [
+        ("GET", "/items/mine", "0", "default"),
+        ("GET", "/ITEMS/MINE/", "0", "default"),
+        ("GET", "/Items/Mine", "0", "0"),
+        ("GET", "/Items/X/tags", "1", "default"),
+        ("GET", "/items/X/Tags", "1", "1"),
+        ("GET", "/%49tems/MINE;x", "default | 0", "default | default"),
+        ("get", "/Files/a", "405 GET, HEAD", "default"),
+        ("GET", "/fileS/A/b", "2", "default"),
+        // ASCII only: no upstream agrees with another on the rest.
+        ("GET", "/%C3%BC/x", "default", "default"),
+        ("GET", "/%C3%9C/X", "3", "default"),
+    ] {
+        assert_eq!(tables.each_ref().map(|table| found(table, method, path)), [folded, exact], "{method} {path}");
+    }
+    assert_eq!(tables[0].routes()[2].label(), "/FILES/**", "as it was written");
+}
+
+#[test]
+fn routes_that_differ_in_case_alone_tie_where_it_is_folded() {
+    use ConflictKind::{Tie, Unreachable};
+    for (lines, folded) in [
+        (&["/a", "/A"][..], vec![(Tie, 1, 0)]),
+        (&["/a/{x}", "/A/{y}"], vec![(Tie, 1, 0)]),
+        (&["/a/**", "/A/**"], vec![(Tie, 1, 0)]),
+        (&["/A/**", "/a", "/a/{x}/**"], vec![(Unreachable, 0, 1)]),
+        (&["GET /a", "POST /A"], vec![]),
+        (&["/é", "/É"], vec![]),
+    ] {
+        assert_eq!(conflicts_of(lines, true), folded, "{lines:?}");
+        assert_eq!(conflicts_of(lines, false), vec![], "{lines:?}");
+    }
+}
+
+#[test]
+fn an_encoded_slash_is_for_routes_that_take_one_in_both_readings() {
+    let mut specs = routes(&["GET /files/**", "/files/{name}", "/blobs/{name}", "/blobs/**", "/plain/**"]);
+    for spec in &mut specs[..3] {
+        spec.encoded_slash = true;
+    }
+    let table = Table::compile(specs, Access::Public, false).unwrap();
+    for (method, path, expected) in [
+        ("GET", "/files/a%2Fb", "0 | 1"),
+        ("GET", "/files/a%2fb/c", "0 | 0"),
+        ("GET", "/files%2Fa", "1 | slash"),
+        ("GET", "/blobs/a%2Fb", "slash | 2"),
+        ("GET", "/plain/a%2Fb", "slash | slash"),
+        ("GET", "/else/a%2Fb", "slash | slash"),
+        ("PUT", "/files/a%2Fb", "slash | 1"),
+        ("GET", "/files/ab", "1"),
+        ("GET", "/files/a%252Fb", "1"),
+    ] {
+        assert_eq!(found(&table, method, path), expected, "{method} {path}");
+    }
 }
 
 #[test]
@@ -220,7 +283,7 @@ fn conflicts_are_those_that_a_search_of_all_requests_finds() {
         assert_eq!(reported(ConflictKind::Tie).count() > 0, ties, "{lines:?}");
         assert_eq!(reported(ConflictKind::Unreachable).collect::<Vec<_>>(), unreachable, "{lines:?}");
         if found.is_empty() {
-            let table = Table::compile(specs.clone(), Access::Deny).unwrap();
+            let table = Table::compile(specs.clone(), Access::Deny, false).unwrap();
             for path in &paths {
                 for method in ["GET", "PUT"] {
                     let best = (0..3)

@@ -1,0 +1,146 @@
+//! Streams that end with their token: a decision that holds for hours is made anew all along (`policy.streams`).
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use parking_lot::Mutex;
+use pingora::http::ResponseHeader;
+
+use super::Site;
+use super::context::{Context, State};
+use crate::base::{Clock, Timestamp};
+use crate::connection::{End, Ongoing};
+use crate::gate::Gate;
+use crate::policy;
+use crate::telemetry::{Audit, RouteLabel, Telemetry};
+use crate::tokens::Verified;
+
+/// All answers, of `WebSocket` or `text/event-stream`, that end when their token is no longer good.
+#[derive(Debug, Default)]
+pub struct OpenStreams {
+    open: Mutex<HashMap<u64, Arc<Stream>>>,
+    last: AtomicU64,
+}
+
+/// One of them.
+#[derive(Debug)]
+pub struct Stream {
+    /// The token it was opened with.
+    pub token: Arc<Verified>,
+    /// The request it answers.
+    pub ongoing: Arc<Ongoing>,
+    /// How it is ended.
+    pub how: End,
+    /// The route, for the audit log.
+    pub route: RouteLabel,
+    /// The id of the request.
+    pub id: String,
+    /// The client's address.
+    pub address: Option<IpAddr>,
+}
+
+/// A stream is followed until this is dropped.
+#[derive(Debug)]
+#[must_use = "it is followed only while this is kept"]
+pub struct Followed {
+    streams: Arc<OpenStreams>,
+    key: u64,
+}
+
+impl Drop for Followed {
+    fn drop(&mut self) {
+        self.streams.open.lock().remove(&self.key);
+    }
+}
+
+impl OpenStreams {
+    /// Follows the answer of a request, if it is a stream, is somebody's, and its route does not say otherwise. A download or
+    /// an upload is none: what was begun in time is finished.
+    pub fn follow_if_asked(self: &Arc<Self>, response: &ResponseHeader, context: &Context) -> Option<Followed> {
+        let how = how_to_end(response)?;
+        let State::Permitted { permit, .. } = &context.state else { return None };
+        permit.identity()?;
+        let site = &context.site;
+        let route = context.noted.route.and_then(|index| site.gate.table().routes().get(index));
+        if route.and_then(|route| route.spec().streams).unwrap_or(site.streams) == policy::Streams::Keep {
+            return None;
+        }
+        Some(self.follow(Stream {
+            token: context.noted.verified.clone()?,
+            ongoing: Ongoing::current()?,
+            how,
+            route: site.labels.route(context.noted.route).clone(),
+            id: context.id.clone(),
+            address: context.client.address,
+        }))
+    }
+
+    /// Follows a stream.
+    pub fn follow(self: &Arc<Self>, stream: Stream) -> Followed {
+        let key = self.last.fetch_add(1, Ordering::Relaxed);
+        self.open.lock().insert(key, Arc::new(stream));
+        Followed { streams: Arc::clone(self), key }
+    }
+
+    /// Ends each that is due, again and again. Tokens are judged by the configuration of the moment, not by the one that the
+    /// stream began with.
+    pub async fn watch(self: Arc<Self>, site: Arc<ArcSwap<Site>>, clock: Arc<dyn Clock>, telemetry: Arc<Telemetry>) {
+        loop {
+            tokio::time::sleep(EVERY).await;
+            for some in self.all().chunks(AT_ONCE) {
+                self.end_those_due(some, &site.load().gate, clock.now(), &telemetry);
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    /// A copy, so that no request waits for a round to open or close its stream.
+    fn all(&self) -> Vec<(u64, Arc<Stream>)> {
+        self.open.lock().iter().map(|(key, stream)| (*key, Arc::clone(stream))).collect()
+    }
+
+    fn end_those_due(&self, some: &[(u64, Arc<Stream>)], gate: &Gate, now: Timestamp, telemetry: &Telemetry) {
+        for (key, stream) in some {
+            let Some(reason) = gate.ended(&stream.token, now) else { continue };
+            // Only who takes it out ends it: it may have ended by itself meanwhile.
+            if self.open.lock().remove(key).is_none() {
+                continue;
+            }
+            stream.ongoing.end(stream.how);
+            telemetry.metrics.stream_ended(reason.as_str());
+            let ended = Audit::Refused {
+                what: "stream",
+                reason: reason.as_str(),
+                subject: Some(&stream.token.claims().subject),
+                route: Some(stream.route.name()),
+                id: Some(&stream.id),
+                address: stream.address,
+            };
+            telemetry.audit(now, &ended);
+        }
+    }
+}
+
+/// `None` for what is no stream.
+fn how_to_end(response: &ResponseHeader) -> Option<End> {
+    if response.status == StatusCode::SWITCHING_PROTOCOLS {
+        return Some(End::WebSocket);
+    }
+    let media_type = response.headers.get(CONTENT_TYPE)?.as_bytes().split(|byte| *byte == b';').next()?;
+    media_type.trim_ascii().eq_ignore_ascii_case(b"text/event-stream").then_some(End::Cut)
+}
+
+/// Often enough that with a slow turn and a slow client a stream still ends within a second.
+const EVERY: Duration = Duration::from_millis(250);
+
+/// How many are looked at before others have their turn: about a millisecond's work.
+const AT_ONCE: usize = 500;

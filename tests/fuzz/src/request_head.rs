@@ -1,0 +1,120 @@
+//! What is accepted as the head of a request, every server reads alike.
+
+use bytes::Bytes;
+use doorward::message::{BodyLength, Head, HeadLimits};
+
+use super::Target;
+
+/// The head, and what may stand behind it.
+pub const TARGET: Target =
+    Target { name: "request_head", check: |data| property(data, read), check_planted: |data| property(data, planted) };
+
+/// What a decision is made on.
+struct Seen {
+    method: Vec<u8>,
+    target: Vec<u8>,
+    host: Vec<u8>,
+    body: BodyLength,
+    length: usize,
+}
+
+fn property(data: &[u8], read: fn(&[u8]) -> Option<Seen>) {
+    let Some(seen) = read(data) else { return };
+    let head = &data[..seen.length];
+    for (at, byte) in head.iter().enumerate() {
+        assert!(*byte != b'\n' || (at > 0 && head[at - 1] == b'\r'), "a line that ends without CR");
+        assert!(*byte != b'\r' || head.get(at + 1) == Some(&b'\n'), "a CR within a line");
+    }
+    assert!(head.ends_with(b"\r\n\r\n"), "no end");
+    let text = head.strip_prefix(b"\r\n").unwrap_or(head);
+    let text = text.strip_prefix(b"\r\n").unwrap_or(text);
+    let mut lines = text.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let first = lines.next().expect("a line");
+    assert!(
+        [b" HTTP/1.1".as_slice(), b" HTTP/1.0"]
+            .iter()
+            .any(|version| [&seen.method[..], b" ", &seen.target, version].concat() == first),
+        "another first line"
+    );
+    assert!(seen.target.iter().all(|byte| (0x21..0x7F).contains(byte) && *byte != b'#'), "a target nobody writes");
+    let fields: Vec<(Vec<u8>, &[u8])> = lines.take_while(|line| !line.is_empty()).map(field).collect();
+    let all = |name: &str| {
+        fields.iter().filter(|(own, _)| own == name.as_bytes()).map(|(_, value)| *value).collect::<Vec<_>>()
+    };
+    assert_eq!(all("host"), [&seen.host[..]], "not one Host");
+    for name in ["content-length", "transfer-encoding"] {
+        let folded = fields.iter().filter(|(own, _)| {
+            own.iter().map(|byte| if byte.is_ascii_alphanumeric() { *byte } else { b'-' }).eq(name.bytes())
+        });
+        assert_eq!(folded.count(), all(name).len(), "a spelling of {name} that some take for it");
+    }
+    let body = match (all("content-length").as_slice(), all("transfer-encoding").as_slice()) {
+        ([], []) => BodyLength::None,
+        ([length], []) => {
+            let text = str::from_utf8(length).expect("digits");
+            let number: u64 = text.parse().expect("a number");
+            assert_eq!(number.to_string(), text, "not written as numbers are");
+            BodyLength::Fixed(number)
+        }
+        ([], [coding]) => {
+            assert!(coding.eq_ignore_ascii_case(b"chunked"), "a coding that is not undone");
+            assert!(first.ends_with(b"1.1"), "chunks in HTTP/1.0");
+            BodyLength::Chunked
+        }
+        _ => panic!("two ends of one body"),
+    };
+    let empty = |body| if body == BodyLength::Fixed(0) { BodyLength::None } else { body };
+    assert_eq!(empty(body), empty(seen.body), "another end of the body");
+    // And the parser that gets it next agrees.
+    let mut known = [httparse::EMPTY_HEADER; 256];
+    let mut request = httparse::Request::new(&mut known);
+    assert_eq!(request.parse(head), Ok(httparse::Status::Complete(head.len())), "the next parser refuses it");
+    assert_eq!(request.method.map(str::as_bytes), Some(&seen.method[..]));
+    assert_eq!(request.path.map(str::as_bytes), Some(&seen.target[..]));
+    assert_eq!(request.headers.len(), fields.len(), "the next parser sees other fields");
+}
+
+fn field(line: &[u8]) -> (Vec<u8>, &[u8]) {
+    let colon = line.iter().position(|byte| *byte == b':').expect("a field");
+    let name = &line[..colon];
+    assert!(
+        !name.is_empty() && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte)),
+        "no name"
+    );
+    let mut value = &line[colon + 1..];
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    assert!(value.iter().all(|byte| *byte == b'\t' || (*byte >= 0x20 && *byte != 0x7F)), "a control character");
+    (name.to_ascii_lowercase(), value)
+}
+
+fn read(data: &[u8]) -> Option<Seen> {
+    let head = Head::read(Bytes::copy_from_slice(data), &LIMITS).ok()?;
+    Some(Seen {
+        method: head.method().as_bytes().to_vec(),
+        target: head.raw_target().to_vec(),
+        host: head.host().to_vec(),
+        body: head.body(),
+        length: head.header_len(),
+    })
+}
+
+/// Takes what a lenient parser takes, the first `Host`, and a length before a coding.
+fn planted(data: &[u8]) -> Option<Seen> {
+    let mut fields = [httparse::EMPTY_HEADER; 256];
+    let mut request = httparse::Request::new(&mut fields);
+    let Ok(httparse::Status::Complete(length)) = request.parse(data) else { return None };
+    let value = |name: &str| {
+        request.headers.iter().find(|field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value)
+    };
+    let body = match (value("content-length"), value("transfer-encoding")) {
+        (Some(length), _) => BodyLength::Fixed(str::from_utf8(length).ok()?.parse().ok()?),
+        (None, Some(_)) => BodyLength::Chunked,
+        (None, None) => BodyLength::None,
+    };
+    let (method, target) = (request.method?.as_bytes().to_vec(), request.path?.as_bytes().to_vec());
+    Some(Seen { method, target, host: value("host")?.to_vec(), body, length })
+}
+
+const LIMITS: HeadLimits = HeadLimits { header_bytes: 8192, header_count: 100, uri_bytes: 4096 };

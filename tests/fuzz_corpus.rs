@@ -1,0 +1,47 @@
+//! The fuzz corpus, replayed: every property holds for every input kept, and fails for the bug planted beside it.
+
+use std::fs;
+use std::panic;
+use std::path::{Path, PathBuf};
+
+#[path = "fuzz/src/lib.rs"]
+#[expect(dead_code, reason = "the entry of the fuzz programs is not used here")]
+#[allow(
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::cast_possible_truncation,
+    missing_docs,
+    reason = "a property is to fail loudly"
+)]
+mod fuzz;
+
+#[test]
+fn every_property_holds_for_the_corpus() {
+    for target in fuzz::TARGETS {
+        let inputs = corpus(target.name);
+        assert!(!inputs.is_empty(), "{} has no corpus", target.name);
+        for (path, input) in inputs {
+            let held = panic::catch_unwind(|| (target.check)(&input));
+            assert!(held.is_ok(), "{} does not hold for {}", target.name, path.display());
+        }
+    }
+}
+
+#[test]
+fn every_property_fails_for_its_planted_bug() {
+    // What it says is of no use: it is meant to fail.
+    panic::set_hook(Box::new(|_| {}));
+    for target in fuzz::TARGETS {
+        let found =
+            corpus(target.name).iter().any(|(_, input)| panic::catch_unwind(|| (target.check_planted)(input)).is_err());
+        assert!(found, "no input of the corpus of {} finds its planted bug", target.name);
+    }
+}
+
+fn corpus(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus").join(target);
+    let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths.into_iter().map(|path| (path.clone(), fs::read(path).unwrap())).collect()
+}
