@@ -32,6 +32,8 @@ enum At {
     TrailerLf,
     LastLf,
     Done,
+    /// Nothing more is understood.
+    Bad,
 }
 
 impl Default for At {
@@ -44,8 +46,11 @@ impl Chunked {
     /// Takes the next bytes. How many of them belong to the body; what is behind those belongs to the next request.
     ///
     /// # Errors
-    /// [`BadChunk`]. Nothing behind the body can be served after that.
+    /// [`BadChunk`], from then on each time. Nothing behind the body can be served after that.
     pub fn push(&mut self, bytes: &[u8]) -> Result<usize, BadChunk> {
+        if self.at == At::Bad {
+            return Err(BadChunk);
+        }
         let mut rest = bytes;
         while let [first, behind @ ..] = rest {
             rest = match self.at {
@@ -57,6 +62,7 @@ impl Chunked {
                     rest.get(taken..).unwrap_or_default()
                 }
                 at => {
+                    self.at = At::Bad;
                     self.at = self.step(at, *first)?;
                     behind
                 }
@@ -134,6 +140,7 @@ mod tests {
         let mut pieces = Chunked::default();
         let singly = bytes.chunks(1).map(|byte| pieces.push(byte)).sum::<Result<usize, _>>();
         assert_eq!(singly.map(|taken| (taken, pieces.is_done())), at_once, "{bytes:?}");
+        assert!(at_once.is_ok() || whole.push(b"").is_err(), "{bytes:?}");
         at_once.ok()
     }
 

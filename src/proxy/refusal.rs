@@ -83,7 +83,9 @@ fn begin(head: &[u8]) -> (&[u8], &[u8]) {
     let mut words = line.split(|byte| *byte == b' ');
     let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     // No more than a log line holds, however much was sent; and no query: it may be a token's place.
+    // What begins otherwise may be anything: of what is no HTTP at all the second word is often the secret.
     let target = target.get(..LOGGED).unwrap_or(target);
+    let target = if target.starts_with(b"/") { target } else { b"" };
     (method, target.split(|byte| matches!(byte, b'?' | b'#')).next().unwrap_or_default())
 }
 
@@ -137,6 +139,13 @@ mod tests {
                 "HTTP/1.1 405 Method Not Allowed\r\n",
                 r#"{"detail":"Method Not Allowed","reason":"method-not-allowed"}"#,
                 "path=/ status=405 decision=deny reason=method-not-allowed",
+            ),
+            (
+                Some(HeadError::Malformed),
+                "Bearer secret.secret\r\n",
+                "HTTP/1.1 400 Bad Request\r\n",
+                "}",
+                "method=other path=\"\" status=400 decision=deny reason=malformed-request",
             ),
             (
                 None,

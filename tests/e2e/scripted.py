@@ -1,5 +1,6 @@
 """An upstream that does, connection by connection, what a test scripts: also what no server does on purpose."""
 
+import contextlib
 import socket
 import ssl
 import struct
@@ -15,6 +16,7 @@ class Scripted:
         self.received = []
         self.handshake_errors = []
         self.connections = 0
+        self.open = []
         self.changed = threading.Condition()
         if path:
             self.listener = socket.socket(socket.AF_UNIX)
@@ -35,6 +37,16 @@ class Scripted:
     def __exit__(self, *_):
         self.listener.close()
 
+    def stop(self):
+        """Listens no more, and ends every connection."""
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        with self.changed:
+            for connection in self.open:
+                # It may have ended by itself.
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+
     def _accept(self):
         while True:
             try:
@@ -44,6 +56,7 @@ class Scripted:
             with self.changed:
                 number = self.connections
                 self.connections += 1
+                self.open.append(connection)
             threading.Thread(target=self._serve, args=(connection, number), daemon=True).start()
 
     def _serve(self, connection, number):

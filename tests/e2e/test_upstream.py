@@ -1,12 +1,17 @@
 """The connection to the upstream: what is tried again and what never, and that no answer reaches another request."""
 
 import http.client
+import os
+import signal
 import socket
 import struct
 import threading
+import time
+from contextlib import ExitStack
 
 import pytest
 from scripted import Scripted, good
+from sidecar import until
 from wire import Connection, exchange, lines
 
 def request(target, method="GET", body=b"", *headers):
@@ -314,21 +319,59 @@ def test_what_the_upstream_says_of_us_does_not_reach_clients(start):
         assert b"x-hop" not in final.lower() and b"keep-alive: timeout" not in final.lower() and b"x-own: kept" in final.lower()
 
 
-def test_the_next_address_is_tried(start):
-    """`localhost` is two addresses, and somebody listens on one of them; it may be either."""
-    families = {info[0] for info in socket.getaddrinfo("localhost", None)}
-    if families != {socket.AF_INET, socket.AF_INET6}:
-        pytest.skip("here `localhost` is one address only")
-    for host, dead, family in (("::1", "127.0.0.1", socket.AF_INET), ("127.0.0.1", "::1", socket.AF_INET6)):
-        with Scripted(good, host=host) as upstream, socket.socket(family) as reserved:
-            reserved.bind((dead, upstream.port))  # nobody else listens there, and neither do we
-            name = f"doorward-{'v6' if ':' in host else 'v4'}"
-            doorward = start(f"http://localhost:{upstream.port}", name=name)
-            for i in range(6):
-                answer = exchange(doorward.public, request(f"/public/{i}", "POST", b"once"))
-                assert (answer.status, answer.body) == (200, f"/public/{i}".encode())
-            assert upstream.targets() == [f"/public/{i}" for i in range(6)]
-            assert errors(doorward) == {}
+@pytest.fixture
+def start_with_hosts(prepare, tmp_path):
+    """Starts doorward where `api.test` is these addresses, and they alone."""
+
+    def make(addresses, port, changes=None, name="doorward"):
+        hosts = tmp_path / f"{name}.hosts"
+        hosts.write_text("".join(f"{address} api.test\n" for address in addresses))
+        namespaces = ["--mount"] if os.geteuid() == 0 else ["--user", "--map-root-user", "--mount"]
+        mounted = 'mount --bind "$0" /etc/hosts && exec "$@"'
+        doorward = prepare(f"http://api.test:{port}", changes, name=name)
+        return doorward.start(prefix=["unshare", *namespaces, "sh", "-c", mounted, str(hosts)])
+
+    return make
+
+
+@pytest.mark.parametrize("alive", ["127.0.0.1", "127.0.0.2", "::1"])
+def test_the_next_address_is_tried(alive, start_with_hosts):
+    """Nothing was sent to the one that cannot be reached, so any method may be sent to the next."""
+    with Scripted(good, host=alive) as upstream, ExitStack() as reserved:
+        addresses = ["127.0.0.1", "127.0.0.2", "::1"]
+        for dead in addresses:
+            if dead != alive:
+                # Bound, so that nobody else listens there; we do not either.
+                family = socket.AF_INET6 if ":" in dead else socket.AF_INET
+                reserved.enter_context(socket.socket(family)).bind((dead, upstream.port))
+        doorward = start_with_hosts(addresses, upstream.port)
+        for i in range(9):
+            answer = exchange(doorward.public, request(f"/public/{i}", "POST", b"once"))
+            assert (answer.status, answer.body) == (200, f"/public/{i}".encode())
+        assert upstream.targets() == [f"/public/{i}" for i in range(9)]
+        assert errors(doorward) == {}
+
+
+def test_an_address_that_does_not_answer_is_asked_last(start_with_hosts):
+    """Whoever met it waited for `connect_timeout`; those after it do not."""
+    with Scripted(good) as upstream, ExitStack() as opened:
+        silent = opened.enter_context(socket.socket())
+        silent.bind(("127.0.0.2", upstream.port))
+        silent.listen(0)
+        # Until its queue is full: from then on the kernel drops who knocks.
+        for _ in range(8):
+            knocking = opened.enter_context(socket.socket())
+            knocking.setblocking(False)
+            knocking.connect_ex(("127.0.0.2", upstream.port))
+        doorward = start_with_hosts(["127.0.0.2", "127.0.0.1"], upstream.port, {"upstream": {"connect_timeout": "1s"}})
+        waited = 0
+        for i in range(20):
+            begin = time.monotonic()
+            with Connection(doorward.public) as connection:
+                assert connection.exchange(request(f"/public/{i}", "POST", b"")).status == 200
+            waited += time.monotonic() - begin >= 0.9
+        assert 1 <= waited <= 2, "every other one would have"
+        assert len(upstream.received) == 20
 
 
 def test_a_refused_connection_is_answered_at_once(start):
@@ -338,6 +381,20 @@ def test_a_refused_connection_is_answered_at_once(start):
         answer = exchange(doorward.public, request("/public/a"))
     assert answer.status == 502
     doorward.counts(1, "doorward_upstream_errors_total", reason="connect")
+
+
+def test_an_upstream_that_stops_first_is_excused(start):
+    """In a pod it does: whoever comes while doorward drains is asked to come again."""
+    with Scripted(good) as upstream:
+        doorward = start(upstream.url, {"server": {"shutdown": {"lame_duck": "60s"}}})
+        with Connection(doorward.public) as connection:
+            assert connection.exchange(request("/public/a", "GET", b"")).status == 200
+            upstream.stop()
+            doorward.signal(signal.SIGTERM)
+            until(lambda: doorward.probe("/readyz").status_code == 503, what="readyz 503")
+            answer = connection.exchange(request("/public/b"))
+        assert (answer.status, answer.header("retry-after"), answer.header("connection")) == (503, "5", "close")
+        doorward.kill()
 
 
 def test_a_unix_socket(start, tmp_path):

@@ -42,10 +42,15 @@ pub(crate) async fn slow_body() -> Result<(), String> {
     let mut door = Door::start(Setup::default()).await;
     let mut problems = Vec::new();
     let head = "POST /token HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\n";
-    for framing in ["Content-Length: 1000\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n3e8\r\n"] {
+    let drip = async |framing: &str| {
         let mut connection = Connection::open(door.address).await;
         connection.write(format!("{head}{framing}").as_bytes()).await?;
-        let refused = connection.drip(b"a", Duration::from_millis(250)).await?;
+        connection.drip(b"a", Duration::from_millis(250)).await
+    };
+    let fixed = drip("Content-Length: 1000\r\n\r\n");
+    let chunked = drip("Transfer-Encoding: chunked\r\n\r\n3e8\r\n");
+    for refused in <[_; 2]>::from(tokio::join!(fixed, chunked)) {
+        let refused = refused?;
         macros::oauth_error(&refused, 408, "invalid_request", &mut problems);
         macros::equal("Connection", &refused.values("Connection"), &vec!["close"], &mut problems);
     }

@@ -109,11 +109,16 @@ impl Connection {
     }
 
     fn poll_chunks(&mut self, context: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let broken = |error| io::Error::new(io::ErrorKind::InvalidData, error);
+        if let Incoming::Chunked(chunks) = &mut self.incoming {
+            // A body that is broken stays so: who reads on would wait for more of it.
+            chunks.push(&[]).map_err(broken)?;
+        }
         let before = buf.filled().len();
         let read = ready!(self.poll_bytes(context, buf, usize::MAX))?;
         let Incoming::Chunked(chunks) = &mut self.incoming else { return Poll::Ready(Ok(())) };
         let new = buf.filled().get(before..).unwrap_or_default();
-        let taken = chunks.push(new).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        let taken = chunks.push(new).map_err(broken)?;
         if taken < read {
             // In front of what is there: it came before.
             let mut ahead = bytes::BytesMut::from(new.get(taken..).unwrap_or_default());

@@ -73,6 +73,8 @@ pub(crate) fn check_method(method: &[u8]) -> Result<(), HeadError> {
     match method {
         // TRACE would be answered with the identity headers that were put in (RFC 9110 §9.3.8).
         b"CONNECT" | b"TRACE" => Err(HeadError::MethodNotAllowed),
+        // A server that speaks HTTP/2 would take it for its first words (RFC 9113 §3.4).
+        b"PRI" => Err(HeadError::Malformed),
         _ if is_plain && (1..=LONGEST_METHOD).contains(&method.len()) => Ok(()),
         _ => Err(HeadError::Malformed),
     }
