@@ -10,7 +10,8 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "e2e")]
 from conftest import binary  # noqa: E402, F401
 from corpus import case as corpus  # noqa: E402
 from corpus.doors import Doors  # noqa: E402
-from corpus.perform import perform, perform_refused  # noqa: E402
+from corpus.perform import perform  # noqa: E402
+from corpus.refused import perform_refused  # noqa: E402
 
 CASES = corpus.load()
 

@@ -5,6 +5,7 @@ import datetime
 import ipaddress
 import json
 import re
+import signal
 import ssl
 import sys
 from pathlib import Path
@@ -80,6 +81,13 @@ class Door(Target):
         admin_host, admin_port = process.admin.rsplit(":", 1)
         self.admin = (admin_host, int(admin_port))
         self.words |= {"admin-host": process.admin, "directory": str(process.directory)}
+
+    def reload(self, changes):
+        """A new configuration, said by SIGHUP; what came of it is in the log."""
+        started = len(self.log.lines)
+        self.process.write(merge(self.process.settings, changes))
+        self.process.signal(signal.SIGHUP)
+        self.log.wait_for(lambda line: '"audit":"reloaded"' in line, started)
 
     def samples(self):
         """name{labels} → value, labels in the order of the alphabet."""

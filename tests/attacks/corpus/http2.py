@@ -47,7 +47,7 @@ class Connection:
         self.next_stream = 1
         self.last_stream = 0
         self.parts = {}
-        self.going_away = None
+        self.going_away = self.going_away_code = None
         self.window = 65_535
         settings = SettingsFrame(0, settings={SettingsFrame.INITIAL_WINDOW_SIZE: WINDOW, SettingsFrame.ENABLE_PUSH: 0})
         self.send(PREFACE + settings.serialize())

@@ -1,21 +1,18 @@
 """Does what a case says, and judges what comes of it."""
 
-import json
 import re
-import subprocess
-import time
 
 from hyperframe.frame import RstStreamFrame
 
-from . import http1, scenarios
+from . import http1
 from .http1 import Closed, TimedOut
 from .http2 import Reset
 from .judge import Verdict, allowed, describe, judge_answer, judge_arrived, read_json, spelled_out
+from .scenarios import SCENARIOS
 from .text import UnknownWord, fill, show
 from .upstream import Script
+from .witness import Witness
 
-# No control characters, no line ends of any alphabet, nothing that turns the direction of writing.
-ONE_LINE = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]*")
 FIELD = re.compile(r"(:?[^:]*):( ?)(.*)", re.DOTALL)
 
 
@@ -29,34 +26,6 @@ def perform(case, target):
         verdict.find("broken", f"{error}")
     finally:
         attempt.close()
-    return verdict
-
-
-def perform_refused(case, doors):
-    """A configuration that must not start."""
-    verdict = Verdict(case.id, expected="refused")
-    told = case.refused
-    process = doors.prepare(case.door, changes=told.get("config"), folder=case.id)
-    for name, content in told.get("files", {}).items():
-        path = process.directory / name
-        path.write_bytes(fill(content["text"], {}))
-        path.chmod(int(content.get("mode", "0600"), 8))
-    for command in told.get("before", []):
-        subprocess.run(command, shell=True, cwd=process.directory, check=True)
-    if "raw" in told:
-        process.config.write_bytes(fill(told["raw"], {}))
-    for command in ("check", "serve"):
-        ran = subprocess.run([doors.binary, command, "--config", process.config], capture_output=True, timeout=case.patience, check=False)
-        said = (ran.stdout + ran.stderr).decode("utf-8", "replace")
-        verdict.got = f"exit {ran.returncode}"
-        if ran.returncode not in ((1, 2) if command == "check" else (2,)):
-            verdict.find("hole", f"`doorward {command}` ends with {ran.returncode}: {said[:400]}")
-        for text in told.get("says", []):
-            if text not in said:
-                verdict.find("differs", f"`doorward {command}` does not say {text!r}: {said[:400]}")
-        for text in told.get("silent", []):
-            if text in said:
-                verdict.find("hole", f"`doorward {command}` prints {text!r}")
     return verdict
 
 
@@ -90,11 +59,10 @@ class Attempt:
         return True
 
     def run(self):
-        started = len(self.target.log.lines) if self.target.log else 0
-        metrics = self._metrics_before()
+        witness = Witness(self.target, self._expectations()) if self.exact else None
         self.target.upstream.forget(None)
         if self.case.scenario:
-            told = getattr(scenarios, self.case.scenario)(self.target, self)
+            told = SCENARIOS[self.case.scenario](self.target, self)
             self.arrives += told or []
         for step in self.case.steps:
             self._step(step)
@@ -112,9 +80,18 @@ class Attempt:
             self.verdict.find("hole", f"past the request the upstream got {self.target.upstream.tunnels()}")
         if self.target.trap.sprung():
             self.verdict.find("hole", "a connection was made to where a token pointed")
-        if self.target.log:
-            self._judge_log(started, arrived, victim)
-            self._judge_metrics(metrics)
+        if witness:
+            self._end_tunnels()
+            witness.judge(self.verdict, self._expectations(), arrived, victim, self.words)
+
+    def _expectations(self):
+        return [step["expect"] for step in self.case.steps if step.get("expect")]
+
+    def _end_tunnels(self):
+        """A tunnel, or a request that is not over, has its line of the log when it ends."""
+        for name, wanted in self.follow.items():
+            if wanted == "any" and name in self.connections:
+                self.connections[name].close()
 
     def close(self):
         for connection in self.connections.values():
@@ -149,7 +126,7 @@ class Attempt:
 
     def _step(self, step):
         if "reload" in step:
-            scenarios.reload(self.target, step["reload"])
+            self.target.reload(step["reload"])
         if "upstream" in step:
             self._script(step["upstream"])
         if "say" in step:
@@ -317,53 +294,6 @@ class Attempt:
             if not re.fullmatch(rb"GET [^ ]*/b-\d+ HTTP/1\.1", request.line) or request.body:
                 self.verdict.find("broken", f"the normal request arrived as {show(request.line)}")
         return [request for request in arrived if request not in victims]
-
-    # What doorward says of it.
-
-    def _judge_log(self, started, arrived, victim):
-        victim_line = f'"path":"{victim}"'
-        self.target.log.wait_for(lambda line: victim_line in line, started)
-        expects = [step["expect"] for step in self.case.steps if step.get("expect")]
-        for name, wanted in self.follow.items():
-            # A tunnel, or a request that is not over, has its line when it ends.
-            if wanted == "any" and name in self.connections:
-                self.connections[name].close()
-        for request in arrived:
-            path = request.target.split(b"?")[0].decode("latin-1")
-            # Long ones are cut.
-            shown = f'"path":{json.dumps(path[:200])[:-1]}'
-            try:
-                self.target.log.wait_for(lambda line: shown in line, started, 5)  # noqa: B023
-            except AssertionError:
-                self.verdict.find("differs", f"the access log does not show {path}")
-        lines = list(self.target.log.lines)[started:]
-        for line in lines:
-            if not ONE_LINE.fullmatch(line) or len(line) > 20_000 or read_json(line) is None:
-                self.verdict.find("hole", f"a line of the log is not one of JSON and printable: {line[:600]!r}")
-        for expect in expects:
-            for text in expect.get("log", []):
-                text = fill(text, self.words).decode("latin-1")
-                if not any(text in line for line in lines):
-                    self.verdict.find("differs", f"no line of the log has {text!r}: {lines[:6]}")
-            for text in expect.get("unlogged", []):
-                text = fill(text, self.words).decode("latin-1")
-                found = [line for line in lines if text in line]
-                if found:
-                    self.verdict.find("hole", f"the log has {text!r}: {found[0][:600]}")
-
-    def _metrics_before(self):
-        wanted = [step["expect"]["metrics"] for step in self.case.steps if (step.get("expect") or {}).get("metrics")]
-        return self.target.samples() if wanted and self.exact else {}
-
-    def _judge_metrics(self, before):
-        for step in self.case.steps:
-            for name, more in (step.get("expect") or {}).get("metrics", {}).items():
-                end, now = time.monotonic() + 5, None
-                # A request is counted just after its answer is there.
-                while now is None or now != more and time.monotonic() < end:
-                    now = self.target.samples().get(name, 0) - before.get(name, 0)
-                if now != more:
-                    self.verdict.find("differs", f"{name} grew by {now}, not {more}")
 
 
 def may_arrive(expect, answer):
