@@ -15,6 +15,8 @@ pub(super) enum Next {
     Request(Head, Bytes),
     /// A head that is not served.
     Refused(HeadError),
+    /// A part of a head, and then nothing for too long.
+    Late,
     /// The first bytes of HTTP/2.
     Http2,
     /// No request.
@@ -31,7 +33,12 @@ pub(super) async fn next(connection: &mut Connection, limits: &Limits, h2c: bool
         }
     }
     let read = pingora_timeout::timeout(limits.header_timeout, read(connection, limits, h2c)).await;
-    read.unwrap_or(Next::Ended(Unserved::HeadTimeout))
+    match read {
+        Ok(next) => next,
+        // Who is about to speak HTTP/2 would not understand an answer.
+        Err(_) if h2c && PREFACE.starts_with(connection.ahead()) => Next::Ended(Unserved::HeadTimeout),
+        Err(_) => Next::Late,
+    }
 }
 
 async fn read(connection: &mut Connection, limits: &Limits, h2c: bool) -> Next {

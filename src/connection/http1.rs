@@ -11,6 +11,7 @@ use super::head::{self, Next};
 use super::registry::Place;
 use super::stream::Connection;
 use super::{Limits, Ongoing, Refused, Server, request};
+use crate::telemetry::Unserved;
 
 /// What is left when there are no more requests.
 pub(super) enum Left {
@@ -37,6 +38,12 @@ pub(super) async fn serve<A: HttpServerApp + Send + Sync + 'static>(
             Some(Next::Http2) => return Left::Http2(connection),
             Some(Next::Ended(reason)) => {
                 server.unserved(reason, is_first);
+                return Left::Nothing;
+            }
+            Some(Next::Late) => {
+                server.unserved(Unserved::HeadTimeout, is_first);
+                let answer = server.refuse.timed_out(connection.ahead(), peer);
+                place.until_displaced(connection.answer_and_close(&answer)).await;
                 return Left::Nothing;
             }
             Some(Next::Refused(error)) => {

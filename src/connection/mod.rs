@@ -20,3 +20,6 @@ pub use registry::Registry;
 pub use server::{Listener, Server};
 pub use settings::{Limits, TlsSettings};
 pub use tls::ServerTls;
+
+#[cfg(test)]
+mod tests;

@@ -21,6 +21,9 @@ pub struct Refused<'a> {
 pub trait Refuse: Send + Sync {
     /// The whole response. The connection is closed after it.
     fn refuse(&self, refused: &Refused<'_>) -> Bytes;
+
+    /// The whole response to a head that did not arrive in time: 408. `head` is what did arrive.
+    fn timed_out(&self, head: &[u8], peer: Option<IpAddr>) -> Bytes;
 }
 
 /// Says the status and nothing else: for listeners that only operators reach.
@@ -45,5 +48,9 @@ impl Refuse for Plain {
                     .as_slice()
             }
         })
+    }
+
+    fn timed_out(&self, _: &[u8], _: Option<IpAddr>) -> Bytes {
+        Bytes::from_static(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
     }
 }

@@ -31,12 +31,6 @@ impl Refusals {
         Self { telemetry, clock, ids: RequestIds::default() }
     }
 
-    /// The answer to a head that did not arrive in time: 408. `head` is what did arrive.
-    #[must_use]
-    pub fn timed_out(&self, head: &[u8], peer: Option<IpAddr>) -> Bytes {
-        self.answer(&Denial::new(Reason::HeaderTimeout), head, peer)
-    }
-
     fn answer(&self, denial: &Denial, head: &[u8], peer: Option<IpAddr>) -> Bytes {
         let (method, path) = begin(head);
         self.tell(denial, method, path, peer.map(|peer| peer.to_canonical()));
@@ -74,6 +68,10 @@ impl Refusals {
 impl Refuse for Refusals {
     fn refuse(&self, refused: &Refused<'_>) -> Bytes {
         self.answer(&refused.error.into(), refused.head, refused.peer)
+    }
+
+    fn timed_out(&self, head: &[u8], peer: Option<IpAddr>) -> Bytes {
+        self.answer(&Denial::new(Reason::HeaderTimeout), head, peer)
     }
 }
 

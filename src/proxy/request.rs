@@ -83,7 +83,7 @@ async fn answer_or_permit(
 
 fn refuse(session: &mut Session, context: &mut Context, denial: &Denial) -> Reply {
     context.noted.refused = Some(denial.reason);
-    if matches!(denial.status(), 400 | 414 | 431) {
+    if matches!(denial.status(), 400 | 413 | 414 | 431) {
         // Who sends this may not mean the same by what follows.
         session.set_keepalive(None);
     }
