@@ -55,7 +55,7 @@ def load(folder=HERE / "cases"):
 def left_out():
     """id → why there is no case."""
     entries = yaml.safe_load((HERE / "left-out.yaml").read_text(encoding="utf-8"))
-    return {attack: entry["reason"] for entry in entries for attack in entry["ids"]}
+    return {attack: entry["reason"] for entry in entries["attacks"] for attack in entry["ids"]}
 
 
 def attacks():

@@ -108,6 +108,8 @@ def judge_refusal(verdict, expect, answer, words):
 
 def judge_header(verdict, name, value, answer, words):
     found = answer.values(name)
+    # What may not come may not come in a 103 either.
+    found += [each for interim in answer.interim for each in interim.values(name)] if value is None else []
     wanted = None if value is None else fill(value, words).decode("latin-1")
     if wanted is None and found or wanted is not None and (len(found) != 1 or not matches(wanted, found[0])):
         verdict.find("differs", f"{name} is {found}, not {wanted}")

@@ -9,11 +9,9 @@ from .http1 import Closed, TimedOut
 from .http2 import Reset
 from .judge import Verdict, allowed, describe, judge_answer, judge_arrived, read_json, spelled_out
 from .scenarios import SCENARIOS
+from .sending import Sender
 from .text import UnknownWord, fill, show
-from .upstream import Script
 from .witness import Witness
-
-FIELD = re.compile(r"(:?[^:]*):( ?)(.*)", re.DOTALL)
 
 
 def perform(case, target):
@@ -30,6 +28,8 @@ def perform(case, target):
 
 
 class Attempt:
+    """A case under way: its connections, its words, and what it has found."""
+
     def __init__(self, case, target, verdict):
         self.case, self.target, self.verdict = case, target, verdict
         self.exact = target.log is not None
@@ -47,9 +47,8 @@ class Attempt:
             self.words[name] = target.mint.write(told, self.words)
         for name, value in later.items():
             self.words[name] = fill(target.doctor(str(value)), self.words)
-        credential = case.words.get("credential")
-        token = self.words.get(credential, b"") if credential not in (None, "none") else b""
-        self.words["auth"] = b"Authorization: Bearer " + token if token else b""
+        self.sender = Sender(target.doctor, case.words.get("credential"))
+        self.words["auth"] = self.sender.authorization(self.words)
 
     def _learn(self, name, value):
         try:
@@ -68,14 +67,14 @@ class Attempt:
             self._step(step)
         self._follow_up()
         victim = self._victim()
-        self.verdict.expected = " ".join(self.expected_words)
+        self.verdict.expected = " ".join(self.expected_words) or self.verdict.expected
         arrived = self._arrived(victim)
         if self.uncounted:
             arrived = []
         else:
             judge_arrived(self.verdict, self.arrives, arrived, self.words, self.exact)
-        for fault in [] if self.uncounted else self.target.upstream.faults():
-            self.verdict.find("hole", f"at the upstream: {fault}")
+            for fault in self.target.upstream.faults():
+                self.verdict.find("hole", f"at the upstream: {fault}")
         if not self.tunnelled and any(self.target.upstream.tunnels()):
             self.verdict.find("hole", f"past the request the upstream got {self.target.upstream.tunnels()}")
         if self.target.trap.sprung():
@@ -128,58 +127,28 @@ class Attempt:
         if "reload" in step:
             self.target.reload(step["reload"])
         if "upstream" in step:
-            self._script(step["upstream"])
+            with self.target.upstream.changed:
+                self.target.upstream.script = self.sender.script(step["upstream"], self.words)
         if "say" in step:
             self.target.upstream.say(fill(step["say"], self.words))
         name = step.get("client", "a")
-        connection, methods = None, []
+        method = b"GET"
         if step.get("admin"):
             name = f"{name} at the admin listener"
             self.connections[name] = http1.Connection(self.target.admin, None, self.case.patience)
         if "h2" in step:
-            connection = self.connection(name, "h2")
-            self._send_h2(connection, step["h2"])
+            self.connection(name, "h2").request(*self.sender.streams(step["h2"], self.words))
         elif {"send", "raw"} & step.keys():
-            connection = self.connection(name)
-            data = self._bytes(step)
-            methods = [data.lstrip(b"\r\n").split(b" ")[0]]
-            connection.send(data)
+            data = self.sender.bytes(step, self.words)
+            method = data.lstrip(b"\r\n").split(b" ")[0]
+            self.connection(name).send(data)
         self._end(step, name)
         if "await" in step:
             count = step["await"]
             came = self.target.upstream.wait_for(lambda: len(self.target.upstream.requests) >= count, self.case.patience)
             assert came, f"the upstream did not get {count} requests"
         if step.get("expect") is not None:
-            self._expect(step, name, methods)
-
-    def _script(self, told):
-        told = {"answer": told} if isinstance(told, str) else dict(told)
-        answer = fill(self.target.doctor(told.pop("answer", "")), self.words)
-        with self.target.upstream.changed:
-            self.target.upstream.script = Script(answer, **told)
-
-    def _bytes(self, step):
-        if "raw" in step:
-            return fill(self.target.doctor(step["raw"]), self.words)
-        body = fill(step.get("body", ""), self.words)
-        words = self.words | {"length": str(len(body))}
-        lines = [fill(self.target.doctor(line), words) for line in step["send"].rstrip("\n").split("\n")]
-        return b"\r\n".join(line for line in lines if line) + b"\r\n\r\n" + body
-
-    def _send_h2(self, connection, told):
-        told = {"headers": told} if isinstance(told, str) else told
-        data = [fill(part, self.words) for part in told.get("data", [])]
-        trailers = self._fields(told["trailers"]) if "trailers" in told else None
-        connection.request(self._fields(told["headers"]), data, trailers, told.get("end", True))
-
-    def _fields(self, text):
-        fields = []
-        for line in text.rstrip("\n").split("\n"):
-            line = line.replace("{{auth}}", f"authorization: Bearer {{{{{self.case.words.get('credential')}}}}}" if self.words["auth"] else "")
-            if line:
-                name, _, value = FIELD.fullmatch(self.target.doctor(line)).groups()
-                fields.append((fill(name, self.words), fill(value, self.words)))
-        return fields
+            self._expect(step, name, method)
 
     def _end(self, step, name):
         if "h2-reset" in step:
@@ -195,13 +164,13 @@ class Attempt:
 
     # What comes back.
 
-    def _expect(self, step, name, methods):
+    def _expect(self, step, name, method):
         expect = spelled_out(step["expect"])
         arrives = expect.get("arrives", [])
         arrives = arrives if isinstance(arrives, list) else [arrives]
         if "status" in expect:
             self.expected_words.append("/".join(str(status) for status in allowed(expect)))
-            answer = self.read(name, methods[0] if methods else b"GET")
+            answer = self.read(name, method)
             # What the upstream was told to say is not in doorward's words; that it could not be passed on is.
             own = self.exact and not step.get("admin") and ("upstream" not in step or getattr(answer, "status", 0) in (502, 503, 504))
             judge_answer(self.verdict, expect, answer, self.words, own)
@@ -289,7 +258,7 @@ class Attempt:
     def _arrived(self, victim):
         """What reached the upstream, less the victims."""
         arrived = self.target.upstream.arrived()
-        victims = [request for request in arrived if b"/b-" in request.target and not b"smuggled" in request.target]
+        victims = [request for request in arrived if b"/b-" in request.target and b"smuggled" not in request.target]
         for request in victims:
             if not re.fullmatch(rb"GET [^ ]*/b-\d+ HTTP/1\.1", request.line) or request.body:
                 self.verdict.find("broken", f"the normal request arrived as {show(request.line)}")

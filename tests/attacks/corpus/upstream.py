@@ -17,6 +17,9 @@ class Trap:
         self.listener.setblocking(False)
         self.port = self.listener.getsockname()[1]
 
+    def close(self):
+        self.listener.close()
+
     def sprung(self):
         try:
             self.listener.accept()[0].close()
