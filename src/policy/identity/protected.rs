@@ -42,8 +42,12 @@ impl Protected {
     }
 
     fn lists(&self, name: &[u8]) -> bool {
-        PREFIXES.iter().any(|prefix| name.starts_with(prefix.as_bytes()))
-            || self.names.binary_search_by(|known| known.as_bytes().cmp(name)).is_ok()
+        // The family's own name, too: a name was freed of what is no letter at its end.
+        let is_in = |prefix: &&str| {
+            let prefix = prefix.as_bytes();
+            name.starts_with(prefix) || prefix.strip_suffix(b"-") == Some(name)
+        };
+        PREFIXES.iter().any(is_in) || self.names.binary_search_by(|known| known.as_bytes().cmp(name)).is_ok()
     }
 }
 
