@@ -42,12 +42,8 @@ impl Protected {
     }
 
     fn lists(&self, name: &[u8]) -> bool {
-        // The family's own name, too: a name was freed of what is no letter at its end.
-        let is_in = |prefix: &&str| {
-            let prefix = prefix.as_bytes();
-            name.starts_with(prefix) || prefix.strip_suffix(b"-") == Some(name)
-        };
-        PREFIXES.iter().any(is_in) || self.names.binary_search_by(|known| known.as_bytes().cmp(name)).is_ok()
+        PREFIXES.iter().any(|prefix| name.starts_with(prefix.as_bytes()))
+            || self.names.binary_search_by(|known| known.as_bytes().cmp(name)).is_ok()
     }
 }
 
@@ -127,6 +123,8 @@ const PREFIXES: &[&str] = &[
 ];
 
 const NAMES: &[&str] = &[
+    // What is left of `X-Doorward-` when it is freed of what is no letter at its end.
+    "x-doorward",
     // The client's side of a connection.
     "forwarded",
     "x-forwarded",
