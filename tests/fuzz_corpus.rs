@@ -1,17 +1,20 @@
 //! The fuzz corpus, replayed: every property holds for every input kept, and fails for the bug planted beside it.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "what a test needs is there, or the test fails")]
 
 use std::fs;
 use std::panic;
 use std::path::{Path, PathBuf};
 
 #[path = "fuzz/src/lib.rs"]
-#[expect(dead_code, reason = "the entry of the fuzz programs is not used here")]
-#[allow(
-    clippy::indexing_slicing,
-    clippy::string_slice,
+#[expect(dead_code, clippy::disallowed_methods, reason = "the entry of the fuzz programs is not used here")]
+#[expect(
     clippy::cast_possible_truncation,
-    missing_docs,
-    reason = "a property is to fail loudly"
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::type_complexity,
+    clippy::unnecessary_wraps,
+    clippy::unwrap_in_result,
+    reason = "a property is to fail loudly, and second opinions are to be short"
 )]
 mod fuzz;
 

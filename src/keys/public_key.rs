@@ -126,7 +126,7 @@ fn bits(number: &[u8]) -> usize {
     (number.len() * 8).saturating_sub(usize::try_from(leading).unwrap_or(8))
 }
 
-/// A positive integer (RFC 7518 §2, Base64urlUInt). Some issuers leave a leading zero on it.
+/// A positive integer (RFC 7518 §2, `Base64urlUInt`). Some issuers leave a leading zero on it.
 fn number(jwk: &Map<String, Value>, name: &str) -> Result<Vec<u8>, Unusable> {
     let octets = octets(jwk, name)?;
     let zeros = octets.iter().take_while(|octet| **octet == 0).count();

@@ -17,6 +17,7 @@ pub mod service;
 pub mod settings;
 pub mod site;
 pub mod streams;
+pub mod upgrade;
 pub mod upstream;
 pub mod upstream_addresses;
 pub mod upstream_request;

@@ -20,7 +20,9 @@ use super::context::{Context, Noted, State};
 use super::failure::{self, Failure};
 use super::request_id::RequestIds;
 use super::streams::OpenStreams;
-use super::{Site, forwarded, logging, request, request_body, respond, upstream_request, upstream_response, websocket};
+use super::{
+    Site, forwarded, logging, request, request_body, respond, upgrade, upstream_request, upstream_response, websocket,
+};
 use crate::base::{Clock, Stopwatch};
 use crate::message::Client;
 use crate::telemetry::{Method, Telemetry};
@@ -91,12 +93,16 @@ impl ProxyHttp for Door {
         request::filter(session, context, &self.ids, &*self.clock).await
     }
 
-    async fn upstream_peer(&self, _: &mut Session, context: &mut Context) -> pingora::Result<Box<HttpPeer>> {
+    async fn upstream_peer(&self, session: &mut Session, context: &mut Context) -> pingora::Result<Box<HttpPeer>> {
         context.noted.attempts += 1;
         context.noted.asked = Some(Stopwatch::start());
         let left = RETRY_BUDGET.saturating_sub(context.received.elapsed());
         let peer = context.site.upstream.peer(&context.noted.tried, left);
-        peer.map_err(|error| Error::explain(ErrorType::ConnectError, error.to_string()).into_up())
+        let mut peer = peer.map_err(|error| Error::explain(ErrorType::ConnectError, error.to_string()).into_up())?;
+        if websocket::is_upgrade(session.req_header()) {
+            upgrade::prepare(&mut peer);
+        }
+        Ok(peer)
     }
 
     async fn connected_to_upstream(

@@ -14,8 +14,13 @@ SERVICE = "doorward.test.Greeter"
 released = threading.Event()
 
 
+speaking = threading.Lock()
+
+
 def say(*words):
-    print(*words, flush=True)
+    # `print` writes the end of a line for itself, and other threads may come between.
+    with speaking:
+        print(*words, flush=True)
 
 
 def metadata(context):

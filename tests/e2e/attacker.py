@@ -6,6 +6,7 @@ closed, and then says in JSON what came of it.
 
 import asyncio
 import json
+import os
 import ssl
 import struct
 import sys
@@ -29,15 +30,14 @@ class Attack:
         one = getattr(self, self.kind)
         workers = self.count if self.kind in ("head", "second", "hello", "preface", "idle", "silent") else 8
         started = [asyncio.Event() for _ in range(workers)]
-        tasks = [asyncio.create_task(self.again_and_again(one, event)) for event in started]
+        self.tasks = [asyncio.create_task(self.again_and_again(one, event)) for event in started]
         for event in started:
             await event.wait()
         print("ready", flush=True)
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
         print(json.dumps(self.tally), flush=True)
+        # Not by cancelling: some versions of `wait_for` swallow that, and a thousand sockets need no farewell.
+        os._exit(0)
 
     async def again_and_again(self, one, event):
         while True:

@@ -65,9 +65,11 @@ def gate(request, greeter, start, tmp_path):
         key, certificate = self_signed(tmp_path)
         doorward = start(greeter.url, changes | {"server": {"tls": {"cert_file": str(certificate), "key_file": str(key)}}})
         form = {"username": "johndoe", "password": "secret"}
-        token = doorward.session.post(f"https://{doorward.public}/token", form, verify=False).json()["access_token"]
+        answer = doorward.session.post(f"https://{doorward.public}/token", form, verify=str(certificate))
+        assert answer.status_code == 200, (answer.headers, answer.content)
+        token = answer.json()["access_token"]
         credentials = grpc.ssl_channel_credentials(certificate.read_bytes())
-        channel = grpc.secure_channel(doorward.public, credentials, [*options, ("grpc.ssl_target_name_override", "doorward.test")])
+        channel = grpc.secure_channel(doorward.public, credentials, options)
     greeter.calls()
     with channel:
         yield Client(channel, token)
@@ -77,7 +79,7 @@ def self_signed(directory):
     """(key, certificate) for doorward.test"""
     key, certificate = directory / "key.pem", directory / "certificate.pem"
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
-    names = ["-subj", "/CN=doorward.test", "-addext", "subjectAltName=DNS:doorward.test"]
+    names = ["-subj", "/CN=doorward.test", "-addext", "subjectAltName=DNS:doorward.test,IP:127.0.0.1"]
     subprocess.run([*command, *names, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
     key.chmod(0o600)
     return key, certificate

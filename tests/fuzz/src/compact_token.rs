@@ -1,7 +1,7 @@
 //! A token that is taken apart has one spelling and one meaning.
 
 use base64::Engine;
-use base64::engine::general_purpose::{URL_SAFE_NO_PAD, URL_SAFE_NO_PAD as LENIENT};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use doorward::tokens::raw::RawToken;
 use serde_json::{Map, Value};
 
@@ -50,8 +50,8 @@ fn read(text: &str) -> Option<Parts> {
 /// Reads JSON as most libraries do: the last of two members wins.
 fn planted(text: &str) -> Option<Parts> {
     let mut segments = text.split('.');
-    let mut part = || serde_json::from_slice(&LENIENT.decode(segments.next()?).ok()?).ok();
+    let mut part = || serde_json::from_slice(&URL_SAFE_NO_PAD.decode(segments.next()?).ok()?).ok();
     let parts = [part()?, part()?];
     let signature = segments.next().filter(|signature| !signature.is_empty())?;
-    (LENIENT.decode(signature).is_ok() && segments.next().is_none()).then_some(parts)
+    (URL_SAFE_NO_PAD.decode(signature).is_ok() && segments.next().is_none()).then_some(parts)
 }
