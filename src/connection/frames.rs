@@ -6,7 +6,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -23,14 +23,22 @@ pub(super) struct Frames {
     /// For the preface, and for all that makes up one head.
     timeout: Duration,
     deadline: Option<(u64, Pin<Box<Sleep>>)>,
-    /// How many requests have been answered.
-    answered: Arc<AtomicUsize>,
+    requests: Arc<Requests>,
     second: Stopwatch,
 }
 
+/// What has become of a connection's requests.
+#[derive(Debug, Default)]
+pub(super) struct Requests {
+    pub(super) begun: AtomicUsize,
+    pub(super) answered: AtomicUsize,
+    /// Whether the connection is ended for what came.
+    pub(super) broken: AtomicBool,
+}
+
 impl Frames {
-    pub(super) fn new(timeout: Duration, answered: Arc<AtomicUsize>) -> Self {
-        Self { follower: Follower::default(), timeout, deadline: None, answered, second: Stopwatch::start() }
+    pub(super) fn new(timeout: Duration, requests: Arc<Requests>) -> Self {
+        Self { follower: Follower::default(), timeout, deadline: None, requests, second: Stopwatch::start() }
     }
 
     /// Takes the bytes that come next.
@@ -40,12 +48,12 @@ impl Frames {
     pub(super) fn pass(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.follower.pass(bytes);
         // Requests that are taken back before they are answered cost the upstream, and nobody but the upstream.
-        if self.follower.resets > self.answered.load(Ordering::Relaxed).saturating_add(RESETS) {
-            return Err(io::Error::other("a flood of resets"));
+        if self.follower.resets > self.requests.answered.load(Ordering::Relaxed).saturating_add(RESETS) {
+            return Err(broken(&self.requests, io::Error::other("a flood of resets")));
         }
         if self.follower.hollow > HOLLOW_A_SECOND {
             if self.second.elapsed() < Duration::from_secs(1) {
-                return Err(io::Error::other("a flood of control frames"));
+                return Err(broken(&self.requests, io::Error::other("a flood of control frames")));
             }
             self.follower.hollow = 0;
             self.second = Stopwatch::start();
@@ -63,10 +71,17 @@ impl Frames {
             self.deadline = Some((begun, Box::pin(tokio::time::sleep(self.timeout))));
         }
         match &mut self.deadline {
-            Some((_, timer)) => timer.as_mut().poll(context).map(|()| io::ErrorKind::TimedOut.into()),
+            Some((_, timer)) => {
+                timer.as_mut().poll(context).map(|()| broken(&self.requests, io::ErrorKind::TimedOut.into()))
+            }
             None => Poll::Pending,
         }
     }
+}
+
+fn broken(requests: &Requests, error: io::Error) -> io::Error {
+    requests.broken.store(true, Ordering::Relaxed);
+    error
 }
 
 /// Knows where frames begin and end.
@@ -219,12 +234,12 @@ mod tests {
 
     #[tokio::test]
     async fn floods_end_it_and_answered_requests_may_be_reset() {
-        let answered = Arc::new(AtomicUsize::new(0));
-        let frames = || Frames::new(Duration::from_secs(10), Arc::clone(&answered));
+        let requests = Arc::<Requests>::default();
+        let frames = || Frames::new(Duration::from_secs(10), Arc::clone(&requests));
         let with = |kind, times| [PREFACE, &frame(4, 0, 0), &frame(kind, 4, 4).repeat(times)].concat();
         assert!(frames().pass(&with(RST_STREAM, 100)).is_ok());
         assert!(frames().pass(&with(RST_STREAM, 101)).is_err());
-        answered.store(1, Ordering::Relaxed);
+        requests.answered.store(1, Ordering::Relaxed);
         assert!(frames().pass(&with(RST_STREAM, 101)).is_ok());
         for (kind, ends) in [(6, true), (4, true), (2, true), (0xFA, true), (HEADERS, false), (WINDOW_UPDATE, false)] {
             assert_eq!(frames().pass(&with(kind, 2_000)).is_err(), ends, "frames of type {kind}");

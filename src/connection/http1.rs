@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use pingora::apps::HttpServerApp;
+use pingora::protocols::Shutdown;
 use pingora::protocols::http::ServerSession;
 use pingora::server::ShutdownWatch;
 
@@ -78,5 +79,9 @@ async fn one<A: HttpServerApp + Send + Sync + 'static>(
     let served = server.app.process_new_http(session, shutdown);
     let (stream, _) = request::serve(ongoing, server.telemetry.as_deref(), served).await??.consume();
     let mut connection = stream.into_any().downcast::<Connection>().ok()?;
-    (connection.rest() && !*shutdown.borrow()).then_some(connection)
+    if connection.rest() && !*shutdown.borrow() {
+        return Some(connection);
+    }
+    connection.shutdown().await;
+    None
 }

@@ -1,7 +1,7 @@
 //! HTTP/2: many requests at once, each in a task of its own.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use pingora::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerApp};
@@ -9,7 +9,7 @@ use pingora::protocols::http::ServerSession;
 use pingora::protocols::http::v2::server::{H2Options, default_h2_options};
 use pingora::server::ShutdownWatch;
 
-use super::frames::Frames;
+use super::frames::{Frames, Requests};
 use super::registry::Place;
 use super::stream::Connection;
 use super::{Limits, Ongoing, Server, request};
@@ -22,53 +22,52 @@ pub(super) async fn serve<A: HttpServerApp + Send + Sync + 'static>(
     (place, limits): (Place, &Limits),
     shutdown: &ShutdownWatch,
 ) {
-    let answered = Arc::new(AtomicUsize::new(0));
-    let frames = Frames::new(limits.header_timeout, Arc::clone(&answered));
+    let requests = Arc::<Requests>::default();
+    let frames = Frames::new(limits.header_timeout, Arc::clone(&requests));
     let Ok(connection) = connection.into_http2(frames) else { return server.unserved(Unserved::Http2, true) };
-    let requests = Arc::new(Requests {
+    let place = Arc::new(place);
+    let app = Arc::new(OneByOne {
         app: Arc::clone(&server.app),
         telemetry: server.telemetry.clone(),
-        place: Arc::new(place),
-        begun: AtomicUsize::new(0),
-        answered,
+        place: Arc::clone(&place),
+        requests: Arc::clone(&requests),
         options: options(limits),
         settings: settings(limits),
     });
-    let place = Arc::clone(&requests.place);
+    let ended = place.until_displaced(ServerApp::process_new(&app, connection, shutdown)).await.is_some();
     // Pingora says nothing of why it ended. Without a request, it was the client's doing.
-    let ended = place.until_displaced(ServerApp::process_new(&requests, connection, shutdown)).await.is_some();
-    if ended && requests.begun.load(Ordering::Relaxed) == 0 && !*shutdown.borrow() {
+    let unserved = requests.begun.load(Ordering::Relaxed) == 0 && !*shutdown.borrow();
+    if ended && (unserved || requests.broken.load(Ordering::Relaxed)) {
         server.unserved(Unserved::Http2, true);
     }
 }
 
-/// The requests of one connection.
-struct Requests<A> {
+/// Has the application serve the requests of one connection.
+struct OneByOne<A> {
     app: Arc<A>,
     telemetry: Option<Arc<Telemetry>>,
     /// Free when the last of them has ended.
     place: Arc<Place>,
-    begun: AtomicUsize,
-    answered: Arc<AtomicUsize>,
+    requests: Arc<Requests>,
     options: HttpServerOptions,
     settings: H2Options,
 }
 
 #[async_trait]
-impl<A: HttpServerApp + Send + Sync + 'static> HttpServerApp for Requests<A> {
+impl<A: HttpServerApp + Send + Sync + 'static> HttpServerApp for OneByOne<A> {
     async fn process_new_http(
         self: &Arc<Self>,
         session: ServerSession,
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
         let _in_flight = self.place.begin()?;
-        self.begun.fetch_add(1, Ordering::Relaxed);
+        self.requests.begun.fetch_add(1, Ordering::Relaxed);
         let ongoing = Ongoing::new(None);
         let served = self.app.process_new_http(session, shutdown);
         let served = request::serve(Arc::clone(&ongoing), self.telemetry.as_deref(), served);
         // Dropped, the stream is reset, and no other.
         if request::until_ended(&ongoing, served).await.is_some() {
-            self.answered.fetch_add(1, Ordering::Relaxed);
+            self.requests.answered.fetch_add(1, Ordering::Relaxed);
         }
         None
     }

@@ -17,6 +17,7 @@ use super::socket::Socket;
 use super::stream::Connection;
 use super::tls::ServerTls;
 use super::{Limits, Refuse, http1, http2};
+use crate::base::Stopwatch;
 use crate::telemetry::{ConnectionCap, Telemetry, Unserved};
 
 /// A bound socket.
@@ -67,6 +68,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> Server<A> {
     }
 
     async fn accept(self: Arc<Self>, listener: Listener, mut shutdown: ShutdownWatch) {
+        let mut told: Option<Stopwatch> = None;
         loop {
             let accepted = tokio::select! {
                 // Whoever could have told is gone if this fails.
@@ -77,7 +79,10 @@ impl<A: HttpServerApp + Send + Sync + 'static> Server<A> {
                 Ok(accepted) => self.admit(accepted, &shutdown),
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
-                    tracing::warn!(%error, "a connection cannot be accepted");
+                    if told.is_none_or(|told| told.elapsed() > TELL_AGAIN) {
+                        tracing::warn!(%error, "connections cannot be accepted");
+                        told = Some(Stopwatch::start());
+                    }
                     // Without the pause this would spin: the connection waits on.
                     self.make_room_for_descriptors();
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -197,3 +202,6 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 
 /// After it could not be accepted for want of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+
+/// For a trouble that lasts.
+const TELL_AGAIN: Duration = Duration::from_secs(10);

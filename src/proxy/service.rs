@@ -81,10 +81,6 @@ impl ProxyHttp for Door {
         context.id = self.ids.keep_or_make(session.get_header("x-request-id").map(http::HeaderValue::as_bytes));
         context.method = Method::of(session.req_header().method.as_str());
         context.client = forwarded::client(session, &context.site.trusted_proxies);
-        // Pingora keeps HTTP/1.1 connections for ever unless told otherwise; where it decided to close, that stays.
-        if session.get_keepalive().is_some() && !session.is_process_shutting_down() {
-            session.set_keepalive(Some(IDLE_SECONDS));
-        }
         Ok(())
     }
 
@@ -250,9 +246,6 @@ impl ProxyHttp for Door {
 fn is_interim(status: StatusCode) -> bool {
     status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS
 }
-
-/// How long a connection is kept between requests, in seconds.
-const IDLE_SECONDS: u64 = 60;
 
 /// The first and two more; Pingora's `max_retries` counts attempts.
 pub const MAX_ATTEMPTS: usize = 3;

@@ -202,7 +202,7 @@ pub enum Unserved {
     HeadTimeout,
     /// The client went away in the middle of a head.
     HeadCut,
-    /// The client kept to HTTP/2 so badly that no request could be read, or sent a flood.
+    /// Over HTTP/2 no request could be read, or the connection was ended for what came.
     Http2,
 }
 

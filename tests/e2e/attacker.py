@@ -67,8 +67,10 @@ class Attack:
         event.set()
         while True:
             try:
-                if not await asyncio.wait_for(reader.read(4096), 1):
-                    return
+                # Not `wait_for`, which in Python 3.11 can lose the cancellation that ends all this.
+                async with asyncio.timeout(1):
+                    if not await reader.read(4096):
+                        return
             except TimeoutError:
                 writer.write(dribble)
                 await writer.drain()

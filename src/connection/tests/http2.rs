@@ -69,6 +69,7 @@ async fn it_is_known_by_its_first_bytes_however_they_come() {
 async fn what_has_begun_must_end_in_time() {
     let door = Door::open(Limits { header_timeout: SOON, ..limits() }, true).await;
     let head = get(1, "/a");
+    let mut ended = 0;
     let open_head = frame(1, 1, 1, &head[9..]);
     for (name, bytes) in [
         ("half a preface", PREFACE[..20].to_vec()),
@@ -80,8 +81,10 @@ async fn what_has_begun_must_end_in_time() {
         let mut client = door.client().await;
         client.send(bytes).await;
         client.rest().await;
-        door.counted("doorward_connections", 0).await;
-        assert!(!name.is_empty());
+        ended += 1;
+        let reason = if name == "half a preface" { "head-timeout" } else { "http2" };
+        let count = if reason == "http2" { ended - 1 } else { 1 };
+        door.counted(&format!("doorward_connections_unserved_total{{reason=\"{reason}\"}}"), count).await;
     }
 }
 
@@ -153,7 +156,7 @@ async fn a_flood_of_resets_ends_the_connection() {
     }
     client.rest().await;
     assert!(sent <= 128);
-    door.counted("doorward_connections", 0).await;
+    door.counted("doorward_connections_unserved_total{reason=\"http2\"}", 1).await;
 }
 
 #[tokio::test]
