@@ -112,7 +112,7 @@ struct Patience {
 }
 
 impl Patience {
-    /// Something was written that wants an answer.
+    /// Something was written that wants an answer, or a part of one has come: until the tunnel is open, the next has to.
     fn begin(&mut self) {
         let Some(answer) = self.answer.filter(|_| !self.tunnel.is_open()) else { return };
         match &mut self.until {
@@ -122,6 +122,9 @@ impl Patience {
     }
 
     fn is_over(&mut self, context: &mut Context<'_>) -> bool {
+        if self.tunnel.is_open() {
+            self.until = None;
+        }
         self.until.as_mut().is_some_and(|until| until.as_mut().poll(context).is_ready())
     }
 }
@@ -141,7 +144,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
             Poll::Pending if self.patience.is_over(context) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
             Poll::Pending => Poll::Pending,
             ready @ Poll::Ready(_) => {
-                self.patience.until = None;
+                self.patience.begin();
                 ready
             }
         }
@@ -254,8 +257,17 @@ mod tests {
         far.write_all(b"a").await.unwrap();
         patient.write_all(b"request").await.unwrap();
         assert_eq!(patient.read_u8().await.unwrap(), b'a');
+        assert_eq!(patient.read_u8().await.unwrap_err().kind(), io::ErrorKind::TimedOut, "half an answer is none");
         tunnel.open();
         patient.write_all(b"frame").await.unwrap();
-        assert!(patient.patience.until.is_none(), "a tunnel may be silent");
+        let mut read = std::pin::pin!(patient.read_u8());
+        std::future::poll_fn(|context| {
+            for _ in 0..=TURNS {
+                assert!(read.as_mut().poll(context).is_pending(), "a tunnel may be silent");
+            }
+            Poll::Ready(())
+        })
+        .await;
+        assert!(patient.patience.until.is_none());
     }
 }
