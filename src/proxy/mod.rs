@@ -29,7 +29,8 @@ pub mod websocket;
 pub use refusal::Refusals;
 pub use service::Door;
 pub use settings::{
-    AuthorizationMode, CorsSettings, IdentityHeader, RequestLimits, UpstreamSettings, UpstreamTls, UpstreamUrl,
+    AuthorizationMode, ConnectSettings, CorsSettings, IdentityHeader, RequestLimits, UpstreamSettings, UpstreamTls,
+    UpstreamUrl,
 };
 pub use site::Site;
 pub use upstream::Upstream;

@@ -144,8 +144,7 @@ impl ProxyHttp for Door {
     ) -> pingora::Result<()> {
         context.noted.answered = context.noted.asked.map(Stopwatch::elapsed);
         context.noted.status = response.status.as_u16();
-        let identity = &context.site.upstream.settings().identity_headers;
-        upstream_response::filter(response, context.tunnel.is_some(), identity)?;
+        upstream_response::filter(response, context.tunnel.is_some(), &context.site.identity_headers)?;
         if let State::Permitted { permit, .. } = &context.state {
             websocket::filter_response(response, permit)?;
         }
@@ -162,7 +161,7 @@ impl ProxyHttp for Door {
         trailers: &mut HeaderMap,
         context: &mut Context,
     ) -> pingora::Result<()> {
-        upstream_response::filter_trailers(trailers, &context.site.upstream.settings().identity_headers);
+        upstream_response::filter_trailers(trailers, &context.site.identity_headers);
         Ok(())
     }
 
