@@ -5,6 +5,7 @@ pub mod cookies;
 pub mod cors;
 pub mod facts;
 pub mod failure;
+pub mod failure_log;
 pub mod forwarded;
 pub mod labels;
 pub mod logging;

@@ -70,6 +70,17 @@ def test_nothing_is_sent_to_somebody_else(case, authority, start, tmp_path):
             answer = get(doorward, method=method)
             assert answer.status == 502 and b"Bad Gateway" in answer.body
         doorward.counts(2, "doorward_upstream_errors_total", reason="tls")
+        cause = {
+            "another name": "certificate not valid for name",
+            "another address": "certificate not valid for name",
+            "expired": "certificate expired",
+            "another CA": "UnknownIssuer",
+            "self-signed": "",
+            "no TLS": "received corrupt message",
+        }[case]
+        told = [line for line in doorward.output.lines if "the upstream failed" in line]
+        assert "WARN" in told[0] and "failure=tls" in told[0] and f"127.0.0.1:{upstream.port}" in told[0] and cause in told[0], told
+        assert "TLSHandshakeFailure: " in told[0] and "other.internal" not in told[0] and "127.0.0.2" not in told[0], told
         assert upstream.received == []
         assert upstream.connections == 2, "not tried again: it would be as wrong the second time"
 
