@@ -207,3 +207,14 @@ def test_a_stream_that_ends_without_an_answer(end, method, start_h2):
     assert get(doorward, "/public/it", method).status == (200 if again else 502)
     assert upstream.targets().count("/public/it") == (2 if again else 1)
     assert get(doorward, "/public/next").body == b"/public/next"
+
+
+def test_no_websocket_over_http2(start_h2):
+    """Upstream it would be a plain GET. Who may not ask is told that first."""
+    upstream, doorward = start_h2(lambda stream: stream.answer(b"ok"))
+    upgrade = ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: x3JJHMbDL1EzLkh9GBhXDw=="]
+    answer = exchange(doorward.public, request("/public/ws", "GET", b"", *upgrade))
+    assert (answer.status, answer.body) == (501, b'{"detail":"Not Implemented"}')
+    assert exchange(doorward.public, request("/items", "GET", b"", *upgrade)).status == 401
+    assert upstream.received == []
+    assert get(doorward).status == 200
