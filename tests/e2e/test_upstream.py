@@ -11,7 +11,8 @@ from contextlib import ExitStack
 
 import pytest
 from scripted import Scripted, good
-from sidecar import until
+from sidecar import merge, until
+from test_reload import reloaded
 from wire import Connection, exchange, lines
 
 def request(target, method="GET", body=b"", *headers):
@@ -374,6 +375,36 @@ def test_an_address_that_does_not_answer_is_asked_last(start_with_hosts):
         assert len(upstream.received) == 20
 
 
+def test_the_last_addresses_stay_over_a_reload(start_with_hosts, tmp_path):
+    """With a resolver that fails from then on: whether connections are made in another way, or in the same."""
+    with Scripted(good) as upstream:
+        doorward = start_with_hosts(["127.0.0.1"], upstream.port)
+        assert exchange(doorward.public, request("/public/a")).status == 200
+        (tmp_path / "doorward.hosts").write_text("")
+        for changes in ({"identity_headers": {"X-Who": "sub"}}, {"read_timeout": "30s"}):
+            doorward.write(merge(doorward.settings, {"upstream": changes}))
+            assert reloaded(doorward) == "ok"
+            assert exchange(doorward.public, request("/public/b")).status == 200, changes
+
+
+def test_what_concerns_no_connection_is_changed_under_it(start):
+    """Headers that tell who asks are taken out of requests and answers as the configuration of the moment says."""
+
+    def script(peer):
+        while peer.read():
+            peer.answer(b"ok", "X-Who: root")
+
+    with Scripted(script) as upstream:
+        doorward = start(upstream.url, {"upstream": {"idle_timeout": "60s"}})
+        with Connection(doorward.public) as connection:
+            assert connection.exchange(request("/public/a", "GET", b"", "X-Who: root")).header("x-who") == "root"
+            doorward.write(merge(doorward.settings, {"upstream": {"identity_headers": {"X-Who": "sub"}}}))
+            assert reloaded(doorward) == "ok"
+            assert connection.exchange(request("/public/b", "GET", b"", "X-Who: root")).header("x-who") is None
+        assert [received.header(b"x-who") for received in upstream.received] == [b"root", None]
+        assert upstream.connections == 1
+
+
 def test_a_refused_connection_is_answered_at_once(start):
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
@@ -381,6 +412,8 @@ def test_a_refused_connection_is_answered_at_once(start):
         answer = exchange(doorward.public, request("/public/a"))
     assert answer.status == 502
     doorward.counts(1, "doorward_upstream_errors_total", reason="connect")
+    [told] = [line for line in doorward.output.lines if "the upstream failed" in line]
+    assert "ConnectRefused: Connection refused" in told, told
 
 
 def test_an_upstream_that_stops_first_is_excused(start):
