@@ -38,7 +38,8 @@ impl<'a> RequestFacts<'a> {
 /// What was decided, and for whom.
 #[derive(Debug)]
 pub struct Decision {
-    /// Index of the route in the table; `None` for the default.
+    /// Index of the route in the table, `None` for the default. Of a path with two readings it is the first one's, unless only the
+    /// second one's permit has an identity.
     pub route: Option<usize>,
     /// The token that was verified, whatever became of the request after that.
     pub verified: Option<Arc<Verified>>,
@@ -81,18 +82,23 @@ impl Gate {
     pub fn decide(&self, facts: &RequestFacts<'_>, now: Timestamp) -> Decision {
         // A preflight asks for what is to come: it passes where that could, and a token is asked for then.
         let found = self.table.find(facts.path, facts.preflight.unwrap_or(facts.method));
-        let route = found.first.route().map(Route::index);
         if let Some(closed) = facts.preflight.and_then(|_| self.closed_to_options(facts.path)) {
             let outcome = Err(Denial::new(Reason::RouteDenied));
             return Decision { route: Some(closed.index()), verified: None, outcome };
         }
         let mut identity = Identity::Unknown;
-        let first = self.decide_reading(found.first, facts, now, &mut identity);
-        // A path with two readings passes only if both do: the upstream takes one of them, and nobody knows which.
-        let outcome = match (first, found.second) {
-            (Ok(permit), Some(second)) => self.decide_reading(second, facts, now, &mut identity).map(|_| permit),
-            (outcome, _) => outcome,
-        };
+        let mut route = found.first.route().map(Route::index);
+        let mut outcome = self.decide_reading(found.first, facts, now, &mut identity);
+        // A path with two readings passes only if both do: the upstream takes one of them, and nobody knows which. Of two permits
+        // the one with an identity counts, or a public reading would hide a user, and show a token, that the other is about.
+        if let (Ok(permit), Some(second)) = (&outcome, found.second) {
+            let index = second.route().map(Route::index);
+            match self.decide_reading(second, facts, now, &mut identity) {
+                Ok(other) if permit.identity().is_some() || other.identity().is_none() => {}
+                Ok(other) => (route, outcome) = (index, Ok(other)),
+                Err(denial) => outcome = Err(denial),
+            }
+        }
         Decision { route, verified: identity.verified(), outcome }
     }
 
