@@ -213,7 +213,9 @@ impl ProxyHttp for Door {
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, context: &mut Context) -> FailToProxy {
         let failure = Failure::of(error);
-        context.noted.refused = failure.refusal().map(|denial| denial.reason);
+        if let Some(denial) = failure.refusal() {
+            context.noted.refused = Some(denial.reason);
+        }
         context.noted.upstream_error = failure.is_upstreams().then(|| failure.as_str());
         let reply = failure.reply(self.draining.load(Ordering::Relaxed));
         let mut code = 0;
