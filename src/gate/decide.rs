@@ -6,7 +6,7 @@ use super::credential::Credential;
 use super::permit::Active;
 use super::{Denial, Permit};
 use crate::base::Timestamp;
-use crate::policy::{Access, CanonicalPath, Match, Reason, Route, Table};
+use crate::policy::{Access, CanonicalPath, Match, Reason, Route, Streams, Table};
 use crate::revocation::{Identifiers, LookUp, Revocations, Standing};
 use crate::telemetry::{CacheResult, IssuerLabel, Telemetry};
 use crate::tokens::{self, Verified, Verifier, VerifyError};
@@ -102,16 +102,39 @@ impl Gate {
         Decision { route, verified: identity.verified(), outcome }
     }
 
-    /// Why a token that was good when its request was decided is so no longer: [`Reason::Expired`] or [`Reason::Revoked`].
-    /// `None` while it is. A clock that was set back ends nothing.
+    /// Why a stream that was begun with this token must not go on: whatever a request for it would be refused for now, by this
+    /// configuration and at this time. `None` while it may. `unless` is what routes do with streams that do not say it themselves;
+    /// a path whose every reading keeps its streams keeps this one, whatever has become of the token or the route. A clock that was
+    /// set back ends nothing.
     #[must_use]
-    pub fn ended(&self, token: &Verified, now: Timestamp) -> Option<Reason> {
-        if token.in_time(now) == Err(VerifyError::Expired) {
-            return Some(Reason::Expired);
+    pub fn ended(
+        &self,
+        (method, path): (&str, &CanonicalPath<'_>),
+        token: &Arc<Verified>,
+        unless: Streams,
+        now: Timestamp,
+    ) -> Option<Reason> {
+        let found = self.table.find(path, method);
+        let ends = |matched: &Match<'_>| {
+            matched.route().and_then(|route| route.spec().streams).unwrap_or(unless) == Streams::End
+        };
+        if ![Some(&found.first), found.second.as_ref()].into_iter().flatten().any(ends) {
+            return None;
         }
+        let mut identity = Identity::Known(self.still_good(token, now).map(|()| Arc::clone(token)));
+        // Which token it is, is known; the credential only says that there is one.
+        let facts = RequestFacts::new(method, path, Credential::Bearer(""));
+        let mut readings = [Some(found.first), found.second].into_iter().flatten();
+        readings
+            .find_map(|found| self.decide_reading(found, &facts, now, &mut identity).err())
+            .map(|denial| denial.reason)
+    }
+
+    fn still_good(&self, token: &Verified, now: Timestamp) -> Result<(), Reason> {
+        self.verifier.still_trusts(token, now).map_err(reason_of)?;
         match self.revocations.standing(&Identifiers::of(token), now).0 {
-            Standing::Good => None,
-            Standing::Revoked(_) => Some(Reason::Revoked),
+            Standing::Good => Ok(()),
+            Standing::Revoked(_) => Err(Reason::Revoked),
         }
     }
 

@@ -138,7 +138,7 @@ impl ProxyHttp for Door {
 
     async fn upstream_response_filter(
         &self,
-        _: &mut Session,
+        session: &mut Session,
         response: &mut ResponseHeader,
         context: &mut Context,
     ) -> pingora::Result<()> {
@@ -152,7 +152,7 @@ impl ProxyHttp for Door {
         if let Some(tunnel) = context.tunnel.as_ref().filter(|_| response.status == StatusCode::SWITCHING_PROTOCOLS) {
             tunnel.open();
         }
-        context.stream = self.streams.follow_if_asked(response, context);
+        context.stream = self.streams.follow_if_asked(session.req_header(), response, context);
         Ok(())
     }
 
