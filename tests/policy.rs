@@ -75,6 +75,8 @@ struct RequestCase {
     route: Option<String>,
     /// `Allow` of a 405.
     allow: Option<String>,
+    /// Whether a permit is for somebody.
+    identified: Option<bool>,
     /// The scopes that a refusal names.
     scope: Option<String>,
     /// By the scopes of the token (`none`: no token), `allow` or the reason.
@@ -233,6 +235,9 @@ impl World {
                 Ok(permit) => {
                     compare(scopes, expected, "allow");
                     assert!(permit.identity().is_none() || token.is_some());
+                    let identified = permit.identity().is_some();
+                    let expected = case.identified.unwrap_or(identified);
+                    compare("identified", &expected.to_string(), &identified.to_string());
                     assert_eq!(permit.is_preflight(), preflight.is_some());
                     assert_eq!(permit.has_websocket_token(), permit.identity().is_some() && protocols.is_some());
                 }

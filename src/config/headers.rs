@@ -5,7 +5,7 @@ use super::defaults;
 use super::field::Field;
 use super::section::Section;
 use crate::message::TrustedProxies;
-use crate::policy::identity::fold;
+use crate::policy::identity::{Purpose, fold};
 use crate::policy::{HeaderPlan, HeaderSettings};
 use crate::proxy::IdentityHeader;
 
@@ -21,7 +21,7 @@ pub(super) fn identity_headers(section: &Section<'_>) -> Vec<IdentityHeader> {
         let folded = fold(&entry.key);
         if entry.key.len() > NAME_LIMIT || !is_token(&entry.key) || folded.is_empty() {
             refuse(Code::BadHeader, "this is no name of a header", NAME_HELP);
-        } else if TAKEN.contains(&folded.as_str()) {
+        } else if Purpose::of(&entry.key).is_some_and(|purpose| !purpose.may_be_identity()) {
             let what = "this header belongs to the connection, the message or the client";
             refuse(Code::BadHeader, what, "take another name, as `X-Forwarded-User`");
         } else if headers.iter().any(|known| fold(&known.name) == folded) {
@@ -46,14 +46,14 @@ pub(super) fn keep_headers(section: &Section<'_>, ours: &[IdentityHeader], trust
         } else if ours.iter().any(|header| fold(&header.name) == folded) {
             let help = "take it out of one of the two: the proxy says who asks, or the token does";
             item.refuse::<()>(Code::Contradiction, "is one of `upstream.identity_headers`", help);
-        } else if WRITTEN.contains(&folded.as_str()) || folded.starts_with(OUR_PREFIX) {
-            let help = "take it out: what trusted proxies say of the client is in it anyway";
-            item.refuse::<()>(Code::BadHeader, "is a header that doorward writes itself", help);
-        } else if REROUTING.iter().any(|prefix| folded.starts_with(prefix)) {
-            let help = "take it out: the API would act on another path or method than was decided about";
-            item.refuse::<()>(Code::BadHeader, "is a header that changes the request", help);
         } else if !strips(&name) {
             item.refuse::<()>(Code::BadHeader, "is a header that is passed on anyway", "take it out");
+        } else if Purpose::of(&name).is_some_and(Purpose::is_ours) {
+            let help = "take it out: what trusted proxies say of the client is in it anyway";
+            item.refuse::<()>(Code::BadHeader, "is a header that doorward writes itself", help);
+        } else if Purpose::of(&name) == Some(Purpose::Target) {
+            let help = "take it out: the API would act on another path or method than was decided about";
+            item.refuse::<()>(Code::BadHeader, "is a header that changes the request", help);
         } else if kept.iter().any(|known| fold(known) == folded) {
             item.refuse::<()>(Code::Duplicate, "stands in the list already", "take one of the two out");
         } else {
@@ -86,76 +86,3 @@ const NAME_HELP: &str = "a name has letters, digits and `-`, as `X-Forwarded-Use
 
 /// Bytes of a header's name.
 const NAME_LIMIT: usize = 64;
-
-/// Names, folded, that identity must not overwrite: those of the connection and of framing (RFC 9110 §7.6.1, §6.4),
-/// those that say what the body is, credentials, and what a proxy says about the client.
-const TAKEN: &[&str] = &[
-    "host",
-    "connection",
-    "keep-alive",
-    "proxy-connection",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "content-length",
-    "content-type",
-    "content-encoding",
-    "content-range",
-    "expect",
-    "range",
-    "date",
-    "via",
-    "authorization",
-    "cookie",
-    "set-cookie",
-    "www-authenticate",
-    "origin",
-    "forwarded",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "x-forwarded-port",
-    "x-forwarded-uri",
-    "x-real-ip",
-    "x-request-id",
-    "traceparent",
-    "tracestate",
-];
-
-/// Names, folded, that say where a client is: made here for every request, out of what trusted proxies say among others.
-const WRITTEN: &[&str] = &[
-    "forwarded",
-    "x-forwarded",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-port",
-    "x-forwarded-prefix",
-    "x-forwarded-proto",
-    "x-real-ip",
-];
-
-/// What doorward says of a token.
-const OUR_PREFIX: &str = "x-doorward-";
-
-/// How names begin, folded, by which an upstream takes another path or method than was decided about.
-const REROUTING: &[&str] = &[
-    "path-info",
-    "proxy",
-    "script-name",
-    "x-accel-",
-    "x-envoy-original-",
-    "x-host",
-    "x-http-host-override",
-    "x-http-method",
-    "x-method-override",
-    "x-middleware-",
-    "x-original-",
-    "x-rewrite-",
-    "x-script-name",
-    "x-forwarded-method",
-    "x-forwarded-uri",
-    "x-forwarded-path",
-];

@@ -6,7 +6,7 @@ use super::credential::Credential;
 use super::permit::Active;
 use super::{Denial, Permit};
 use crate::base::Timestamp;
-use crate::policy::{Access, CanonicalPath, Match, Reason, Route, Table};
+use crate::policy::{Access, CanonicalPath, Match, Reason, Route, Streams, Table};
 use crate::revocation::{Identifiers, LookUp, Revocations, Standing};
 use crate::telemetry::{CacheResult, IssuerLabel, Telemetry};
 use crate::tokens::{self, Verified, Verifier, VerifyError};
@@ -38,7 +38,8 @@ impl<'a> RequestFacts<'a> {
 /// What was decided, and for whom.
 #[derive(Debug)]
 pub struct Decision {
-    /// Index of the route in the table; `None` for the default.
+    /// Index of the route in the table, `None` for the default. Of a path with two readings it is the first one's, unless only the
+    /// second one's permit has an identity.
     pub route: Option<usize>,
     /// The token that was verified, whatever became of the request after that.
     pub verified: Option<Arc<Verified>>,
@@ -81,31 +82,59 @@ impl Gate {
     pub fn decide(&self, facts: &RequestFacts<'_>, now: Timestamp) -> Decision {
         // A preflight asks for what is to come: it passes where that could, and a token is asked for then.
         let found = self.table.find(facts.path, facts.preflight.unwrap_or(facts.method));
-        let route = found.first.route().map(Route::index);
         if let Some(closed) = facts.preflight.and_then(|_| self.closed_to_options(facts.path)) {
             let outcome = Err(Denial::new(Reason::RouteDenied));
             return Decision { route: Some(closed.index()), verified: None, outcome };
         }
         let mut identity = Identity::Unknown;
-        let first = self.decide_reading(found.first, facts, now, &mut identity);
-        // A path with two readings passes only if both do: the upstream takes one of them, and nobody knows which.
-        let outcome = match (first, found.second) {
-            (Ok(permit), Some(second)) => self.decide_reading(second, facts, now, &mut identity).map(|_| permit),
-            (outcome, _) => outcome,
-        };
+        let mut route = found.first.route().map(Route::index);
+        let mut outcome = self.decide_reading(found.first, facts, now, &mut identity);
+        // A path with two readings passes only if both do: the upstream takes one of them, and nobody knows which. Of two permits
+        // the one with an identity counts, or a public reading would hide a user, and show a token, that the other is about.
+        if let (Ok(permit), Some(second)) = (&outcome, found.second) {
+            let index = second.route().map(Route::index);
+            match self.decide_reading(second, facts, now, &mut identity) {
+                Ok(other) if permit.identity().is_some() || other.identity().is_none() => {}
+                Ok(other) => (route, outcome) = (index, Ok(other)),
+                Err(denial) => outcome = Err(denial),
+            }
+        }
         Decision { route, verified: identity.verified(), outcome }
     }
 
-    /// Why a token that was good when its request was decided is so no longer: [`Reason::Expired`] or [`Reason::Revoked`].
-    /// `None` while it is. A clock that was set back ends nothing.
+    /// Why a stream that was begun with this token must not go on: whatever a request for it would be refused for now, by this
+    /// configuration and at this time. `None` while it may. `unless` is what routes do with streams that do not say it themselves;
+    /// a path whose every reading keeps its streams keeps this one, whatever has become of the token or the route. A clock that was
+    /// set back ends nothing.
     #[must_use]
-    pub fn ended(&self, token: &Verified, now: Timestamp) -> Option<Reason> {
-        if token.in_time(now) == Err(VerifyError::Expired) {
-            return Some(Reason::Expired);
+    pub fn ended(
+        &self,
+        (method, path): (&str, &CanonicalPath<'_>),
+        token: &Arc<Verified>,
+        unless: Streams,
+        now: Timestamp,
+    ) -> Option<Reason> {
+        let found = self.table.find(path, method);
+        let ends = |matched: &Match<'_>| {
+            matched.route().and_then(|route| route.spec().streams).unwrap_or(unless) == Streams::End
+        };
+        if ![Some(&found.first), found.second.as_ref()].into_iter().flatten().any(ends) {
+            return None;
         }
+        let mut identity = Identity::Known(self.still_good(token, now).map(|()| Arc::clone(token)));
+        // Which token it is, is known; the credential only says that there is one.
+        let facts = RequestFacts::new(method, path, Credential::Bearer(""));
+        let mut readings = [Some(found.first), found.second].into_iter().flatten();
+        readings
+            .find_map(|found| self.decide_reading(found, &facts, now, &mut identity).err())
+            .map(|denial| denial.reason)
+    }
+
+    fn still_good(&self, token: &Verified, now: Timestamp) -> Result<(), Reason> {
+        self.verifier.still_trusts(token, now).map_err(reason_of)?;
         match self.revocations.standing(&Identifiers::of(token), now).0 {
-            Standing::Good => None,
-            Standing::Revoked(_) => Some(Reason::Revoked),
+            Standing::Good => Ok(()),
+            Standing::Revoked(_) => Err(Reason::Revoked),
         }
     }
 

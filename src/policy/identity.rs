@@ -13,6 +13,7 @@
 //! To read one: split a list at what joins it, then percent-decode each part; an object is JSON after that.
 
 mod encode;
+mod names;
 mod protected;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ mod tests;
 use http::HeaderName;
 use serde_json::{Map, Value};
 
+pub use names::Purpose;
 use protected::Protected;
 pub use protected::fold;
 
@@ -93,7 +95,7 @@ impl HeaderPlan {
         }
         for name in settings.keep {
             let (header_name, plain) = checked(name)?;
-            if folded.contains(&plain) || OURS.contains(&plain.as_str()) || plain.starts_with(OUR_PREFIX) {
+            if folded.contains(&plain) || Purpose::of(&plain).is_some_and(Purpose::is_ours) {
                 return Err(InvalidHeader::Kept(name.clone()));
             }
             plan.kept.push(header_name.as_str().into());
@@ -103,7 +105,8 @@ impl HeaderPlan {
     }
 
     /// Whether a header of the client must not reach the upstream: one of ours in any spelling, one by which others say who asks, or
-    /// one by which an upstream takes another path or method than was decided about.
+    /// one by which an upstream takes another path or method than was decided about. `X-Request-Id` and what belongs to `traceparent`
+    /// are stripped in other spellings than this.
     ///
     /// Names are compared with every character but letters and digits as `-` (WSGI makes `_` of it, others take `.`), without those
     /// at either end, and without a leading `HTTP_` (CGI). Costs no allocation.
@@ -167,16 +170,3 @@ fn claim<'v>(claims: &'v Map<String, Value>, name: &str) -> Option<&'v Value> {
 
 /// Scopes have no blanks (RFC 6749 §3.3), and upstreams read them as they read the claim: words between blanks.
 const SCOPES: &str = "x-doorward-scopes";
-
-/// Folded names that doorward writes for every request, or removes from every one.
-const OURS: [&str; 7] = [
-    "forwarded",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-port",
-    "x-forwarded-prefix",
-    "x-forwarded-proto",
-    "x-real-ip",
-];
-
-const OUR_PREFIX: &str = "x-doorward-";

@@ -21,7 +21,7 @@ pub fn client(session: &Session, proxies: &TrustedProxies) -> Client {
 }
 
 /// `X-Forwarded-For` and `X-Real-IP`, `-Proto` and `-Host`, each once and whatever the client sent; `-Port` and `-Prefix` if
-/// a trusted proxy said so; a `traceparent` if the request brought none. Nothing else of that family arrives, and no
+/// a trusted proxy said so; a `traceparent` if the request brought no good one. Nothing else of that family arrives, and no
 /// `Forwarded`.
 #[must_use]
 pub fn headers(
@@ -32,7 +32,8 @@ pub fn headers(
 ) -> Vec<(&'static str, HeaderValue)> {
     let text = |text: String| HeaderValue::from_str(&text).ok();
     let address = client.address.and_then(|address| text(address.to_string()));
-    let traceparent = session.get_header("traceparent").is_none().then(|| ids.traceparent());
+    let sent = session.req_header().headers.get_all(TRACEPARENT).iter().map(HeaderValue::as_bytes);
+    let traceparent = ids.traceparent_unless_sent(sent);
     let headers = [
         ("X-Real-IP", address.clone()),
         ("X-Forwarded-For", address),
@@ -40,7 +41,7 @@ pub fn headers(
         ("X-Forwarded-Host", client.host.clone().or_else(|| host(session))),
         ("X-Forwarded-Port", client.port.map(HeaderValue::from)),
         ("X-Forwarded-Prefix", client.prefix.clone()),
-        ("traceparent", traceparent.and_then(text)),
+        (TRACEPARENT, traceparent.and_then(text)),
     ];
     headers.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
@@ -50,3 +51,6 @@ fn host(session: &Session) -> Option<HeaderValue> {
     let authority = || HeaderValue::from_str(request.uri.authority()?.as_str()).ok();
     request.headers.get(HOST).cloned().or_else(authority)
 }
+
+/// W3C Trace Context, §3.2.
+pub(super) const TRACEPARENT: &str = "traceparent";

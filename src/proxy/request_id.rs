@@ -28,12 +28,27 @@ impl RequestIds {
 }
 
 impl RequestIds {
-    /// A `traceparent` (W3C Trace Context, level 1) for a request that brought none: its own trace, not sampled.
-    pub fn traceparent(&self) -> String {
+    /// A `traceparent` (W3C Trace Context, level 1) for a request that brought none in that form: its own trace, not sampled.
+    pub fn traceparent_unless_sent<'v>(&self, sent: impl IntoIterator<Item = &'v [u8]>) -> Option<String> {
+        let mut sent = sent.into_iter();
+        let one = sent.next().filter(|_| sent.next().is_none());
+        if one.is_some_and(is_traceparent) {
+            return None;
+        }
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         // Neither id may be all zeros.
-        format!("00-{:016x}{number:016x}-{:016x}-00", self.process | 1, self.process.wrapping_add(number) | 1)
+        Some(format!("00-{:016x}{number:016x}-{:016x}-00", self.process | 1, self.process.wrapping_add(number) | 1))
     }
+}
+
+/// `00-TRACE-PARENT-FLAGS`, the one version there is. It ends up in the logs of all that are called: nothing else may stand there.
+fn is_traceparent(sent: &[u8]) -> bool {
+    let is_lower_hex = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let parts = || sent.split(|byte| *byte == b'-');
+    parts().map(<[u8]>::len).eq([2, 32, 16, 2])
+        && sent.starts_with(b"00-")
+        && parts().all(|part| part.iter().all(is_lower_hex))
+        && parts().skip(1).take(2).all(|id| id.iter().any(|digit| *digit != b'0'))
 }
 
 /// Ids go into logs: short, and of letters that mean nothing to any reader of logs.
@@ -55,5 +70,29 @@ mod tests {
             assert_eq!(made.len(), 32, "{made}");
         }
         assert_ne!(ids.keep_or_make(None), ids.keep_or_make(None));
+    }
+
+    #[test]
+    fn a_trace_goes_on_only_from_what_is_one() {
+        let ids = RequestIds::default();
+        let good = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".as_slice();
+        assert_eq!(ids.traceparent_unless_sent([good]), None);
+        let made = ids.traceparent_unless_sent([]).unwrap();
+        assert_eq!(ids.traceparent_unless_sent([made.as_bytes()]), None, "{made}");
+        for sent in [
+            "",
+            "x",
+            "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
+            "01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-x",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0",
+            "00-0af7651916cd43dd8448eb211c80319-cb7ad6b7169203331-01",
+            "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b716920333g-01",
+        ] {
+            assert!(ids.traceparent_unless_sent([sent.as_bytes()]).is_some(), "{sent}");
+        }
+        assert!(ids.traceparent_unless_sent([good, good]).is_some(), "of two nobody knows which");
     }
 }

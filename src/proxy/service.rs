@@ -165,7 +165,7 @@ impl ProxyHttp for Door {
             _ if self.draining.load(Ordering::Relaxed) => session.set_keepalive(None),
             _ => {}
         }
-        context.stream = self.streams.follow_if_asked(response, context);
+        context.stream = self.streams.follow_if_asked(session.req_header(), response, context);
         Ok(())
     }
 
@@ -231,7 +231,9 @@ impl ProxyHttp for Door {
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, context: &mut Context) -> FailToProxy {
         let failure = Failure::of(error);
-        context.noted.refused = failure.refusal().map(|denial| denial.reason);
+        if let Some(denial) = failure.refusal() {
+            context.noted.refused = Some(denial.reason);
+        }
         self.failures.tell(failure, error, &context.site.upstream, context.noted.address);
         context.noted.upstream_error = failure.is_upstreams().then(|| failure.as_str());
         let reply = failure.reply(self.draining.load(Ordering::Relaxed));

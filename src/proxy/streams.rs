@@ -1,4 +1,5 @@
-//! Streams that end with their token: a decision that holds for hours is made anew all along (`policy.streams`).
+//! Streams that end with their token, or with what it was let in by: a decision that holds for hours is made anew all along
+//! (`policy.streams`).
 
 #[cfg(test)]
 mod tests;
@@ -10,21 +11,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use http::StatusCode;
 use http::header::CONTENT_TYPE;
+use http::{Method, StatusCode};
 use parking_lot::Mutex;
-use pingora::http::ResponseHeader;
+use pingora::http::{RequestHeader, ResponseHeader};
 
 use super::Site;
 use super::context::{Context, State};
 use crate::base::{Clock, Timestamp};
 use crate::connection::{End, Ongoing};
 use crate::gate::Gate;
-use crate::policy;
+use crate::policy::{self, CanonicalPath};
 use crate::telemetry::{Audit, RouteLabel, Telemetry};
 use crate::tokens::Verified;
 
-/// All answers, of `WebSocket` or `text/event-stream`, that end when their token is no longer good.
+/// All answers, of `WebSocket` or `text/event-stream`, that are somebody's. Those whose route keeps its streams are among them: the
+/// next configuration may say otherwise.
 #[derive(Debug, Default)]
 pub struct OpenStreams {
     open: Mutex<HashMap<u64, Arc<Stream>>>,
@@ -40,7 +42,11 @@ pub struct Stream {
     pub ongoing: Arc<Ongoing>,
     /// How it is ended.
     pub how: End,
-    /// The route, for the audit log.
+    /// The method and path of its request, by which the route is found that it has now.
+    pub method: Method,
+    /// As it was forwarded.
+    pub path: Box<[u8]>,
+    /// The route it was begun on, for the audit log.
     pub route: RouteLabel,
     /// The id of the request.
     pub id: String,
@@ -63,22 +69,24 @@ impl Drop for Followed {
 }
 
 impl OpenStreams {
-    /// Follows the answer of a request, if it is a stream, is somebody's, and its route does not say otherwise. A download or
-    /// an upload is none: what was begun in time is finished.
-    pub fn follow_if_asked(self: &Arc<Self>, response: &ResponseHeader, context: &Context) -> Option<Followed> {
+    /// Follows the answer of a request, if it is a stream and is somebody's. A download or an upload is none: what was begun in
+    /// time is finished.
+    pub fn follow_if_asked(
+        self: &Arc<Self>,
+        request: &RequestHeader,
+        response: &ResponseHeader,
+        context: &Context,
+    ) -> Option<Followed> {
         let how = how_to_end(response)?;
         let State::Permitted { permit, .. } = &context.state else { return None };
         permit.identity()?;
-        let site = &context.site;
-        let route = context.noted.route.and_then(|index| site.gate.table().routes().get(index));
-        if route.and_then(|route| route.spec().streams).unwrap_or(site.streams) == policy::Streams::Keep {
-            return None;
-        }
         Some(self.follow(Stream {
             token: context.noted.verified.clone()?,
             ongoing: Ongoing::current()?,
             how,
-            route: site.labels.route(context.noted.route).clone(),
+            method: request.method.clone(),
+            path: context.raw.as_ref()?.path().into(),
+            route: context.site.labels.route(context.noted.route).clone(),
             id: context.id.clone(),
             address: context.client.address,
         }))
@@ -91,13 +99,14 @@ impl OpenStreams {
         Followed { streams: Arc::clone(self), key }
     }
 
-    /// Ends each that is due, again and again. Tokens are judged by the configuration of the moment, not by the one that the
-    /// stream began with.
+    /// Ends each that is due, again and again. They are judged by the configuration of the moment, not by the one they began with:
+    /// its routes, issuers, keys and leeway. Only claims stay as they were read.
     pub async fn watch(self: Arc<Self>, site: Arc<ArcSwap<Site>>, clock: Arc<dyn Clock>, telemetry: Arc<Telemetry>) {
         loop {
             tokio::time::sleep(EVERY).await;
             for some in self.all().chunks(AT_ONCE) {
-                self.end_those_due(some, &site.load().gate, clock.now(), &telemetry);
+                let site = site.load();
+                self.end_those_due(some, (&site.gate, site.streams), clock.now(), &telemetry);
                 tokio::task::yield_now().await;
             }
         }
@@ -108,9 +117,18 @@ impl OpenStreams {
         self.open.lock().iter().map(|(key, stream)| (*key, Arc::clone(stream))).collect()
     }
 
-    fn end_those_due(&self, some: &[(u64, Arc<Stream>)], gate: &Gate, now: Timestamp, telemetry: &Telemetry) {
+    fn end_those_due(
+        &self,
+        some: &[(u64, Arc<Stream>)],
+        (gate, unless): (&Gate, policy::Streams),
+        now: Timestamp,
+        telemetry: &Telemetry,
+    ) {
         for (key, stream) in some {
-            let Some(reason) = gate.ended(&stream.token, now) else { continue };
+            // It was one when it was permitted.
+            let Ok(path) = CanonicalPath::parse(&stream.path) else { continue };
+            let asked = (stream.method.as_str(), &path);
+            let Some(reason) = gate.ended(asked, &stream.token, unless, now) else { continue };
             // Only who takes it out ends it: it may have ended by itself meanwhile.
             if self.open.lock().remove(key).is_none() {
                 continue;

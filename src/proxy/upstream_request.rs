@@ -7,6 +7,7 @@ use pingora::{Error, ErrorType};
 
 use super::AuthorizationMode;
 use super::context::{Context, State};
+use super::forwarded::TRACEPARENT;
 use super::{cookies, cors, websocket};
 
 /// Takes out what the upstream must not believe and puts in who asks.
@@ -30,9 +31,12 @@ pub fn filter(received: &RequestHeader, request: &mut RequestHeader, context: &C
         request.remove_header(name);
     }
     match (site.authorization, received.headers.get(AUTHORIZATION)) {
-        // Once more: a client that names it in `Connection` has it dropped on the way, and what was checked must arrive.
-        (AuthorizationMode::Pass, Some(checked)) => request.insert_header(AUTHORIZATION, checked.clone())?,
-        (AuthorizationMode::Pass, None) => {}
+        // A client that names it in `Connection` has it dropped on the way, and what was checked must arrive. As it came otherwise:
+        // to insert it is to spell its name anew.
+        (AuthorizationMode::Pass, Some(checked)) if !request.headers.contains_key(AUTHORIZATION) => {
+            request.insert_header(AUTHORIZATION, checked.clone())?;
+        }
+        (AuthorizationMode::Pass, _) => {}
         (AuthorizationMode::Strip, _) => drop(request.remove_header(&AUTHORIZATION)),
     }
     cookies::filter(request)?;
@@ -40,6 +44,10 @@ pub fn filter(received: &RequestHeader, request: &mut RequestHeader, context: &C
         request.insert_header(name.clone(), value.clone())?;
     }
     for (name, value) in forwarded {
+        if *name == TRACEPARENT {
+            // It is about the trace that ours takes the place of.
+            request.remove_header("tracestate");
+        }
         request.insert_header(*name, value.clone())?;
     }
     request.insert_header("X-Request-Id", context.id.as_str())?;

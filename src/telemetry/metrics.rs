@@ -74,7 +74,7 @@ impl Metrics {
             revocations.with_label_values(&[kind]);
         }
         let streams_ended = families.counters(&names::STREAMS_ENDED);
-        for reason in ["expired", "revoked"] {
+        for reason in names::STREAM_ENDS {
             streams_ended.with_label_values(&[reason]);
         }
         let cache = |family| {
@@ -240,7 +240,7 @@ impl Metrics {
         self.revocations.with_label_values(&[kind]).inc();
     }
 
-    /// A stream was ended because its token was no longer good.
+    /// A stream was ended because its token was no longer good, or its route no longer open to it; the code of a reason of refusal.
     pub fn stream_ended(&self, reason: &'static str) {
         self.streams_ended.with_label_values(&[reason]).inc();
     }

@@ -151,9 +151,11 @@ pub const CONNECTIONS_UNSERVED: Family = Family::new(
 /// Streams that ended with their token.
 pub const STREAMS_ENDED: Family = Family::new(
     "doorward_streams_ended_total",
-    "WebSockets and event streams ended because their token was no longer good, by reason.",
+    "WebSockets and event streams ended because a request for them would be refused now, by reason.",
     &["reason"],
 );
+/// Why they mostly do; what a reload closes has its own reasons.
+pub const STREAM_ENDS: [&str; 2] = ["expired", "revoked"];
 /// Panics.
 pub const PANICS: Family =
     Family::new("doorward_panics_total", "Requests that ended in a panic; each is a defect of doorward.", &[]);

@@ -52,6 +52,8 @@ struct TrustedIssuer {
 pub struct Verified {
     claims: Claims,
     rules: Arc<IssuerRules>,
+    /// The key's id.
+    kid: Box<str>,
     identifier: Box<str>,
     weight: u32,
 }
@@ -136,6 +138,20 @@ impl Verifier {
         (Ok(verified), cached)
     }
 
+    /// Whether a token that was verified, maybe by the rules and keys of an earlier configuration, would be by those of this one: its
+    /// issuer and its key are still trusted, it is meant for us and has not expired. A clock that was set back changes nothing.
+    ///
+    /// # Errors
+    /// The first of these that does not hold.
+    pub fn still_trusts(&self, token: &Verified, now: Timestamp) -> Result<(), VerifyError> {
+        let issuer = self.issuers.get(&*token.claims.issuer).ok_or(VerifyError::WrongIssuer)?;
+        if !issuer.keys.contains_key(&token.kid) {
+            return Err(VerifyError::UnknownKey);
+        }
+        issuer.rules.check_audience(&token.claims)?;
+        if now >= token.claims.expires_at.plus(issuer.rules.leeway) { Err(VerifyError::Expired) } else { Ok(()) }
+    }
+
     /// Everything but the times, which are no property of the token alone; nothing is remembered.
     ///
     /// # Errors
@@ -156,6 +172,17 @@ impl Verifier {
     }
 }
 
+impl IssuerRules {
+    fn check_audience(&self, claims: &Claims) -> Result<(), VerifyError> {
+        let meant_for_us = |audience: &str| self.audience.iter().any(|ours| ours == audience);
+        if self.audience.is_empty() || claims.audience.iter().any(|audience| meant_for_us(audience)) {
+            Ok(())
+        } else {
+            Err(VerifyError::WrongAudience)
+        }
+    }
+}
+
 impl TrustedIssuer {
     fn verify(&self, raw: RawToken<'_>, length: usize) -> Result<Verified, VerifyError> {
         let key = self.key_for(raw.header())?;
@@ -167,13 +194,10 @@ impl TrustedIssuer {
         let weight = u32::try_from(length * 2 + 400).unwrap_or(u32::MAX);
         let rules = &self.rules;
         let claims = Claims::read(raw.into_claims(), &rules.scope_claim).map_err(|_| VerifyError::Malformed)?;
-        let meant_for_us = |audience: &str| rules.audience.iter().any(|ours| ours == audience);
-        if !rules.audience.is_empty() && !claims.audience.iter().any(|audience| meant_for_us(audience)) {
-            return Err(VerifyError::WrongAudience);
-        }
+        rules.check_audience(&claims)?;
         // A token without a `jti` is named by what was signed, never by its signature: ECDSA's can be respelled.
         let identifier = claims.token_id.clone().unwrap_or_else(|| signed_digest.into());
-        Ok(Verified { claims, rules: Arc::clone(rules), identifier, weight })
+        Ok(Verified { claims, rules: Arc::clone(rules), kid: key.kid().into(), identifier, weight })
     }
 
     fn key_for(&self, header: &Map<String, Value>) -> Result<&VerifyingKey, VerifyError> {

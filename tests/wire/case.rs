@@ -110,6 +110,8 @@ pub(crate) struct Expect {
 pub(crate) struct Arrived {
     pub(crate) line: Option<String>,
     pub(crate) headers: BTreeMap<String, Option<String>>,
+    /// Lines of the head, in their own spelling.
+    pub(crate) lines: Vec<String>,
     pub(crate) body: Option<String>,
 }
 

@@ -100,6 +100,11 @@ impl Arrived {
         }
         let fields = |name: &str| arrived.values(name).into_iter().map(str::to_owned).collect();
         headers(&self.headers, fields, words, &mut problems);
+        for line in self.lines.iter().map(|line| words.fill(line)) {
+            if !arrived.head.split("\r\n").any(|own| own == line) {
+                problems.push(format!("`{line}` is not in `{}`", arrived.head));
+            }
+        }
         if let Some(body) = &self.body {
             macros::equal("body upstream", &arrived.body, &text::bytes(&words.fill(body)), &mut problems);
         }

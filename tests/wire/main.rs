@@ -16,6 +16,7 @@ mod case;
 mod door;
 mod expect;
 mod hostile;
+mod http2;
 mod macros;
 mod mint;
 mod run;

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use crate::door::{Door, Setup};
 use crate::wire::{Connection, Response};
-use crate::{bodies, hostile, macros, mint, streams};
+use crate::{bodies, hostile, http2, macros, mint, streams};
 
 pub(crate) async fn run(name: &str) -> Result<(), String> {
     match name {
@@ -19,6 +19,7 @@ pub(crate) async fn run(name: &str) -> Result<(), String> {
         "websocket_ends" => streams::websocket().await,
         "events_end_and_bodies_do_not" => streams::events_and_bodies().await,
         "canaries" => hostile::canaries().await,
+        "refused_and_gone" => http2::refused_and_gone().await,
         "early_refusal" => bodies::early_refusal().await,
         "slow_body" => bodies::slow_body().await,
         _ => Err(format!("there is no scenario `{name}`")),

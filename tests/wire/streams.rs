@@ -31,6 +31,10 @@ pub(crate) async fn websocket() -> Result<(), String> {
         in_time(since, &mut problems);
         kept.say(b"\x81\x05still").await?;
         world.told(end, "status=101", &mut problems).await;
+        // What a route says of its streams holds for the open ones.
+        let setup = World::setup(&world.upstream, "end");
+        world.door.reload(setup, None).await;
+        macros::equal("close frame after a reload", &kept.rest().await.get(..1), &Some(&[0x88][..]), &mut problems);
         world.door.stop().await;
     }
     told(&problems)
@@ -93,14 +97,18 @@ struct Pair {
 impl World {
     async fn start() -> Result<Self, String> {
         let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let config = format!(
-            "{{ upstream: {{ url: \"http://{}\" }}, policy: {{ routes: [{{ path: /kept, streams: keep }}] }} }}",
-            upstream.local_addr().unwrap()
-        );
-        let door = Door::start(Setup { config: serde_yaml::from_str(&config).unwrap(), ..Setup::default() }).await;
+        let door = Door::start(Self::setup(&upstream, "keep")).await;
         let login = once(&door, &form("/token", "username=johndoe&password=secret")).await?;
         let access = login.json().and_then(|body| Some(body["access_token"].as_str()?.to_owned())).ok_or("no login")?;
         Ok(Self { door, upstream, access })
+    }
+
+    fn setup(upstream: &TcpListener, kept: &str) -> Setup {
+        let config = format!(
+            "{{ upstream: {{ url: \"http://{}\" }}, policy: {{ routes: [{{ path: /kept, streams: {kept} }}] }} }}",
+            upstream.local_addr().unwrap()
+        );
+        Setup { config: serde_yaml::from_str(&config).unwrap(), ..Setup::default() }
     }
 
     /// A request that has arrived, up to the end of its head.

@@ -2,7 +2,9 @@
 
 use std::ops::BitOr;
 
-/// The names of a configuration and all of [`NAMES`], folded.
+use super::names::{NAMES, PREFIXES, Purpose};
+
+/// The names of a configuration and the protected ones of [`NAMES`], folded.
 #[derive(Clone, Debug)]
 pub(super) struct Protected {
     /// Sorted.
@@ -14,9 +16,9 @@ pub(super) struct Protected {
 
 impl Default for Protected {
     fn default() -> Self {
-        let initials = PREFIXES.iter().map(|prefix| initial(prefix.as_bytes())).fold(initial(CGI), BitOr::bitor);
+        let initials = prefixes().map(|prefix| initial(prefix.as_bytes())).fold(initial(CGI.as_bytes()), BitOr::bitor);
         let mut names = Self { names: Vec::new(), initials };
-        names.add(NAMES.iter().map(|name| (*name).to_owned()));
+        names.add(NAMES.iter().filter(|(_, purpose)| purpose.is_protected()).map(|(name, _)| (*name).to_owned()));
         names
     }
 }
@@ -31,20 +33,30 @@ impl Protected {
     }
 
     /// Whether a header's name is one of them in any spelling, or begins as one of [`PREFIXES`].
-    pub(super) fn has(&self, name: &str) -> bool {
-        let name = trimmed(name);
+    pub(super) fn has(&self, spelt: &str) -> bool {
+        let name = trimmed(spelt);
         if self.initials & initial(name) == 0 {
             return false;
         }
         let mut buffer = [0; NAME_LIMIT];
         let name = fold_into(name, &mut buffer);
-        self.lists(name) || name.strip_prefix(CGI).is_some_and(|name| self.lists(name))
+        let listed = self.lists(name) || name.strip_prefix(CGI.as_bytes()).is_some_and(|name| self.lists(name));
+        listed && !is_plain_trace(spelt)
     }
 
     fn lists(&self, name: &[u8]) -> bool {
-        PREFIXES.iter().any(|prefix| name.starts_with(prefix.as_bytes()))
+        prefixes().any(|prefix| name.starts_with(prefix.as_bytes()))
             || self.names.binary_search_by(|known| known.as_bytes().cmp(name)).is_ok()
     }
+}
+
+fn prefixes() -> impl Iterator<Item = &'static str> {
+    PREFIXES.iter().filter(|(_, purpose)| purpose.is_protected()).map(|(prefix, _)| *prefix)
+}
+
+/// Whether it names the request in the one spelling in which the client's own is looked at.
+fn is_plain_trace(spelt: &str) -> bool {
+    NAMES.iter().any(|(name, purpose)| *purpose == Purpose::Trace && name.eq_ignore_ascii_case(spelt))
 }
 
 /// A name as the most lenient upstream sees it.
@@ -83,72 +95,4 @@ fn initial(name: &[u8]) -> u128 {
 pub(super) const NAME_LIMIT: usize = 128;
 
 /// What CGI and WSGI put before a header's name; some servers take it from the wire too.
-const CGI: &[u8] = b"http-";
-
-/// All that begins so, by products that put claims or the client's side of a connection into families of headers.
-const PREFIXES: &[&str] = &[
-    "x-doorward-",
-    // oauth2-proxy, Traefik, every proxy: who, and by which address, scheme, host, path, method, certificate. The upstream takes
-    // them for ours.
-    "x-forwarded-",
-    "x-auth-request-",
-    "x-jwt-",
-    // Authelia and Apache; `Remote-Addr` and the like of CGI; and what Kubernetes' front proxy says.
-    "remote-",
-    "x-remote-",
-    // Not all of `X-Goog-*`: `X-Goog-Api-Key` and others are the client's own.
-    "x-goog-authenticated-",
-    "x-goog-iap-",
-    "x-amzn-oidc-",
-    "cf-access-",
-    // Azure's App Service.
-    "x-ms-client-principal",
-    "x-ms-token-",
-    // A certificate that somebody else has checked (RFC 9440, nginx, HAProxy, AWS).
-    "client-cert",
-    "x-client-cert",
-    "ssl-client-",
-    "x-ssl-client-",
-    "x-amzn-mtls-",
-    // A path, host or method other than the one that was decided about (Symfony, IIS, Envoy, nginx, Next.js).
-    "x-original-",
-    "x-rewrite-",
-    "x-envoy-original-",
-    "x-accel-",
-    "x-middleware-",
-    "x-http-method",
-    // The client's address, as others write it: frameworks believe all of them (chi, Rails, remix-utils).
-    "cf-connecting-ip",
-    "x-client-ip",
-];
-
-const NAMES: &[&str] = &[
-    // What is left of `X-Doorward-` when it is freed of what is no letter at its end.
-    "x-doorward",
-    // The client's side of a connection.
-    "forwarded",
-    "x-forwarded",
-    "x-real-ip",
-    "client-ip",
-    "true-client-ip",
-    "x-cluster-client-ip",
-    "x-originating-ip",
-    "fastly-client-ip",
-    "x-envoy-external-address",
-    "x-envoy-internal",
-    "x-scheme",
-    "x-url-scheme",
-    "front-end-https",
-    "x-arr-clientcert",
-    "x-arr-ssl",
-    "x-ssl-cert",
-    // A method, host or path other than the one that was decided about. Gunicorn takes the two of CGI from the wire.
-    "x-method-override",
-    "x-script-name",
-    "script-name",
-    "path-info",
-    "x-host",
-    "x-http-host-override",
-    // `HTTP_PROXY` to a CGI program (httpoxy).
-    "proxy",
-];
+pub(super) const CGI: &str = "http-";

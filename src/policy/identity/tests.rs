@@ -36,7 +36,8 @@ fn every_spelling_of_a_protected_name_is_stripped() {
         X-Original-Path X-Accel-Redirect X-HTTP-Method-Override X_HTTP_METHOD_OVERRIDE X-HTTP-Method X-Method-Override \
         x-envoy-original-path x-middleware-subrequest Proxy HTTP_PROXY SCRIPT_NAME \
         Path-Info X-Script-Name X-HTTP-Method_Override X-Host X-HTTP-Host-Override";
-    for name in [ours, who, connection, path_and_method].into_iter().flat_map(|names| names.split(' ')) {
+    let beside_ours = "X_Request_Id x-request_id X-Request-Id. HTTP_X_REQUEST_ID http_traceparent _traceparent Traceparent- tracestate_";
+    for name in [ours, who, connection, path_and_method, beside_ours].into_iter().flat_map(|names| names.split(' ')) {
         assert!(plan.strips(name), "{name}");
     }
     assert!(plan.strips(&format!("x-forwarded-{}", "a".repeat(1_000))), "a name that is longer than the buffer");
@@ -47,7 +48,7 @@ fn every_spelling_of_a_protected_name_is_stripped() {
 fn what_is_nobodys_identity_stays() {
     let plan = plan(FIXTURE);
     let names = "- Host Accept Authorization Cookie Connection User-Agent Content-Type Content-Length Origin X-Request-Id \
-        Traceparent X-Auth-Users X-Auth-Use XAuthUser X--Auth-User X-Auth X-Requested-With X-Goog-Api-Key \
+        Traceparent tracestate x-request-id X-Auth-Users X-Auth-Use XAuthUser X--Auth-User X-Auth X-Requested-With X-Goog-Api-Key \
         X-Amzn-Trace-Id Proxy-Authorization Sec-WebSocket-Protocol http HTTP2-Settings Remote X-Forwardedness \
         X-Goog-User-Project Client X-Client-Version X-Path-Info2 X-Envoy-Max-Retries CF-Ray";
     for name in names.split(' ').chain([""]) {
@@ -55,6 +56,33 @@ fn what_is_nobodys_identity_stays() {
     }
     assert!(!plan.strips(&"a".repeat(1_000)));
     assert!(!plan.strips(&format!("x-auth-user{}", "a".repeat(1_000))));
+}
+
+#[test]
+fn one_list_says_what_a_name_is_for() {
+    for (name, purpose) in names::NAMES {
+        assert_eq!(names::NAMES.iter().filter(|(other, _)| other == name).count(), 1, "{name}");
+        assert_eq!((fold(name).as_str(), Purpose::of(name)), (*name, Some(*purpose)));
+    }
+    let plan = plan(FIXTURE);
+    let whole = names::NAMES.iter().map(|(name, purpose)| ((*name).to_owned(), purpose));
+    let begun = names::PREFIXES.iter().map(|(prefix, purpose)| (format!("{prefix}a"), purpose));
+    for (name, purpose) in whole.chain(begun) {
+        let passes = matches!(purpose, Purpose::Message | Purpose::Trace);
+        assert_eq!(plan.strips(&name), !passes, "{name}");
+        assert_eq!(plan.strips(&format!("HTTP_{name}")), *purpose != Purpose::Message, "HTTP_{name}");
+    }
+    for (name, purpose) in [
+        ("X-Hostname", None),
+        ("Proxy-Status", Some(Purpose::Message)),
+        ("http_proxy", Some(Purpose::Target)),
+        ("X_Forwarded_Prefix", Some(Purpose::Written)),
+        ("X-Forwarded-Tenant", Some(Purpose::Identity)),
+        ("X-Doorward-", Some(Purpose::Own)),
+        ("X-Forwarded-", None),
+    ] {
+        assert_eq!(Purpose::of(name), purpose, "{name}");
+    }
 }
 
 #[test]
@@ -202,7 +230,9 @@ fn what_is_kept_is_kept_in_one_spelling() {
     ] {
         assert_eq!((plan.keeps(name), plan.strips(name)), (kept, true), "{name}");
     }
-    for name in ["X-Auth-User", "x_auth_user", "X-Forwarded-For", "X-Real-IP", "forwarded", "X_Doorward_Scopes"] {
+    for name in
+        ["X-Auth-User", "x_auth_user", "X-Forwarded-For", "X-Real-IP", "forwarded", "X_Doorward_Scopes", "x-request-id"]
+    {
         let error = planned(&[name.to_owned()]).unwrap_err();
         assert_eq!(error, InvalidHeader::Kept(name.to_owned()));
     }

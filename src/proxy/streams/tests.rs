@@ -3,7 +3,7 @@ use serde_json::Map;
 use super::*;
 use crate::base::{ManualClock, Secret};
 use crate::keys::{KeyRing, SigningKey};
-use crate::policy::{Access, Table};
+use crate::policy::{Access, PathPattern, Reason, RouteSpec, Streams, Table};
 use crate::revocation::{CacheSettings, Mark, MarkKind, MemoryStore, Revocations};
 use crate::telemetry::{Settings, Sink};
 use crate::tokens::verify::IssuerRules;
@@ -21,30 +21,30 @@ struct World {
     sink: Sink,
     verifier: Arc<Verifier>,
     issuer: Issuer,
+    ring: KeyRing,
     streams: Arc<OpenStreams>,
 }
 
 impl World {
     async fn new() -> Self {
-        let secret = Secret::new("p7Qm2xVf9Lr4Tz8Wc1Ky6Hd3Nb5Sg0Ja");
-        let ring = KeyRing::of(Arc::new(SigningKey::from_secret(&secret).unwrap()));
-        let rules = IssuerRules {
-            issuer: ISSUER.to_owned(),
-            audience: Vec::new(),
-            scope_claim: "scope".to_owned(),
-            leeway: LEEWAY,
-            max_lifetime: Duration::from_hours(24),
-        };
+        let ring = ring("p7Qm2xVf9Lr4Tz8Wc1Ky6Hd3Nb5Sg0Ja");
         let cache = CacheSettings { capacity: 100, ttl: Duration::from_secs(30) };
         let (store, clock) = (Arc::new(MemoryStore::new(None)), Arc::new(ManualClock::at(NOW)));
         let revocations = Arc::new(Revocations::open(store, clock, cache).await.unwrap());
         let sink = Sink::memory();
         let telemetry = Arc::new(Telemetry::new(sink.clone(), &Settings::default()));
-        let verifier = Arc::new(Verifier::new([(rules, ring.clone())]));
+        let verifier = Arc::new(Verifier::new([(rules(), ring.clone())]));
         let table = Table::compile(Vec::new(), Access::Authenticated, false).unwrap();
         let gate = Gate::new(table, Arc::clone(&verifier), Arc::clone(&revocations), Arc::clone(&telemetry));
-        let issuer = Issuer::new(ISSUER.to_owned(), Vec::new(), "JWT", false, ring);
-        Self { gate, revocations, telemetry, sink, verifier, issuer, streams: Arc::default() }
+        let issuer = Issuer::new(ISSUER.to_owned(), Vec::new(), "JWT", false, ring.clone());
+        Self { gate, revocations, telemetry, sink, verifier, issuer, ring, streams: Arc::default() }
+    }
+
+    /// The gate after a reload.
+    fn gate(&self, rules: IssuerRules, ring: KeyRing, routes: Vec<RouteSpec>, default: Access) -> Gate {
+        let table = Table::compile(routes, default, false).unwrap();
+        let verifier = Arc::new(Verifier::new([(rules, ring)]));
+        Gate::new(table, verifier, Arc::clone(&self.revocations), Arc::clone(&self.telemetry))
     }
 
     /// A stream of `subject`, whose token lives so long.
@@ -64,6 +64,8 @@ impl World {
             token: self.verifier.verify(&token, NOW).0.unwrap(),
             ongoing: Arc::default(),
             how: End::WebSocket,
+            method: Method::GET,
+            path: b"/chat/room;x"[..].into(),
             route: self.telemetry.metrics.unmatched().clone(),
             id: format!("request of {subject}"),
             address: None,
@@ -71,11 +73,110 @@ impl World {
     }
 
     fn round(&self, now: Timestamp) {
-        self.streams.end_those_due(&self.streams.all(), &self.gate, now, &self.telemetry);
+        self.streams.end_those_due(&self.streams.all(), (&self.gate, Streams::End), now, &self.telemetry);
     }
 
     fn ended(&self, reason: &str) -> bool {
         self.telemetry.metrics.render().contains(&format!("doorward_streams_ended_total{{reason=\"{reason}\"}} 1\n"))
+    }
+}
+
+fn ring(secret: &str) -> KeyRing {
+    KeyRing::of(Arc::new(SigningKey::from_secret(&Secret::new(secret)).unwrap()))
+}
+
+fn rules() -> IssuerRules {
+    IssuerRules {
+        issuer: ISSUER.to_owned(),
+        audience: Vec::new(),
+        scope_claim: "scope".to_owned(),
+        leeway: LEEWAY,
+        max_lifetime: Duration::from_hours(24),
+    }
+}
+
+#[tokio::test]
+async fn a_stream_is_judged_by_the_configuration_of_the_moment() {
+    let world = World::new().await;
+    let route = |path: &str, access| RouteSpec::new(PathPattern::parse(path).unwrap(), access);
+    let asks =
+        |scope| RouteSpec { scopes: ScopeSet::parse(scope).unwrap(), ..route("/chat/{x}", Access::Authenticated) };
+    let says = |path, streams| RouteSpec { streams: Some(streams), ..route(path, Access::Authenticated) };
+    let named =
+        |method: &str| RouteSpec { methods: vec![method.to_owned()], ..route("/chat/{x}", Access::Authenticated) };
+    let same = |routes| world.gate(rules(), world.ring.clone(), routes, Access::Authenticated);
+    let another = |rules| world.gate(rules, world.ring.clone(), Vec::new(), Access::Authenticated);
+    let stranger = ring("Zk4Rw8Tn2Vb6Qx0Mc3Yd7Hf1Lj5Ps9Ga");
+    let (before, after) = (NOW.plus(Duration::from_secs(61)), NOW.plus(Duration::from_secs(90)));
+    for (name, gate, default, now, ended) in [
+        ("as it was", same(Vec::new()), Streams::End, before, None),
+        ("expired", same(Vec::new()), Streams::End, after, Some(Reason::Expired)),
+        ("kept by default", same(Vec::new()), Streams::Keep, after, None),
+        ("kept by its route", same(vec![says("/chat/**", Streams::Keep)]), Streams::End, after, None),
+        ("ended by its route", same(vec![says("/chat/**", Streams::End)]), Streams::Keep, after, Some(Reason::Expired)),
+        (
+            "kept in one reading",
+            same(vec![says("/chat/room", Streams::Keep)]),
+            Streams::End,
+            after,
+            Some(Reason::Expired),
+        ),
+        (
+            "no leeway",
+            another(IssuerRules { leeway: Duration::ZERO, ..rules() }),
+            Streams::End,
+            before,
+            Some(Reason::Expired),
+        ),
+        ("more leeway", another(IssuerRules { leeway: LEEWAY * 2, ..rules() }), Streams::End, after, None),
+        (
+            "another issuer",
+            another(IssuerRules { issuer: "https://b".to_owned(), ..rules() }),
+            Streams::End,
+            NOW,
+            Some(Reason::WrongIssuer),
+        ),
+        (
+            "another audience",
+            another(IssuerRules { audience: vec!["b".to_owned()], ..rules() }),
+            Streams::End,
+            NOW,
+            Some(Reason::WrongAudience),
+        ),
+        (
+            "another key",
+            world.gate(rules(), stranger, Vec::new(), Access::Authenticated),
+            Streams::End,
+            NOW,
+            Some(Reason::UnknownKey),
+        ),
+        ("a closed route", same(vec![route("/chat/**", Access::Deny)]), Streams::End, NOW, Some(Reason::RouteDenied)),
+        (
+            "one reading closed",
+            same(vec![route("/chat/room", Access::Deny)]),
+            Streams::End,
+            NOW,
+            Some(Reason::RouteDenied),
+        ),
+        (
+            "no route",
+            world.gate(rules(), world.ring.clone(), Vec::new(), Access::Deny),
+            Streams::End,
+            NOW,
+            Some(Reason::NoRoute),
+        ),
+        ("no method", same(vec![named("POST")]), Streams::End, NOW, Some(Reason::MethodNotAllowed)),
+        ("the method", same(vec![named("GET")]), Streams::End, NOW, None),
+        ("another scope", same(vec![asks("admin")]), Streams::End, NOW, Some(Reason::InsufficientScope)),
+    ] {
+        let _stream = world.follow("alice", Duration::from_secs(60));
+        let told = world.sink.lines().len();
+        world.streams.end_those_due(&world.streams.all(), (&gate, default), now, &world.telemetry);
+        assert_eq!(world.streams.all().is_empty(), ended.is_some(), "{name}");
+        let lines = world.sink.lines().split_off(told);
+        let reasons: Vec<_> =
+            lines.iter().map(|line| ended.is_some_and(|reason| line.contains(reason.as_str()))).collect();
+        assert_eq!(reasons, vec![true; usize::from(ended.is_some())], "{name}: {lines:?}");
     }
 }
 
@@ -125,7 +226,12 @@ async fn a_stream_that_ended_by_itself_is_forgotten() {
     drop(streams);
     assert_eq!(world.streams.all().len(), 0);
     // A round that had seen them ends nothing, and tells nothing.
-    world.streams.end_those_due(&seen, &world.gate, NOW.plus(Duration::from_hours(1)), &world.telemetry);
+    world.streams.end_those_due(
+        &seen,
+        (&world.gate, Streams::End),
+        NOW.plus(Duration::from_hours(1)),
+        &world.telemetry,
+    );
     assert_eq!(world.sink.lines().len(), 0);
 }
 
