@@ -89,8 +89,8 @@ impl Client {
     /// The address is the last one in `X-Forwarded-For` that is not a trusted proxy's: each proxy adds whom it was asked by, so
     /// what stands left of that anybody can have written. Whatever is no address ends the search, and the one before it holds.
     /// `Forwarded` (RFC 7239, its `for` alone) is read where there is no `X-Forwarded-For`, and `X-Real-IP` where there is
-    /// neither. If the two lists disagree, one of them is the client's own, and it is not known which: then it is `peer`.
-    /// Addresses may have a port; IPv6 ones may, and with a port must, stand in brackets.
+    /// neither: nearly all proxies write the first, and let pass what a client writes into the others. One that does not
+    /// must take it out. Addresses may have a port; IPv6 ones may, and with a port must, stand in brackets.
     ///
     /// The others are taken if they come once and are one plain value: `X-Forwarded-Proto` `http` or `https`, `X-Forwarded-Host`
     /// a host, `X-Forwarded-Port` a port, `X-Forwarded-Prefix` an absolute path with nothing in it that two readers could read

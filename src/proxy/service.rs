@@ -81,6 +81,10 @@ impl ProxyHttp for Door {
         context.id = self.ids.keep_or_make(session.get_header("x-request-id").map(http::HeaderValue::as_bytes));
         context.method = Method::of(session.req_header().method.as_str());
         context.client = forwarded::client(session, &context.site.trusted_proxies);
+        if self.draining.load(Ordering::Relaxed) {
+            // Said in the answer, so that nobody sends another request to a connection that is about to end.
+            session.set_keepalive(None);
+        }
         Ok(())
     }
 
@@ -138,7 +142,7 @@ impl ProxyHttp for Door {
 
     async fn upstream_response_filter(
         &self,
-        _: &mut Session,
+        session: &mut Session,
         response: &mut ResponseHeader,
         context: &mut Context,
     ) -> pingora::Result<()> {
@@ -149,8 +153,12 @@ impl ProxyHttp for Door {
         if let State::Permitted { permit, .. } = &context.state {
             websocket::filter_response(response, permit)?;
         }
-        if let Some(tunnel) = context.tunnel.as_ref().filter(|_| response.status == StatusCode::SWITCHING_PROTOCOLS) {
-            tunnel.open();
+        match &context.tunnel {
+            Some(tunnel) if response.status == StatusCode::SWITCHING_PROTOCOLS => tunnel.open(),
+            // What the client sends next may be frames: they must not be read as requests.
+            Some(_) if !response.status.is_informational() => session.set_keepalive(None),
+            _ if self.draining.load(Ordering::Relaxed) => session.set_keepalive(None),
+            _ => {}
         }
         context.stream = self.streams.follow_if_asked(response, context);
         Ok(())

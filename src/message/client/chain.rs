@@ -9,13 +9,13 @@ use super::{TrustedProxies, once, port};
 
 /// The client's address by the word of a trusted proxy, whose own is `peer`.
 pub(super) fn client(peer: Option<IpAddr>, proxies: &TrustedProxies, headers: &HeaderMap) -> Option<IpAddr> {
-    let listed = headers.contains_key(FOR).then(|| follow(peer, proxies, x_forwarded_for(headers)));
-    let nodes = forwarded(headers).map(|nodes| follow(peer, proxies, nodes.into_iter()));
-    match (listed, nodes) {
-        (Some(listed), Some(nodes)) if listed != nodes => peer,
-        (Some(found), _) | (None, Some(found)) => found,
-        (None, None) => once(headers, "x-real-ip").and_then(|value| address(value.as_bytes())).or(peer),
+    if headers.contains_key(FOR) {
+        return follow(peer, proxies, x_forwarded_for(headers));
     }
+    if let Some(nodes) = forwarded(headers) {
+        return follow(peer, proxies, nodes.into_iter());
+    }
+    once(headers, "x-real-ip").and_then(|value| address(value.as_bytes())).or(peer)
 }
 
 /// From the nearest on: the first that is no trusted proxy's, or the last one that is an address at all.
