@@ -11,7 +11,7 @@ use crate::grants::{Grants, ScopeClaim};
 use crate::keys::{KeyRing, ServerKeys, SigningKey};
 use crate::policy::{HeaderPlan, HeaderSettings, Table};
 use crate::proxy::labels::Labels;
-use crate::proxy::{Site, Upstream};
+use crate::proxy::{ConnectSettings, Site, Upstream};
 use crate::tokens::verify::{IssuerRules, LONGEST_OWN_LIFE};
 use crate::tokens::{Issuer, Verifier};
 use crate::users::{FileUsers, Hasher, HashingSettings, User};
@@ -70,10 +70,7 @@ pub fn build(settings: &Settings, users: Vec<User>, core: &Core, before: Option<
     let hasher = before
         .filter(|before| before.hashing == settings.hashing)
         .map_or_else(|| Arc::new(Hasher::new(settings.hashing, core.cores)), |before| Arc::clone(&before.hasher));
-    let upstream = match before.filter(|before| *before.site.upstream.settings() == settings.upstream) {
-        Some(before) => Arc::clone(&before.site.upstream),
-        None => Arc::new(Upstream::new(settings.upstream.clone()).map_err(BuildError::Upstream)?),
-    };
+    let upstream = upstream(&settings.upstream.connect, before.map(|before| &before.site.upstream))?;
     let issuer = Issuer::new(
         terms.issuer.clone(),
         terms.audience.clone(),
@@ -105,9 +102,10 @@ pub fn build(settings: &Settings, users: Vec<User>, core: &Core, before: Option<
         endpoints,
         upstream,
         headers,
+        identity_headers: settings.upstream.identity_headers.clone(),
         authorization: settings.upstream.authorization,
         insufficient_scope_status: settings.insufficient_scope_status,
-        scheme: scheme(settings),
+        scheme: scheme(settings, core.with_tls),
         head_limits: settings.server.limits.head,
         limits: settings.server.request_limits,
         trusted_proxies: settings.server.trusted_proxies.clone(),
@@ -126,6 +124,19 @@ pub fn verifier(settings: &Settings) -> Option<Verifier> {
     Some(Verifier::new([(rules(&settings.grants), ring)]))
 }
 
+/// The one `before`, with its connections, unless it is to be reached in another way; where only that differs, what is known of
+/// its addresses is taken over: nobody may be able to tell them at the moment.
+fn upstream(connect: &ConnectSettings, before: Option<&Arc<Upstream>>) -> Result<Arc<Upstream>, BuildError> {
+    if let Some(before) = before.filter(|before| before.settings() == connect) {
+        return Ok(Arc::clone(before));
+    }
+    let upstream = Upstream::new(connect.clone()).map_err(BuildError::Upstream)?;
+    if let Some(before) = before {
+        upstream.take_over(before);
+    }
+    Ok(Arc::new(upstream))
+}
+
 /// The granted scopes stand where `tokens.scope_claim` says; whoever asks for `scope` means them.
 fn header_settings(settings: &Settings) -> HeaderSettings<'_> {
     let scopes = match settings.grants.scope_claim {
@@ -138,10 +149,11 @@ fn header_settings(settings: &Settings) -> HeaderSettings<'_> {
     HeaderSettings { identity, keep: &upstream.keep_headers, budget: upstream.identity_header_bytes }
 }
 
-/// What clients use: of a TLS terminator in front nobody but the configuration knows.
-fn scheme(settings: &Settings) -> &'static str {
+/// What clients use: of a TLS terminator in front nobody but the configuration knows. Whether there is TLS here is not for it to
+/// say, since it may have changed after the listeners were bound.
+fn scheme(settings: &Settings, with_tls: bool) -> &'static str {
     let public = settings.server.public_url.as_deref().unwrap_or_default();
-    if settings.server.tls.is_some() || public.starts_with("https:") { "https" } else { "http" }
+    if with_tls || public.starts_with("https:") { "https" } else { "http" }
 }
 
 fn rules(terms: &crate::grants::Settings) -> IssuerRules {

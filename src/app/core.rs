@@ -23,6 +23,8 @@ pub struct Core {
     pub generated_key: Option<Arc<SigningKey>>,
     /// The issuer, where it follows from the address that was bound.
     pub issuer_from_listen: String,
+    /// Whether the TCP listeners take TLS: a reload cannot change it.
+    pub with_tls: bool,
     /// Processors.
     pub cores: usize,
 }

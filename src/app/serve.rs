@@ -210,6 +210,7 @@ async fn core(settings: &Settings, bound: &Bound, parts: &Parts) -> Result<Core,
         health: Arc::default(),
         generated_key,
         issuer_from_listen: issuer_at(&bound.public, settings.server.tls.is_some()),
+        with_tls: settings.server.tls.is_some(),
         cores: std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get),
     })
 }

@@ -28,7 +28,7 @@ pub(super) struct Demo {
 impl Demo {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         let directory = tempfile::Builder::new().prefix("doorward-demo-").tempdir().map_err(Failure::internal)?;
-        let runtime = serve::runtime()?;
+        let runtime = serve::runtime(None)?;
         runtime.block_on(self.play(directory.path()))
     }
 

@@ -1,5 +1,6 @@
 //! `doorward serve`.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ pub(super) fn run(path: &Path) -> Result<ExitCode, Failure> {
     let (sink, _flushed_at_the_end) = logging::install(&loaded.settings.telemetry).map_err(Failure::internal)?;
     let telemetry = Arc::new(Telemetry::new(sink, &loaded.settings.telemetry));
     panics::install();
-    let runtime = runtime()?;
+    let runtime = runtime(loaded.settings.server.threads)?;
     let parts = Parts::new(path.to_owned(), Box::new(environment), telemetry);
     let code = runtime.block_on(serve(loaded, parts))?;
     // What is still running now was given up: a request over its deadline, or all of them at SIGINT.
@@ -28,8 +29,13 @@ pub(super) fn run(path: &Path) -> Result<ExitCode, Failure> {
     Ok(code)
 }
 
-pub(super) fn runtime() -> Result<Runtime, Failure> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("doorward").build().map_err(Failure::internal)
+/// With so many threads; `None` = as many as cores.
+pub(super) fn runtime(threads: Option<NonZeroUsize>) -> Result<Runtime, Failure> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if let Some(threads) = threads {
+        builder.worker_threads(threads.get());
+    }
+    builder.enable_all().thread_name("doorward").build().map_err(Failure::internal)
 }
 
 async fn serve(loaded: Loaded, parts: Parts) -> Result<ExitCode, Failure> {
@@ -84,5 +90,18 @@ fn announce(running: &Running) {
     } else {
         // With port 0 nobody would know the port otherwise, however little is to be logged.
         println!("listening public={public} admin={}", running.bound.admin);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_are_as_many_as_asked_for() {
+        for threads in [1, 3] {
+            let runtime = runtime(NonZeroUsize::new(threads)).ok().unwrap();
+            assert_eq!(runtime.metrics().num_workers(), threads);
+        }
     }
 }

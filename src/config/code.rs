@@ -122,6 +122,8 @@ codes! {
     NoTrustedProxy = "no-trusted-proxy",
     /// Doorward is to answer preflights, and no origin is allowed; a warning.
     NoOrigins = "no-origins",
+    /// A key that changes nothing, because of another one; a warning.
+    NoEffect = "no-effect",
     /// Requests would be forwarded to doorward itself; a warning.
     Loop = "loop",
 }

@@ -14,10 +14,14 @@ pub(super) fn cors(section: &Section<'_>) -> CorsSettings {
     let allow_origins = section.field("allow_origins").map(|field| origins(&field)).unwrap_or_default();
     let credentials = section.field("allow_credentials");
     let allow_credentials = credentials.as_ref().and_then(Field::flag).unwrap_or(false);
-    if let Some(field) = credentials.filter(|_| allow_credentials && allow_origins.iter().any(|origin| origin == ANY)) {
-        // Browsers refuse the pair, and echoing any origin instead would open every session to every site.
+    if let Some(field) = credentials.filter(|_| allow_credentials) {
         let help = "name the origins that may send cookies";
-        field.refuse::<()>(Code::Contradiction, "is `true` where `allow_origins` is `*`", help);
+        if allow_origins.iter().any(|origin| origin == ANY) {
+            // Browsers refuse the pair, and echoing any origin instead would open every session to every site.
+            field.refuse::<()>(Code::Contradiction, "is `true` where `allow_origins` is `*`", help);
+        } else if allow_origins.is_empty() {
+            field.warn(Code::NoEffect, "is `true` where `allow_origins` names nobody", help);
+        }
     }
     let max_age = section.duration("max_age", defaults::CORS_MAX_AGE, Duration::ZERO..=LONGEST_AGE);
     CorsSettings { allow_origins, allow_credentials, max_age }

@@ -77,7 +77,8 @@ fn document(root: &Section<'_>) -> (Option<Settings>, UsersFile) {
         [&endpoints.token, &endpoints.refresh, &endpoints.revoke].into_iter().flatten().cloned().collect();
     let data_dir = root.field("data_dir").and_then(|field| field.file_path());
     let store = revocation::store(root);
-    let policy = root.section("policy", |section| policy::policy(section, &own, &server.cors.allow_origins));
+    let http2 = upstream.as_ref().is_some_and(|upstream| upstream.connect.http2);
+    let policy = root.section("policy", |section| policy::policy(section, &own, &server.cors.allow_origins, http2));
     let telemetry = root.section("telemetry", telemetry::telemetry);
     let settings = upstream.map(|upstream| Settings {
         profile: Profile::Compat,

@@ -9,20 +9,21 @@ use super::settings::Policy;
 use crate::policy::{Access, ConflictKind, Cors, PathPattern, RouteSpec, Streams, Table};
 use crate::tokens::ScopeSet;
 
-/// `own` are the paths doorward answers itself, `allow_origins` those that `server.cors` names.
-pub(super) fn policy(section: &Section<'_>, own: &[String], allow_origins: &[String]) -> Policy {
+/// `own` are the paths doorward answers itself, `allow_origins` those that `server.cors` names, and `http2` is whether the upstream
+/// is spoken to in HTTP/2.
+pub(super) fn policy(section: &Section<'_>, own: &[String], allow_origins: &[String], http2: bool) -> Policy {
     let defaults = [Access::Deny, Access::Authenticated, Access::Public].map(|access| (access.as_str(), access));
     let default = section.word("default", Access::Authenticated, &defaults);
     let ignore_case = section.flag("ignore_case", false);
     let preflights = Preflights { allowed: !allow_origins.is_empty() };
+    let around = Around { own: Own { paths: own, ignore_case }, preflights, http2 };
     let cors = section.field("cors").and_then(|field| preflights.answered(&field)).unwrap_or(Cors::Upstream);
     let streams = section.word("streams", Streams::End, &STREAMS);
-    let own = Own { paths: own, ignore_case };
     let mut routes = Vec::new();
     let mut places = Vec::new();
     for item in section.field("routes").and_then(|field| field.list()).unwrap_or_default() {
         let before = item.reader().problem_count();
-        let route = item.section(|section| route(section, own, preflights)).flatten();
+        let route = item.section(|section| route(section, around)).flatten();
         // A route with a problem would only bring more: conflicts that are gone once it is mended.
         if let Some(route) = route.filter(|_| item.reader().problem_count() == before) {
             routes.push(route);
@@ -31,7 +32,24 @@ pub(super) fn policy(section: &Section<'_>, own: &[String], allow_origins: &[Str
     }
     let policy = Policy { default, ignore_case, cors, streams, routes };
     refuse_conflicts(section.reader(), &policy, &places);
+    warn_of_lone_slashes(section.reader(), &policy.routes, &places);
     policy
+}
+
+/// A path with `%2F` is matched in two readings, of which the decoded one has more segments: both must lead to a route that takes
+/// one, and only a prefix can be both.
+fn warn_of_lone_slashes(reader: &Reader<'_>, routes: &[RouteSpec], places: &[Position]) {
+    let length = |route: &RouteSpec| (!route.path.is_prefix()).then(|| route.path.len());
+    let taking = || routes.iter().zip(places).filter(|(route, _)| route.encoded_slash);
+    for (route, at) in taking() {
+        let Some(own) = length(route) else { continue };
+        if taking().all(|(other, _)| length(other) == Some(own)) {
+            let message = "`policy.routes[].encoded_slash` has no effect on this route alone";
+            let help =
+                "let a route for the path with `/` take it too, as `/files/**`: a path with `%2F` must pass as both";
+            reader.warning(*at, Code::NoEffect, message, help);
+        }
+    }
 }
 
 fn refuse_conflicts(reader: &Reader<'_>, policy: &Policy, places: &[Position]) {
@@ -56,7 +74,8 @@ fn refuse_conflicts(reader: &Reader<'_>, policy: &Policy, places: &[Position]) {
     }
 }
 
-fn route(section: &Section<'_>, own: Own<'_>, preflights: Preflights) -> Option<RouteSpec> {
+fn route(section: &Section<'_>, around: Around<'_>) -> Option<RouteSpec> {
+    let Around { own, preflights, http2 } = around;
     let path = section.required("path", "say which path: `path: /items`").and_then(|field| path(&field, own));
     let methods = section.field("methods").and_then(|field| methods(&field)).unwrap_or_default();
     let access = section.word("access", Access::Authenticated, &Access::ALL.map(|access| (access.as_str(), access)));
@@ -70,6 +89,13 @@ fn route(section: &Section<'_>, own: Own<'_>, preflights: Preflights) -> Option<
         let flag = field.flag()?;
         if flag {
             refuse_without_token(&field, access, "lets tokens in");
+            if !methods.is_empty() && !methods.iter().any(|method| method == "GET") {
+                field.warn(Code::NoEffect, "is on a route without `GET`, which WebSockets begin with", "add `GET`");
+            }
+            if http2 {
+                let help = "set `upstream.http2` to `false`, or take this out";
+                field.warn(Code::NoEffect, "is `true` where `upstream.http2` leaves no WebSocket through", help);
+            }
         }
         Some(flag)
     });
@@ -85,6 +111,15 @@ fn route(section: &Section<'_>, own: Own<'_>, preflights: Preflights) -> Option<
         websocket_bearer: websocket_bearer.unwrap_or(false),
         ..RouteSpec::new(path?, access)
     })
+}
+
+/// What a route is held against.
+#[derive(Clone, Copy)]
+struct Around<'a> {
+    own: Own<'a>,
+    preflights: Preflights,
+    /// Whether the upstream is spoken to in HTTP/2, in which no WebSocket gets through to it.
+    http2: bool,
 }
 
 /// Paths that doorward answers itself, and how the upstream compares paths.

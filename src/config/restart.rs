@@ -10,6 +10,7 @@ pub fn restart_needed(old: &Settings, new: &Settings) -> Vec<&'static str> {
         ("server.listen", old.server.listen != new.server.listen),
         ("server.h2c", old.server.h2c != new.server.h2c),
         ("server.socket_mode", old.server.socket_mode != new.server.socket_mode),
+        ("server.threads", old.server.threads != new.server.threads),
         // Switched on or off; other files are taken over.
         ("server.tls", old.server.tls.is_some() != new.server.tls.is_some()),
         ("admin.listen", old.admin != new.admin),

@@ -1,5 +1,6 @@
 //! `server` and `admin`.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use url::Url;
@@ -40,6 +41,10 @@ pub(super) fn server(section: &Section<'_>) -> Server {
         tls: tls.and_then(|field| tls::server(&field, &listen)),
         listen,
         public_url,
+        threads: section
+            .nullable("threads")
+            .and_then(|field| field.integer(1..=MOST_THREADS))
+            .and_then(|threads| NonZeroUsize::new(usize::try_from(threads).ok()?)),
         shutdown: section.section("shutdown", shutdown),
         socket_mode: section
             .field("socket_mode")
@@ -95,6 +100,9 @@ fn public_url(field: &Field<'_>) -> Option<String> {
         ),
     }
 }
+
+/// More than any machine has cores.
+const MOST_THREADS: u64 = 1024;
 
 /// Nobody waits longer for a process to stop.
 const LONGEST_STOP: Duration = Duration::from_hours(1);

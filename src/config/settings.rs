@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,6 +65,8 @@ pub struct Server {
     pub listen: Vec<Listen>,
     /// What clients see, without a slash at the end; `None` = the first listener's address.
     pub public_url: Option<String>,
+    /// Worker threads that serve requests; `None` = one for each core.
+    pub threads: Option<NonZeroUsize>,
     /// How to stop.
     pub shutdown: Shutdown,
     /// The mode of Unix sockets' files.

@@ -13,7 +13,7 @@ use super::listen::socket_path;
 use super::section::Section;
 use super::settings::{Admin, Listen, Server};
 use super::tls;
-use crate::proxy::{AuthorizationMode, UpstreamSettings, UpstreamUrl};
+use crate::proxy::{AuthorizationMode, ConnectSettings, UpstreamSettings, UpstreamUrl};
 
 /// `None` if there is no usable `url`, which is a problem by then.
 pub(super) fn upstream(section: &Section<'_>, server: &Server, admin: &Admin) -> Option<UpstreamSettings> {
@@ -36,16 +36,11 @@ pub(super) fn upstream(section: &Section<'_>, server: &Server, admin: &Admin) ->
         section.size("identity_header_bytes", defaults::IDENTITY_HEADER_BYTES, LEAST_BUDGET..=MOST_BUDGET);
     let http2 = section.flag("http2", false);
     Some(UpstreamSettings {
-        url: target?.url,
-        connect_timeout,
-        read_timeout,
-        idle_timeout,
+        connect: ConnectSettings { url: target?.url, connect_timeout, read_timeout, idle_timeout, http2, tls },
         authorization,
         identity_headers,
         identity_header_bytes,
         keep_headers,
-        http2,
-        tls,
     })
 }
 

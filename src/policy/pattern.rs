@@ -134,6 +134,19 @@ impl PathPattern {
         &self.text
     }
 
+    /// Whether it ends in `/**`.
+    #[must_use]
+    pub const fn is_prefix(&self) -> bool {
+        self.prefix
+    }
+
+    /// How many segments it has, the `/**` of a prefix not counted.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "`/` is a path like others")]
+    pub fn len(&self) -> usize {
+        self.segments.len()
+    }
+
     /// With its ASCII letters in lower case. Parameters keep their names: they match any segment.
     pub(super) fn folded(&self) -> Self {
         let fold = |segment: &Segment| match segment {

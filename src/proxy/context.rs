@@ -103,6 +103,8 @@ pub struct Noted {
     pub upstream_error: Option<&'static str>,
     /// How often a connection was tried.
     pub attempts: usize,
+    /// The upstream's address that was asked last.
+    pub address: Option<SocketAddr>,
     /// The upstream's addresses that could not be reached.
     pub tried: Vec<SocketAddr>,
 }

@@ -5,6 +5,7 @@ pub mod cookies;
 pub mod cors;
 pub mod facts;
 pub mod failure;
+pub mod failure_log;
 pub mod forwarded;
 pub mod labels;
 pub mod logging;
@@ -29,7 +30,8 @@ pub mod websocket;
 pub use refusal::Refusals;
 pub use service::Door;
 pub use settings::{
-    AuthorizationMode, CorsSettings, IdentityHeader, RequestLimits, UpstreamSettings, UpstreamTls, UpstreamUrl,
+    AuthorizationMode, ConnectSettings, CorsSettings, IdentityHeader, RequestLimits, UpstreamSettings, UpstreamTls,
+    UpstreamUrl,
 };
 pub use site::Site;
 pub use upstream::Upstream;

@@ -2,6 +2,7 @@
 
 use http::{HeaderName, HeaderValue};
 use pingora::proxy::Session;
+use serde_json::json;
 
 use super::context::{Context, State};
 use super::facts::{self, RawRequest};
@@ -67,6 +68,10 @@ async fn answer_or_permit(
         Ok(Permitted { answers: Some(methods), .. }) => {
             context.noted.preflight = true;
             Ok(Some(cors::answer(&context.site.cors, session.req_header(), &methods)))
+        }
+        // Upstream it would be a plain request, whose answer is none to what was asked for.
+        Ok(_) if context.site.upstream.settings().http2 && websocket::is_upgrade(session.req_header()) => {
+            Ok(Some(Reply::json(501, &json!({ "detail": "Not Implemented" }))))
         }
         Ok(Permitted { permit, identity, answers: None }) => {
             // Also where Pingora escaped some of it: what was decided on is what goes upstream.

@@ -18,6 +18,7 @@ use pingora::{Error, ErrorType};
 
 use super::context::{Context, Noted, State};
 use super::failure::{self, Failure};
+use super::failure_log::FailureLog;
 use super::request_id::RequestIds;
 use super::streams::OpenStreams;
 use super::{
@@ -35,6 +36,7 @@ pub struct Door {
     ids: RequestIds,
     streams: Arc<OpenStreams>,
     draining: Arc<AtomicBool>,
+    failures: FailureLog,
 }
 
 impl Door {
@@ -47,7 +49,7 @@ impl Door {
         streams: Arc<OpenStreams>,
         draining: Arc<AtomicBool>,
     ) -> Self {
-        Self { site, clock, telemetry, ids: RequestIds::default(), streams, draining }
+        Self { site, clock, telemetry, ids: RequestIds::default(), streams, draining, failures: FailureLog::default() }
     }
 }
 
@@ -99,7 +101,11 @@ impl ProxyHttp for Door {
         context.noted.asked = Some(Stopwatch::start());
         let left = RETRY_BUDGET.saturating_sub(context.received.elapsed());
         let peer = context.site.upstream.peer(&context.noted.tried, left);
-        let mut peer = peer.map_err(|error| Error::explain(ErrorType::ConnectError, error.to_string()).into_up())?;
+        let mut peer = peer.map_err(|error| {
+            context.noted.address = None;
+            Error::because(ErrorType::ConnectError, "", error).into_up()
+        })?;
+        context.noted.address = peer.address().as_inet().copied();
         if websocket::is_upgrade(session.req_header()) {
             context.tunnel = Some(upgrade::prepare(&mut peer));
         }
@@ -148,8 +154,7 @@ impl ProxyHttp for Door {
     ) -> pingora::Result<()> {
         context.noted.answered = context.noted.asked.map(Stopwatch::elapsed);
         context.noted.status = response.status.as_u16();
-        let identity = &context.site.upstream.settings().identity_headers;
-        upstream_response::filter(response, context.tunnel.is_some(), identity)?;
+        upstream_response::filter(response, context.tunnel.is_some(), &context.site.identity_headers)?;
         if let State::Permitted { permit, .. } = &context.state {
             websocket::filter_response(response, permit)?;
         }
@@ -170,7 +175,7 @@ impl ProxyHttp for Door {
         trailers: &mut HeaderMap,
         context: &mut Context,
     ) -> pingora::Result<()> {
-        upstream_response::filter_trailers(trailers, &context.site.upstream.settings().identity_headers);
+        upstream_response::filter_trailers(trailers, &context.site.identity_headers);
         Ok(())
     }
 
@@ -183,7 +188,8 @@ impl ProxyHttp for Door {
         mut error: Box<Error>,
     ) -> Box<Error> {
         let upstream = &context.site.upstream;
-        let may_help = match (Failure::of(&error), peer.address().as_inet()) {
+        let failure = Failure::of(&error);
+        let may_help = match (failure, peer.address().as_inet()) {
             (Failure::Connect | Failure::Timeout, Some(address)) => {
                 upstream.not_reached(*address);
                 context.noted.tried.push(*address);
@@ -194,6 +200,10 @@ impl ProxyHttp for Door {
         };
         let may = context.noted.attempts < MAX_ATTEMPTS && context.received.elapsed() < RETRY_BUDGET;
         error.set_retry(may && may_help);
+        // The last one is told with the answer, and that a connection was found dead is no failure.
+        if may && may_help && failure != Failure::Broken {
+            self.failures.tell(failure, &error, upstream, context.noted.address);
+        }
         error
     }
 
@@ -222,6 +232,7 @@ impl ProxyHttp for Door {
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, context: &mut Context) -> FailToProxy {
         let failure = Failure::of(error);
         context.noted.refused = failure.refusal().map(|denial| denial.reason);
+        self.failures.tell(failure, error, &context.site.upstream, context.noted.address);
         context.noted.upstream_error = failure.is_upstreams().then(|| failure.as_str());
         let reply = failure.reply(self.draining.load(Ordering::Relaxed));
         let mut code = 0;

@@ -8,14 +8,8 @@ use crate::base::Secret;
 /// The `upstream` section.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpstreamSettings {
-    /// Where the API is.
-    pub url: UpstreamUrl,
-    /// For one TCP connect.
-    pub connect_timeout: Duration,
-    /// For one read of the response.
-    pub read_timeout: Duration,
-    /// How long an idle connection is kept; below the upstream's own keep-alive.
-    pub idle_timeout: Duration,
+    /// How it is reached.
+    pub connect: ConnectSettings,
     /// What becomes of the client's `Authorization`.
     pub authorization: AuthorizationMode,
     /// Which headers tell the upstream who asks.
@@ -24,6 +18,19 @@ pub struct UpstreamSettings {
     pub identity_header_bytes: usize,
     /// Protected headers that a trusted proxy may send, as written.
     pub keep_headers: Vec<String>,
+}
+
+/// What of the `upstream` section concerns its connections: nothing else makes them, and what is known of its addresses, void.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectSettings {
+    /// Where the API is.
+    pub url: UpstreamUrl,
+    /// For one TCP connect.
+    pub connect_timeout: Duration,
+    /// For one read of the response.
+    pub read_timeout: Duration,
+    /// How long an idle connection is kept; below the upstream's own keep-alive.
+    pub idle_timeout: Duration,
     /// Whether it is spoken to in HTTP/2.
     pub http2: bool,
     /// How it proves who it is; `None` = plain http.

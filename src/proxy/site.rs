@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::labels::Labels;
-use super::{AuthorizationMode, CorsSettings, RequestLimits, Upstream};
+use super::{AuthorizationMode, CorsSettings, IdentityHeader, RequestLimits, Upstream};
 use crate::endpoints::Endpoints;
 use crate::gate::Gate;
 use crate::message::{HeadLimits, TrustedProxies};
@@ -21,6 +21,8 @@ pub struct Site {
     pub upstream: Arc<Upstream>,
     /// Which headers are taken out and put in.
     pub headers: HeaderPlan,
+    /// The headers of those that tell who asks, which no answer may show.
+    pub identity_headers: Vec<IdentityHeader>,
     /// What becomes of `Authorization`.
     pub authorization: AuthorizationMode,
     /// What a request without the scopes of its route is answered.

@@ -9,13 +9,13 @@ use pingora::upstreams::peer::HttpPeer;
 
 use super::upstream_addresses::Addresses;
 use super::upstream_tls::UpstreamIdentity;
-use super::{UpstreamSettings, UpstreamUrl};
+use super::{ConnectSettings, UpstreamUrl};
 use crate::connection::tls::TlsError;
 
 /// The upstream's addresses and how to connect to them.
 #[derive(Debug)]
 pub struct Upstream {
-    settings: UpstreamSettings,
+    settings: ConnectSettings,
     target: Target,
 }
 
@@ -31,7 +31,7 @@ enum Target {
 
 #[derive(Debug)]
 struct Common {
-    settings: UpstreamSettings,
+    settings: ConnectSettings,
     identity: Option<UpstreamIdentity>,
     group: u64,
 }
@@ -46,7 +46,7 @@ impl Upstream {
     ///
     /// # Errors
     /// [`TlsError`] for certificates, a key or a name that cannot be used.
-    pub fn new(settings: UpstreamSettings) -> Result<Self, TlsError> {
+    pub fn new(settings: ConnectSettings) -> Result<Self, TlsError> {
         let identity = settings.tls.as_ref().map(UpstreamIdentity::new).transpose()?;
         let common = Common { settings: settings.clone(), identity, group: NEXT_GROUP.fetch_add(1, Ordering::Relaxed) };
         let target = match &settings.url {
@@ -57,7 +57,7 @@ impl Upstream {
             UpstreamUrl::Http { host, port } => {
                 let addresses = Addresses::default();
                 if let Ok(address) = host.parse() {
-                    addresses.replace(&[SocketAddr::new(address, *port)], |address| common.peer(address));
+                    addresses.replace([SocketAddr::new(address, *port)], |address| common.peer(address));
                 }
                 Target::Addresses(Box::new(common), addresses)
             }
@@ -67,12 +67,22 @@ impl Upstream {
 
     /// How to connect to it.
     #[must_use]
-    pub fn settings(&self) -> &UpstreamSettings {
+    pub fn settings(&self) -> &ConnectSettings {
         &self.settings
     }
 
+    /// Takes over what is known of the addresses of `before`, if that is the same host and port.
+    pub fn take_over(&self, before: &Self) {
+        if let (Target::Addresses(common, addresses), Target::Addresses(_, known)) = (&self.target, &before.target)
+            && self.settings.url == before.settings.url
+        {
+            addresses.replace(known.list(), |address| common.peer(address));
+        }
+    }
+
     /// What the peer of the next attempt is: one address after the other, none of those that were `tried`, and only if there
-    /// is no other one that could not be reached a moment ago. An attempt after another waits for `left` at the most.
+    /// is no other one that could not be reached a moment ago. An attempt after another waits for `left` at the most, but long
+    /// enough to be one.
     ///
     /// # Errors
     /// [`Unresolved`] if there is none to try.
@@ -84,7 +94,7 @@ impl Upstream {
         };
         if !tried.is_empty() {
             let timeouts = [&mut peer.options.connection_timeout, &mut peer.options.total_connection_timeout];
-            timeouts.into_iter().flatten().for_each(|timeout| *timeout = left.min(*timeout));
+            timeouts.into_iter().flatten().for_each(|timeout| *timeout = left.max(SHORTEST_CONNECT).min(*timeout));
         }
         Ok(peer)
     }
@@ -156,19 +166,12 @@ impl Name<'_> {
     async fn resolve(&self) -> bool {
         match tokio::net::lookup_host((self.host, self.port)).await {
             Ok(found) => {
-                let mut addresses = Vec::new();
-                for address in found {
-                    if !addresses.contains(&address) {
-                        addresses.push(address);
-                    }
-                }
-                // `localhost` is both; services written for it mostly listen on IPv4.
-                addresses.sort_by_key(SocketAddr::is_ipv6);
-                if addresses.is_empty() {
+                let found: Vec<SocketAddr> = found.collect();
+                if found.is_empty() {
                     return false;
                 }
-                if self.addresses.replace(&addresses, |address| self.common.peer(address)) {
-                    tracing::info!(upstream = self.host, ?addresses, "upstream resolved");
+                if self.addresses.replace(found, |address| self.common.peer(address)) {
+                    tracing::info!(upstream = self.host, addresses = ?self.addresses.list(), "upstream resolved");
                 }
                 true
             }
@@ -215,6 +218,9 @@ const H2_STREAMS: usize = 100;
 
 /// A connection whose other end is gone without a word is noticed by this.
 const H2_PING_EVERY: Duration = Duration::from_secs(10);
+
+/// For a connect within reach; with less an attempt could only fail.
+const SHORTEST_CONNECT: Duration = Duration::from_millis(100);
 
 /// `getaddrinfo` tells no TTL.
 const RESOLVE_EVERY: Duration = Duration::from_secs(10);

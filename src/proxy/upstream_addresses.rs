@@ -39,10 +39,25 @@ impl Addresses {
         self.known.load().is_empty()
     }
 
-    /// Takes a new set over, and tells whether it is another one.
-    pub fn replace(&self, addresses: &[SocketAddr], peer: impl Fn(SocketAddr) -> HttpPeer) -> bool {
+    /// All of them.
+    #[must_use]
+    pub fn list(&self) -> Vec<SocketAddr> {
+        self.known.load().iter().map(|known| known.address).collect()
+    }
+
+    /// Takes a new set over, and tells whether it is another one. In which order they come does not matter: resolvers rotate
+    /// them.
+    pub fn replace(
+        &self,
+        addresses: impl IntoIterator<Item = SocketAddr>,
+        peer: impl Fn(SocketAddr) -> HttpPeer,
+    ) -> bool {
+        let mut addresses: Vec<SocketAddr> = addresses.into_iter().collect();
+        // `localhost` is both; services written for it mostly listen on IPv4.
+        addresses.sort_unstable_by_key(|address| (address.is_ipv6(), *address));
+        addresses.dedup();
         let before = self.known.load();
-        if before.iter().map(|known| &known.address).eq(addresses) {
+        if before.iter().map(|known| known.address).eq(addresses.iter().copied()) {
             return false;
         }
         let known = addresses.iter().map(|address| {

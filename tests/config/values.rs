@@ -37,6 +37,30 @@ fn tls_is_switched_by_a_restart_and_changed_by_a_reload() {
     );
 }
 
+/// What stands in the comment of a key, or of a section for all that is in it.
+#[test]
+fn the_example_marks_what_needs_a_restart() {
+    let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/config.example.yaml")).unwrap();
+    let (mut path, mut is_marked, mut marked) = (Vec::new(), false, Vec::new());
+    for line in text.lines().skip_while(|line| line.starts_with('#')) {
+        let key = line.trim_start();
+        let depth = (line.len() - key.len()) / 2;
+        match key.strip_prefix('#') {
+            Some(comment) => is_marked |= comment.contains("(restart)"),
+            None => {
+                path.truncate(depth);
+                path.extend(key.split_once(':').map(|(key, _)| key));
+                if std::mem::take(&mut is_marked) {
+                    marked.push(path.join("."));
+                }
+            }
+        }
+    }
+    let expected = "profile server.listen server.socket_mode server.h2c server.tls server.threads admin.listen data_dir store \
+                    telemetry.log telemetry.format telemetry.access_log";
+    assert_eq!(marked.join(" "), expected);
+}
+
 /// One value at a time, where a list of them cannot be written.
 #[test]
 fn single_values_are_judged() {
@@ -54,6 +78,8 @@ fn single_values_are_judged() {
         ("socket_mode: \"+660\"", Some(Code::BadMode)),
         ("socket_mode: \"00660\"", Some(Code::BadMode)),
         ("socket_mode: rw-rw----", Some(Code::BadMode)),
+        ("threads: 0", Some(Code::OutOfRange)),
+        ("threads: ~", None),
         ("tls: ~", None),
         ("limits: { header_bytes: 1023B }", Some(Code::OutOfRange)),
         ("limits: { header_bytes: 1KiB }", None),

@@ -247,6 +247,7 @@ def test_tls_needs_a_restart_to_come_or_go(authority, upstream, start):
     assert reloaded(doorward) == "ok"
     doorward.output.wait_for(lambda line: "restart" in line and "server.tls" in line, start_line)
     assert doorward.call("/public/a").status_code == 200
+    assert upstream.received[-1].header(b"x-forwarded-proto") == b"http", "as it is, not as it is written"
 
 
 def test_certificates_are_replaced_under_load(authority, upstream, start):

@@ -7,6 +7,8 @@ from contextlib import ExitStack
 import children
 import pytest
 from scripted import Scripted, good, scripted, then
+from sidecar import merge
+from test_reload import reloaded
 from wire import Connection, exchange, request
 
 
@@ -64,6 +66,18 @@ def test_an_address_that_does_not_answer_is_asked_last(start_with_hosts):
         assert len(upstream.received) == 20
 
 
+def test_the_last_addresses_stay_over_a_reload(start_with_hosts, tmp_path):
+    """With a resolver that fails from then on: whether connections are made in another way, or in the same."""
+    with Scripted(good) as upstream:
+        doorward = start_with_hosts(["127.0.0.1"], upstream.port)
+        assert exchange(doorward.public, request("/public/a")).status == 200
+        (tmp_path / "doorward.hosts").write_text("")
+        for changes in ({"identity_headers": {"X-Who": "sub"}}, {"read_timeout": "30s"}):
+            doorward.write(merge(doorward.settings, {"upstream": changes}))
+            assert reloaded(doorward) == "ok"
+            assert exchange(doorward.public, request("/public/b")).status == 200, changes
+
+
 def test_a_refused_connection_is_answered_at_once(start):
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
@@ -71,6 +85,8 @@ def test_a_refused_connection_is_answered_at_once(start):
         answer = exchange(doorward.public, request("/public/a"))
     assert answer.status == 502
     doorward.counts(1, "doorward_upstream_errors_total", reason="connect")
+    [told] = [line for line in doorward.output.lines if "the upstream failed" in line]
+    assert "ConnectRefused: Connection refused" in told, told
 
 
 def test_a_unix_socket(start, tmp_path):

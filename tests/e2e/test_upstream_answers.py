@@ -7,6 +7,8 @@ import threading
 
 import pytest
 from scripted import Scripted, good, scripted
+from sidecar import merge
+from test_reload import reloaded
 from wire import Connection, exchange, lines, request
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
@@ -184,3 +186,21 @@ def test_what_the_upstream_says_of_us_does_not_reach_clients(start):
             assert b"set-cookie: own=1" in lower
         assert b"link: </style.css>" in interim.lower()
         assert b"x-hop" not in final.lower() and b"keep-alive: timeout" not in final.lower() and b"x-own: kept" in final.lower()
+
+
+def test_what_concerns_no_connection_is_changed_under_it(start):
+    """Headers that tell who asks are taken out of requests and answers as the configuration of the moment says."""
+
+    def script(peer):
+        while peer.read():
+            peer.answer(b"ok", "X-Who: root")
+
+    with Scripted(script) as upstream:
+        doorward = start(upstream.url, {"upstream": {"idle_timeout": "60s"}})
+        with Connection(doorward.public) as connection:
+            assert connection.exchange(request("/public/a", "GET", b"", "X-Who: root")).header("x-who") == "root"
+            doorward.write(merge(doorward.settings, {"upstream": {"identity_headers": {"X-Who": "sub"}}}))
+            assert reloaded(doorward) == "ok"
+            assert connection.exchange(request("/public/b", "GET", b"", "X-Who: root")).header("x-who") is None
+        assert [received.header(b"x-who") for received in upstream.received] == [b"root", None]
+        assert upstream.connections == 1

@@ -70,6 +70,17 @@ def test_nothing_is_sent_to_somebody_else(case, authority, start, tmp_path):
             answer = get(doorward, method=method)
             assert answer.status == 502 and b"Bad Gateway" in answer.body
         doorward.counts(2, "doorward_upstream_errors_total", reason="tls")
+        cause = {
+            "another name": "certificate not valid for name",
+            "another address": "certificate not valid for name",
+            "expired": "certificate expired",
+            "another CA": "UnknownIssuer",
+            "self-signed": "",
+            "no TLS": "received corrupt message",
+        }[case]
+        told = [line for line in doorward.output.lines if "the upstream failed" in line]
+        assert "WARN" in told[0] and "failure=tls" in told[0] and f"127.0.0.1:{upstream.port}" in told[0] and cause in told[0], told
+        assert "TLSHandshakeFailure: " in told[0] and "other.internal" not in told[0] and "127.0.0.2" not in told[0], told
         assert upstream.received == []
         assert upstream.connections == 2, "not tried again: it would be as wrong the second time"
 
@@ -196,3 +207,14 @@ def test_a_stream_that_ends_without_an_answer(end, method, start_h2):
     assert get(doorward, "/public/it", method).status == (200 if again else 502)
     assert upstream.targets().count("/public/it") == (2 if again else 1)
     assert get(doorward, "/public/next").body == b"/public/next"
+
+
+def test_no_websocket_over_http2(start_h2):
+    """Upstream it would be a plain GET. Who may not ask is told that first."""
+    upstream, doorward = start_h2(lambda stream: stream.answer(b"ok"))
+    upgrade = ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: x3JJHMbDL1EzLkh9GBhXDw=="]
+    answer = exchange(doorward.public, request("/public/ws", "GET", b"", *upgrade))
+    assert (answer.status, answer.body) == (501, b'{"detail":"Not Implemented"}')
+    assert exchange(doorward.public, request("/items", "GET", b"", *upgrade)).status == 401
+    assert upstream.received == []
+    assert get(doorward).status == 200

@@ -6,18 +6,14 @@ use rcgen::{CertificateParams, KeyPair};
 
 use super::*;
 use crate::base::Secret;
-use crate::proxy::{AuthorizationMode, UpstreamTls, upstream_tls};
+use crate::proxy::{UpstreamTls, upstream_tls};
 
-fn settings(url: UpstreamUrl, tls: Option<UpstreamTls>) -> UpstreamSettings {
-    UpstreamSettings {
+fn settings(url: UpstreamUrl, tls: Option<UpstreamTls>) -> ConnectSettings {
+    ConnectSettings {
         url,
         connect_timeout: Duration::from_secs(1),
         read_timeout: Duration::from_mins(1),
         idle_timeout: Duration::from_secs(4),
-        authorization: AuthorizationMode::Pass,
-        identity_headers: Vec::new(),
-        identity_header_bytes: 8192,
-        keep_headers: Vec::new(),
         http2: false,
         tls,
     }
@@ -38,7 +34,7 @@ fn tls(server_name: &str) -> UpstreamTls {
     UpstreamTls { server_name: server_name.to_owned(), roots, identity: None }
 }
 
-fn peer(settings: UpstreamSettings) -> Box<HttpPeer> {
+fn peer(settings: ConnectSettings) -> Box<HttpPeer> {
     Upstream::new(settings).unwrap().peer(&[], Duration::ZERO).unwrap()
 }
 
@@ -62,13 +58,19 @@ fn a_later_attempt_waits_for_what_is_left() {
     let peer = upstream.peer(&elsewhere, Duration::from_millis(300)).unwrap();
     assert_eq!(peer.options.connection_timeout, Some(Duration::from_millis(300)));
     assert_eq!(peer.options.total_connection_timeout, Some(Duration::from_millis(300)));
+    let peer = upstream.peer(&elsewhere, Duration::ZERO).unwrap();
+    assert_eq!(
+        peer.options.connection_timeout,
+        Some(Duration::from_millis(100)),
+        "with nothing left none could succeed"
+    );
     let peer = upstream.peer(&elsewhere, Duration::from_secs(2)).unwrap();
     assert_eq!(peer.options.connection_timeout, Some(Duration::from_secs(1)));
 }
 
 #[test]
 fn http2_is_all_or_nothing() {
-    let peer = peer(UpstreamSettings { http2: true, ..settings(http("127.0.0.1"), None) });
+    let peer = peer(ConnectSettings { http2: true, ..settings(http("127.0.0.1"), None) });
     assert_eq!((peer.options.alpn.get_min_http_version(), peer.options.alpn.get_max_http_version()), (2, 2));
     assert_eq!(peer.options.max_h2_streams, 100);
     assert!(peer.options.h2_ping_interval.is_some());
@@ -124,4 +126,21 @@ async fn a_name_is_resolved_into_all_its_addresses() {
     upstream.resolve_first().await;
     let first = upstream.peer(&[], Duration::ZERO).unwrap();
     assert_eq!(first.address().as_inet().unwrap(), &SocketAddr::from(([127, 0, 0, 1], 8000)), "IPv4 first");
+}
+
+#[test]
+fn addresses_are_taken_over_with_another_way_to_connect() {
+    let known = SocketAddr::from(([192, 0, 2, 7], 8000));
+    let before = Upstream::new(settings(http("api.example"), None)).unwrap();
+    let Target::Addresses(common, addresses) = &before.target else { panic!("it has a name") };
+    addresses.replace([known], |address| common.peer(address));
+    let same = ConnectSettings { read_timeout: Duration::from_secs(7), ..settings(http("api.example"), None) };
+    let after = Upstream::new(same).unwrap();
+    after.take_over(&before);
+    let peer = after.peer(&[], Duration::ZERO).unwrap();
+    assert_eq!(peer.address().as_inet(), Some(&known));
+    assert_eq!(peer.options.read_timeout, Some(Duration::from_secs(7)));
+    let other = Upstream::new(settings(http("other.example"), None)).unwrap();
+    other.take_over(&before);
+    assert_eq!(other.peer(&[], Duration::ZERO).map(drop), Err(Unresolved), "those of another host are not");
 }

@@ -1,7 +1,9 @@
 //! What is accepted as the head of a request, every server reads alike.
 
 use bytes::Bytes;
+use doorward::message::http2::Start;
 use doorward::message::{BodyLength, Head, HeadLimits};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::Target;
 
@@ -16,6 +18,9 @@ struct Seen {
     host: Vec<u8>,
     body: BodyLength,
     length: usize,
+    /// What goes upstream, and the path that the policy is asked about.
+    origin_form: Vec<u8>,
+    path: Vec<u8>,
 }
 
 fn property(data: &[u8], read: fn(&[u8]) -> Option<Seen>) {
@@ -65,6 +70,7 @@ fn property(data: &[u8], read: fn(&[u8]) -> Option<Seen>) {
     };
     let empty = |body| if body == BodyLength::Fixed(0) { BodyLength::None } else { body };
     assert_eq!(empty(body), empty(seen.body), "another end of the body");
+    check_facts(&seen, &fields);
     // And the parser that gets it next agrees.
     let mut known = [httparse::EMPTY_HEADER; 256];
     let mut request = httparse::Request::new(&mut known);
@@ -72,6 +78,38 @@ fn property(data: &[u8], read: fn(&[u8]) -> Option<Seen>) {
     assert_eq!(request.method.map(str::as_bytes), Some(&seen.method[..]));
     assert_eq!(request.path.map(str::as_bytes), Some(&seen.target[..]));
     assert_eq!(request.headers.len(), fields.len(), "the next parser sees other fields");
+}
+
+/// The policy is asked about the path of exactly what goes upstream, and over HTTP/2 the same request is the same.
+fn check_facts(seen: &Seen, fields: &[(Vec<u8>, &[u8])]) {
+    let path = seen.origin_form.split(|byte| *byte == b'?').next().unwrap_or_default();
+    assert_eq!(seen.path, path, "the policy is asked about another path");
+    if seen.origin_form == b"*" {
+        assert_eq!((&seen.method[..], &seen.target[..]), (&b"OPTIONS"[..], &b"*"[..]), "an asterisk of our own");
+        return;
+    }
+    assert!(
+        seen.origin_form.starts_with(b"/") && seen.target.ends_with(&seen.origin_form),
+        "another target goes upstream"
+    );
+    if seen.target != seen.origin_form {
+        let front = &seen.target[..seen.target.len() - seen.origin_form.len()];
+        let authority = front.splitn(2, |byte| *byte == b':').nth(1).and_then(|rest| rest.strip_prefix(b"//"));
+        assert!(authority.is_some_and(|authority| authority.eq_ignore_ascii_case(&seen.host)), "of another host");
+        return;
+    }
+    let of_connection = ["connection", "upgrade", "transfer-encoding"];
+    if fields.iter().any(|(name, _)| of_connection.iter().any(|other| name == other.as_bytes())) {
+        return;
+    }
+    let mut headers = HeaderMap::new();
+    for (name, value) in fields.iter().filter(|(name, _)| name != b"host") {
+        let name = HeaderName::from_bytes(name).expect("a name");
+        headers.append(name, HeaderValue::from_bytes(value).expect("a value"));
+    }
+    let method = str::from_utf8(&seen.method).expect("letters");
+    let start = Start { method, target: &seen.target, authority: Some(&seen.host), headers: &headers };
+    assert_eq!(start.check(&LIMITS), Ok((&seen.host[..], seen.body)), "HTTP/2 makes another request of it");
 }
 
 fn field(line: &[u8]) -> (Vec<u8>, &[u8]) {
@@ -97,6 +135,8 @@ fn read(data: &[u8]) -> Option<Seen> {
         host: head.host().to_vec(),
         body: head.body(),
         length: head.header_len(),
+        origin_form: head.origin_form().to_vec(),
+        path: head.path().to_vec(),
     })
 }
 
@@ -114,7 +154,8 @@ fn planted(data: &[u8]) -> Option<Seen> {
         (None, None) => BodyLength::None,
     };
     let (method, target) = (request.method?.as_bytes().to_vec(), request.path?.as_bytes().to_vec());
-    Some(Seen { method, target, host: value("host")?.to_vec(), body, length })
+    let path = target.split(|byte| *byte == b'?').next()?.to_vec();
+    Some(Seen { method, origin_form: target.clone(), path, target, host: value("host")?.to_vec(), body, length })
 }
 
 const LIMITS: HeadLimits = HeadLimits { header_bytes: 8192, header_count: 100, uri_bytes: 4096 };
