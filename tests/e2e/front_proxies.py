@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 
+import children
 from recorders import command
 from sidecar import DEADLINE, Output
 
@@ -62,7 +63,7 @@ class FrontProxy:
 
     def run(self, arguments, environment=None):
         # The socket listens from here on: whoever connects early waits until the proxy has started, or learns that it has not.
-        self.process = subprocess.Popen(
+        self.process = children.start(
             arguments,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import children
 from sidecar import APPS, DEADLINE, Output
 
 sys.path.append(str(APPS))
@@ -63,7 +64,7 @@ class Recorder:
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONUNBUFFERED": "1",
         }
-        self.process = subprocess.Popen(
+        self.process = children.start(
             SERVERS[name](directory),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -180,3 +180,28 @@ def good(peer):
     """Answers every request with its target."""
     while request := peer.read():
         peer.answer(request.target.encode())
+
+
+def scripted(first, *, used):
+    """Serves its first connection with `first`, which comes to a connection that was `used` for one answer or not, and all others well."""
+
+    def script(peer):
+        if peer.number == 0:
+            if used:
+                peer.read()
+                peer.answer(b"used")
+            first(peer)
+        else:
+            good(peer)
+
+    return script
+
+
+def then(act):
+    """Reads a request, then does this."""
+
+    def first(peer):
+        if peer.read():
+            act(peer)
+
+    return first

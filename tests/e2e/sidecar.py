@@ -11,6 +11,7 @@ import time
 from functools import lru_cache
 from pathlib import Path
 
+import children
 import requests
 import yaml
 from argon2 import PasswordHasher
@@ -111,8 +112,9 @@ class Doorward:
     def launch(self, prefix=(), environment=None):
         """Starts the process and waits for nothing."""
         command = [*prefix, str(self.binary), "serve", "--config", str(self.config)]
-        self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, env=os.environ | (environment or {})
+        # Killed: it has nothing to finish for anybody, and some configurations drain for long.
+        self.process = children.start(
+            command, end="KILL", stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, env=os.environ | (environment or {})
         )
         self.output = Output(self.process)
         return self
@@ -182,6 +184,10 @@ class Doorward:
         """Waits for a metric to have this value: requests are counted when they have ended, just after their answer is there."""
         until(lambda: self.metric(name, **labels) == value, deadline=5, what=f"{value} in {name}{labels}")
 
+    def upstream_errors(self):
+        """How many of each reason, of those that there were."""
+        return {s.labels["reason"]: s.value for s in self.samples() if s.name == "doorward_upstream_errors_total" and s.value}
+
     def resident_bytes(self):
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) * 1024
@@ -205,7 +211,7 @@ class Application:
         self.record = directory / f"{module}.jsonl"
         self.record.touch()
         python = Path(sys.executable)
-        self.process = subprocess.Popen(
+        self.process = children.start(
             [python, "-m", "uvicorn", f"{module}:app", "--app-dir", str(APPS), "--host", "127.0.0.1", "--port", "0"],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

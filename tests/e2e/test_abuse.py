@@ -3,6 +3,7 @@
 The sizes are small here; `make soak` sets SOAK and takes those of a real attack.
 """
 
+import http.client
 import json
 import os
 import socket
@@ -11,11 +12,15 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
+import children
 import pytest
 from certificates import Authority, client_context
-from sidecar import until
+from scripted import Scripted
+from sidecar import DEADLINE, until
+from streams import Memory
 from wire import Connection, lines
 
 SOAK = bool(os.environ.get("SOAK"))
@@ -25,38 +30,82 @@ MEASURED = 15 if SOAK else 4
 HEADER_TIMEOUT = 2
 # What a connection may cost while it is held, buffers of the kernel not counted.
 PER_CONNECTION = 24 * 1024
+# For those who hold a request up.
+PLACES = 40
+MUCH = b"m" * (16 << 20)
 # What may stay: caches and pools have a size.
 STAYS = 24 * 2**20
+# Of a flood of requests that are taken back at once; the attacker sends tens of thousands.
+ARRIVES = 500
+# Of normal requests, a second: fewer would be no service, and no p99 either.
+SERVED = 50
+# What p99 may come to in any case: less is noise of the machine.
+FLOOR = 0.005
 
 LIMITS = {"connections": CAP, "header_timeout": f"{HEADER_TIMEOUT}s", "idle_timeout": "120s"}
 
 
-class Attacker:
+class Helper:
+    """attacker.py in a process of its own. It says lines when it is ready and when it is told to end."""
+
+    def __init__(self, *arguments):
+        command = [sys.executable, Path(__file__).with_name("attacker.py"), *arguments]
+        self.process = children.start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def line(self):
+        """The next; one that says none in time is killed, which ends the wait."""
+        killer = threading.Timer(DEADLINE, self.process.kill)
+        killer.start()
+        line = self.process.stdout.readline()
+        killer.cancel()
+        return line.strip()
+
+    def end(self):
+        self.process.stdin.close()
+        line = self.line()
+        self.process.kill()
+        self.process.wait(DEADLINE)
+        return line
+
+
+class Attacker(Helper):
+    """An attack while it lasts; then its `tally`."""
+
     def __init__(self, kind, address, count):
-        command = [sys.executable, Path(__file__).with_name("attacker.py"), kind, address, str(count)]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        super().__init__(kind, address, count)
+        self.kind = kind
 
     def __enter__(self):
-        assert self.process.stdout.readline() == "ready\n"
+        line = self.line()
+        if line != "ready":
+            self.process.kill()
+            raise AssertionError(f"the attacker {self.kind!r} did not get ready in {DEADLINE} s: {line or 'it said nothing'}")
         return self
 
-    def __exit__(self, *_):
-        self.process.stdin.close()
-        self.tally = json.loads(self.process.stdout.readline())
-        self.process.wait()
+    def __exit__(self, failure, *_):
+        line = self.end()
+        if failure is None:
+            assert line, f"the attacker {self.kind!r} did not end"
+            self.tally = json.loads(line)
+            # Every one got as far as a connection: one that could not attack would prove nothing.
+            assert self.tally["refused"] == 0, self.tally
 
 
-class Sink:
+class Sink(Helper):
     """A listener that takes anything."""
 
+    def __init__(self, count):
+        super().__init__("sink", count)
+
     def __enter__(self):
-        command = [sys.executable, Path(__file__).with_name("attacker.py"), "sink"]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        return self.process.stdout.readline().strip()
+        address = self.line()
+        if ":" not in address or " " in address:
+            self.process.kill()
+            raise AssertionError(f"the sink does not listen: {address or 'it said nothing'}")
+        return address
 
     def __exit__(self, *_):
-        self.process.stdin.close()
-        self.process.wait()
+        self.end()
 
 
 class Client(threading.Thread):
@@ -77,7 +126,7 @@ class Client(threading.Thread):
                     for _ in range(10):
                         began = time.perf_counter()
                         answer = connection.exchange(request)
-                        self.times.append((began, time.perf_counter() - began))
+                        self.times.append(time.perf_counter() - began)
                         if answer.status != 404:
                             self.failures.append(answer.status)
             except OSError as error:
@@ -85,16 +134,14 @@ class Client(threading.Thread):
 
 
 def measure(address, tls=None):
-    """p50 and p99 of a normal request, in seconds: the median of those of each second, so that a hiccup of the machine counts once."""
+    """p50 and p99 of all normal requests of some seconds, in seconds."""
     client = Client(address, MEASURED, tls)
     client.start()
     client.join()
     assert client.failures == [], client.failures[:5]
-    seconds = {}
-    for at, took in client.times:
-        seconds.setdefault(int(at), []).append(took)
-    cuts = [statistics.quantiles(times, n=100) for times in seconds.values() if len(times) >= 100]
-    return statistics.median(cut[49] for cut in cuts), statistics.median(cut[98] for cut in cuts)
+    assert len(client.times) >= SERVED * MEASURED, f"only {len(client.times)} answers in {MEASURED} s"
+    cuts = statistics.quantiles(client.times, n=100)
+    return cuts[49], cuts[98]
 
 
 def descriptors(doorward):
@@ -102,32 +149,34 @@ def descriptors(doorward):
 
 
 @pytest.fixture
-def quick(applications, start):
-    """A doorward with small deadlines, before an application that answers at once."""
-    shop = applications("shop")
+def quick(shop, start):
+    """Starts a doorward with small deadlines, before an application that answers at once."""
     return lambda changes=None: start(shop.url, {"server": {"limits": LIMITS} | (changes or {}), "telemetry": {"access_log": False}})
 
 
 def under_attack(doorward, kind, count, tls=None):
-    """Measures in peace, while somebody else is attacked, and during the attack; tells what it measured."""
+    """Holds normal requests and the memory to their bounds during an attack; gives the attacker's tally.
+
+    The attacker works on the same cores, which two of them feel, and that is not doorward's doing: `elsewhere` is what normal
+    requests take while the same is done to a listener that has nothing to do with it. Against that and against the quiet before
+    is p99 held.
+    """
     quiet = measure(doorward.public, tls)
-    with Sink() as sink, Attacker(kind, sink, count):
+    with Sink(count) as sink, Attacker(kind, sink, count):
         elsewhere = measure(doorward.public, tls)
-    before = doorward.resident_bytes(), descriptors(doorward)
-    with Attacker(kind, doorward.public, count) as attacker:
+    open_before = descriptors(doorward)
+    with Memory(doorward) as memory, Attacker(kind, doorward.public, count) as attacker:
         busy = measure(doorward.public, tls)
-        during = doorward.resident_bytes()
     tally = attacker.tally
-    until(lambda: descriptors(doorward) <= before[1] + 8, what="the end of what was opened")
-    until(lambda: doorward.resident_bytes() <= before[0] + STAYS, what="the memory back")
+    until(lambda: descriptors(doorward) <= open_before + 8, what="the end of what was opened")
+    until(lambda: doorward.resident_bytes() <= memory.before + STAYS, what="the memory back")
     print(
         f"\n{kind}: {tally}; p50 {quiet[0] * 1e3:.2f} -> {busy[0] * 1e3:.2f} ms, p99 {quiet[1] * 1e3:.2f} -> {busy[1] * 1e3:.2f} ms "
         f"({elsewhere[1] * 1e3:.2f} while another is attacked), "
-        f"RSS {before[0] / 2**20:.1f} -> {during / 2**20:.1f} -> {doorward.resident_bytes() / 2**20:.1f} MiB"
+        f"RSS {memory.before / 2**20:.1f} -> {memory.largest / 2**20:.1f} -> {doorward.resident_bytes() / 2**20:.1f} MiB"
     )
-    assert during <= before[0] + STAYS + PER_CONNECTION * max(count, CAP), "memory during the attack"
-    # The attacker works on the same two cores: what that costs is not doorward's doing. Below some milliseconds it is all noise.
-    assert busy[1] <= max(3 * quiet[1], 3 * elsewhere[1], 0.01), f"p99 {quiet[1]:.4f}, {elsewhere[1]:.4f} -> {busy[1]:.4f} s"
+    assert memory.largest <= memory.before + STAYS + PER_CONNECTION * count, "memory during the attack"
+    assert busy[1] <= max(3 * quiet[1], 3 * elsewhere[1], FLOOR), f"p99 {quiet[1]:.4f}, {elsewhere[1]:.4f} -> {busy[1]:.4f} s"
     return tally
 
 
@@ -135,6 +184,7 @@ def under_attack(doorward, kind, count, tls=None):
 def test_half_sent_requests(kind, quick):
     doorward = quick()
     tally = under_attack(doorward, kind, SLOW)
+    assert tally["peak"] >= SLOW / 2, tally
     if kind != "silent":
         # Each is ended by its deadline, however it dribbles, and comes again.
         assert tally["ended"] >= SLOW, tally
@@ -157,7 +207,7 @@ def test_idle_connections_give_way(quick):
     tally = under_attack(doorward, "idle", IDLE)
     # Those over the cap were let in, at the cost of the longest idle.
     assert tally["opened"] >= IDLE, tally
-    assert tally["refused"] == 0, tally
+    assert tally["peak"] >= 0.9 * CAP, tally
 
 
 def test_a_request_in_flight_never_gives_way(quick):
@@ -176,12 +226,46 @@ def test_header_bombs(kind, quick):
 
 
 @pytest.mark.parametrize("kind", ["reset", "continuation", "settings"])
-def test_floods_of_frames(kind, quick, applications):
+def test_floods_of_frames(kind, quick, shop):
     doorward = quick({"h2c": True})
     tally = under_attack(doorward, kind, 8)
     assert tally["ended"] > 0, tally
     # What was taken back at once did not reach the application by the thousand.
-    assert len(applications("shop").seen("/public/x")) < 5000
+    # One that is meant is written down behind all that were not.
+    assert doorward.call("/public/attack").status_code == 404
+    arrived = len(shop.seen("/public/attack")) - 1
+    print(f"{arrived} requests of the attack arrived")
+    assert 0 <= arrived <= ARRIVES, tally
+
+
+def much(peer):
+    """An upstream whose answer to the attack is more than all the buffers on the way take."""
+    while request := peer.read():
+        peer.answer(MUCH if request.target == "/public/attack" else b"little")
+
+
+@pytest.mark.parametrize("kind", ["reader", "window", "upload"])
+def test_who_holds_a_request_up_gives_its_place_back(kind, start):
+    """They take every place, and none gives way, since each has a request in flight: only a deadline ends them."""
+    limits = LIMITS | {"connections": PLACES, "idle_timeout": "2s"}
+    with Scripted(much) as upstream:
+        doorward = start(upstream.url, {"server": {"limits": limits, "h2c": True}})
+        with Attacker(kind, doorward.public, PLACES) as attacker:
+            # All of the places, at once.
+            until(lambda: all_are_served(doorward), 10, f"an answer to {PLACES} clients at once")
+        assert attacker.tally["peak"] == PLACES, attacker.tally
+
+
+def all_are_served(doorward):
+    with ExitStack() as opened:
+        for _ in range(PLACES):
+            try:
+                connection = opened.enter_context(Connection(doorward.public))
+                if connection.exchange(lines("GET /public/x HTTP/1.1", "Host: a")).status != 200:
+                    return False
+            except (OSError, http.client.HTTPException):
+                return False
+    return True
 
 
 def test_a_flood_of_connections(quick):

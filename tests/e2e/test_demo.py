@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 
+import children
 import pytest
 from sidecar import Output
 
@@ -28,7 +29,7 @@ def bare_path(tmp_path):
 def demo(binary, tmp_path):
     home = tmp_path / "home"
     home.mkdir()
-    process = subprocess.Popen(
+    process = children.start(
         [binary, "demo"],
         cwd=home,
         stdin=subprocess.DEVNULL,
@@ -95,7 +96,7 @@ def test_every_demo_has_its_own_password(binary, demo, tmp_path):
         return output.wait_for(lambda line: re.search(r"password[=: ]+['\"]?([A-Za-z0-9_-]{8,})", line))[1]
 
     _, first = demo
-    second = subprocess.Popen([binary, "demo"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    second = children.start([binary, "demo"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
         assert password(first) != password(Output(second)), "and both run at once, on ports of their own"
     finally:

@@ -6,9 +6,9 @@ Clients come from other addresses of the loopback network than the proxies, so t
 import http.client
 import json
 import socket
-import subprocess
 
 import pytest
+from certificates import Authority
 from front_proxies import haproxy, nginx
 from recorders import Recorder
 from wire import lines
@@ -212,14 +212,10 @@ def test_over_a_unix_socket(trusted, address, scheme, application, doorward, pro
 
 def test_over_tls(application, doorward, proxied, tmp_path):
     """nginx checks doorward's certificate, and speaks for its clients over TLS."""
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
-    names = ["-subj", "/CN=doorward.test", "-addext", "subjectAltName=DNS:doorward.test"]
-    subprocess.run([*command, *names, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
-    key.chmod(0o600)
-    gate = doorward(f"{PROXY}/32", tls={"cert_file": str(certificate), "key_file": str(key)})
+    authority = Authority(tmp_path)
+    gate = doorward(f"{PROXY}/32", tls=authority.issue("doorward", names=["doorward.test"]).files())
     checks = [
-        f"proxy_ssl_trusted_certificate {certificate};",
+        f"proxy_ssl_trusted_certificate {authority.file};",
         "proxy_ssl_verify on;",
         "proxy_ssl_name doorward.test;",
         "proxy_ssl_server_name on;",

@@ -6,7 +6,9 @@ import subprocess
 import sys
 import threading
 
+import children
 import pytest
+from certificates import Authority
 from sidecar import APPS, DEADLINE, Output
 
 # Processes are started beside a running client; they exec at once, so gRPC need not prepare for the fork.
@@ -28,7 +30,7 @@ class Greeter:
 
     def __init__(self):
         command = [sys.executable, str(APPS / "greeter.py")]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
+        self.process = children.start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
         self.output = Output(self.process)
         port = self.output.wait_for(lambda line: line.removeprefix("listening on ") if line.startswith("listening") else None)
         self.url = f"http://127.0.0.1:{port}"
@@ -68,27 +70,17 @@ def gate(request, greeter, start, tmp_path):
         token = doorward.login()["access_token"]
         channel = grpc.insecure_channel(doorward.public, options)
     else:
-        key, certificate = self_signed(tmp_path)
-        doorward = start(greeter.url, changes | {"server": {"tls": {"cert_file": str(certificate), "key_file": str(key)}}})
+        authority = Authority(tmp_path)
+        doorward = start(greeter.url, changes | {"server": {"tls": authority.issue("doorward").files()}})
         form = {"username": "johndoe", "password": "secret"}
-        answer = doorward.session.post(f"https://{doorward.public}/token", form, verify=str(certificate))
+        answer = doorward.session.post(f"https://{doorward.public}/token", form, verify=str(authority.file))
         assert answer.status_code == 200, (answer.headers, answer.content)
         token = answer.json()["access_token"]
-        credentials = grpc.ssl_channel_credentials(certificate.read_bytes())
+        credentials = grpc.ssl_channel_credentials(authority.file.read_bytes())
         channel = grpc.secure_channel(doorward.public, credentials, options)
     greeter.calls()
     with channel:
         yield Client(channel, token)
-
-
-def self_signed(directory):
-    """(key, certificate) for doorward.test"""
-    key, certificate = directory / "key.pem", directory / "certificate.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
-    names = ["-subj", "/CN=doorward.test", "-addext", "subjectAltName=DNS:doorward.test,IP:127.0.0.1"]
-    subprocess.run([*command, *names, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
-    key.chmod(0o600)
-    return key, certificate
 
 
 class Client:

@@ -6,6 +6,7 @@ application recorded is held against doorward's access log and against what door
 
 import http.client
 import itertools
+import re
 from dataclasses import dataclass
 
 import pytest
@@ -62,6 +63,10 @@ PROTECTED = (
     "x-rewrite-",
     "remote-",
 )
+# Of one hop, or for the proxy alone: they end at doorward, as does what `Connection` names.
+HOP = ("connection", "keep-alive", "proxy-connection", "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade")
+# What doorward adds with a value of its own making, and how a body is framed: that is judged by the body.
+ANY_VALUE = ("traceparent", "tracestate", "content-length", "transfer-encoding")
 PROTECTED_NAMES = ("forwarded", "x-forwarded", "x-real-ip", "x-http-method-override", "x-http-method", "x-method-override")
 
 
@@ -219,10 +224,31 @@ def judge(view, line, case, credential, gate):
             if name == "x-doorward-scopes":
                 values = [" ".join(sorted(value.split())) for value in values]
             assert values == ([own[name]] if name in own else []), f"{name}: {view!r}"
+    judge_all(view, case, own, line["id"])
     for name in case.gone:
         assert view.values(name) == [], f"{name}: {view!r}"
     for name, value in case.kept:
         assert view.values(name) == [value], f"{name}: {view!r}"
+
+
+def judge_all(view, case, own, number):
+    """Every header that was sent arrives, less what ends at doorward, and no other beside doorward's own."""
+    sent = [(fold(name), value.strip(" \t")) for name, _, value in (line.partition(":") for line in case.lines)]
+    named = {fold(one) for name, value in sent if name == "connection" for one in value.split(",")}
+    judged = {"host", "authorization", *ANY_VALUE, *own}
+    wanted, found = {"x-request-id": [number]}, {}
+    for name, value in sent:
+        # As CGI would have written it.
+        bare = name.removeprefix("http-")
+        protected = bare in PROTECTED_NAMES or bare.startswith(PROTECTED)
+        if not (protected or name in judged | named or name in HOP or name in case.gone):
+            wanted.setdefault(name, []).append(value)
+    for name, value in view.headers:
+        if fold(name) not in judged:
+            found.setdefault(fold(name), []).append(value)
+    # WSGI has one variable for all headers of a name, and joins their values.
+    wanted, found = ({name: re.split(r"\s*[,;]\s*", ",".join(values)) for name, values in each.items()} for each in (wanted, found))
+    assert found == wanted, view
 
 
 def own_headers(case, credential, readings):
@@ -247,6 +273,7 @@ PLANTED = {
     "an identity header": ("/users/me", ("X-Forwarded-User: admin",)),
     "an identity header twice": ("/users/me", ("X-Forwarded-User: johndoe", "X-Forwarded-User: johndoe")),
     "a protected header": ("/users/me", ("X-Original-URL: /admin",)),
+    "a header that nobody sent": ("/users/me", ("X-Custom: a",)),
     "two credentials": ("/users/me", ("Authorization: Basic YTpi",)),
     "no forwarded address": ("/users/me", ()),
 }
@@ -261,13 +288,13 @@ def test_the_judge_notices(gate, name):
     if name == "no forwarded address":
         del own["x-forwarded-for"]
     good = [f"{key}: {value}" for key, value in own.items()]
-    head = [f"GET {target} HTTP/1.1", "Host: api.example.test", f"Authorization: Bearer {token}", *planted, *good]
+    head = [f"GET {target} HTTP/1.1", "Host: api.example.test", "X-Request-Id: 1", f"Authorization: Bearer {token}", *planted, *good]
     with gate.recorder.connect() as connection:
         connection.sendall(lines(*head))
         assert connection.recv(65536).startswith(b"HTTP/1.1 ")
     [view] = gate.recorder.news()
     case = Case("", "/users/me", "/users/{user}", "/users/{user}")
-    line = {"path": "/users/me", "decision": "allow", "route": "/users/{user}"}
+    line = {"id": "1", "path": "/users/me", "decision": "allow", "route": "/users/{user}"}
     with pytest.raises(AssertionError):
         judge(view, line, case, "user", gate)
 
@@ -277,7 +304,8 @@ def test_the_judge_is_content(gate):
     case = Case("", "/users/me", "/users/{user}", "/users/{user}")
     good = [f"{key}: {value}" for key, value in own_headers(case, "user", ["/users/{user}"]).items()]
     with gate.recorder.connect() as connection:
-        connection.sendall(lines("GET /users/me HTTP/1.1", "Host: api.example.test", f"Authorization: Bearer {gate.tokens['user']}", *good))
+        head = ["GET /users/me HTTP/1.1", "Host: api.example.test", "X-Request-Id: 1", f"Authorization: Bearer {gate.tokens['user']}"]
+        connection.sendall(lines(*head, *good))
         assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
     [view] = gate.recorder.news()
-    judge(view, {"path": "/users/me", "decision": "allow", "route": "/users/{user}"}, case, "user", gate)
+    judge(view, {"id": "1", "path": "/users/me", "decision": "allow", "route": "/users/{user}"}, case, "user", gate)

@@ -8,6 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import children
 import pytest
 import requests
 from sidecar import plain_session, until
@@ -134,10 +135,9 @@ def test_signals_while_draining(shop, start, pool):
 def test_as_pid_1(number, shop, prepare, pool):
     """For PID 1 the kernel drops every signal that has no handler: one forgotten, and the pod waits to be killed."""
     doorward = prepare(shop.url, LAME)
-    namespaces = ["--user", "--map-root-user"] if os.geteuid() != 0 else []
-    doorward.start(prefix=["unshare", *namespaces, "--pid", "--fork", "--mount-proc", "--kill-child"])
-    children = Path(f"/proc/{doorward.process.pid}/task/{doorward.process.pid}/children").read_text()
-    [inner] = [int(child) for child in children.split()]
+    doorward.start(prefix=children.unshare("--pid", "--fork", "--mount-proc", "--kill-child"))
+    inside = Path(f"/proc/{doorward.process.pid}/task/{doorward.process.pid}/children").read_text()
+    [inner] = [int(child) for child in inside.split()]
     assert re.search(r"NSpid:\s+\d+\s+1\n", Path(f"/proc/{inner}/status").read_text()), "it is PID 1 where it lives"
     token = doorward.login()["access_token"]
     waiting = hold(doorward, shop, token, pool)

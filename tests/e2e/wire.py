@@ -43,6 +43,13 @@ class Connection:
         body = response.read()
         return Answer(response.status, response.getheaders(), body)
 
+    def rest(self):
+        """Everything until the other side closes."""
+        received = b""
+        while chunk := self.socket.recv(65536):
+            received += chunk
+        return received
+
     def exchange(self, request, method="GET"):
         self.send(request)
         return self.read(method)
@@ -58,3 +65,9 @@ def lines(*parts, body=b""):
     """A request from its lines, with CRLF after each and the empty line that ends the head."""
     head = b"".join((part.encode("latin-1") if isinstance(part, str) else part) + b"\r\n" for part in parts)
     return head + b"\r\n" + body
+
+
+def request(target, method="GET", body=b"", *headers):
+    """A request as clients send it."""
+    length = [f"Content-Length: {len(body)}"] if method in ("POST", "PUT") or body else []
+    return lines(f"{method} {target} HTTP/1.1", "Host: api.example.test", *length, *headers, body=body)

@@ -19,6 +19,7 @@ main() {
       packages cmake cc make curl openssl python nginx haproxy node npm
       python_environment
       node_packages
+      namespaces
       ;;
     check) packages cmake cc make && rust_components && cargo_deny ;;
     fuzz) packages cmake cc c++ make && cargo_tool cargo-fuzz "$CARGO_FUZZ_VERSION" ;;
@@ -92,6 +93,15 @@ node_packages() {
   # Packages may bring scripts that run while they are installed; none of these needs to.
   (cd "$DOORWARD_NODE" && npm ci --ignore-scripts --no-audit --no-fund --silent)
   touch "$DOORWARD_NODE/complete"
+}
+
+# Two tests give doorward a hosts file and a PID 1 of its own. Nothing to install; better said before the tests than by them.
+namespaces() {
+  local user=(--user --map-root-user)
+  [ "$(id -u)" != 0 ] || user=()
+  unshare "${user[@]}" --mount --pid --fork --mount-proc true 2> /dev/null ||
+    say "namespaces are not allowed here, and some tests will fail for want of them: allow unprivileged user namespaces, or run" \
+      "the container with --cap-add SYS_ADMIN --security-opt apparmor=unconfined"
 }
 
 rust_components() {

@@ -111,14 +111,17 @@ async fn the_longest_idle_gives_way() {
     assert_eq!(next(&mut idle).await, (HEADERS, 1));
     assert_eq!(next(&mut idle).await, (DATA, 1));
     // Its answer is there a moment before it is idle.
-    let mut third = loop {
-        let mut third = door.client().await;
-        third.send([start(), get(1, "/b")].concat()).await;
-        let mut first = [0];
-        if let Ok(1) = third.0.read(&mut first).await {
-            break third;
+    let mut third = in_time(async {
+        loop {
+            let mut third = door.client().await;
+            third.send([start(), get(1, "/b")].concat()).await;
+            let mut first = [0];
+            if let Ok(1) = third.0.read(&mut first).await {
+                break third;
+            }
         }
-    };
+    })
+    .await;
     idle.rest().await;
     drop(third.0.shutdown().await);
     door.go_on.add_permits(1);
@@ -146,16 +149,13 @@ async fn a_flood_of_resets_ends_the_connection() {
     let door = Door::open(limits(), true).await;
     let mut client = door.client().await;
     client.send(start()).await;
-    let mut sent = 0;
     for stream in (1..=255).step_by(2) {
         let both = [get(stream, "/wait"), frame(RESET, 0, stream, &[0, 0, 0, 8])].concat();
         if client.0.write_all(&both).await.is_err() {
             break;
         }
-        sent += 1;
     }
     client.rest().await;
-    assert!(sent <= 128);
     door.counted("doorward_connections_unserved_total{reason=\"http2\"}", 1).await;
 }
 

@@ -9,7 +9,7 @@ HERE = Path(__file__).resolve().parent.parent
 STEP = {"client", "send", "raw", "body", "h2", "h2-reset", "upstream", "then", "expect", "save", "await", "say", "admin", "reload"}
 CASE = STEP | {"id", "about", "door", "over", "credentials", "tokens", "steps", "scenario", "words", "rows", "refused", "patience"}
 EXPECT = {
-    "outcome", "status", "reason", "error", "challenge", "by", "json", "headers", "body", "connection", "interim",
+    "outcome", "status", "elsewhere", "reason", "error", "challenge", "by", "json", "headers", "body", "connection", "interim",
     "arrives", "tunnel", "log", "unlogged", "metrics",
 }  # fmt: skip
 

@@ -16,6 +16,7 @@ from sidecar import Doorward, merge, password_hash  # noqa: E402
 
 from . import http1, http2  # noqa: E402
 from .case import HERE  # noqa: E402
+from .stream import PATIENCE  # noqa: E402
 from .tokens import ISSUER, Keys, Mint  # noqa: E402
 from .tokens import words as words_of_keys  # noqa: E402
 from .upstream import Trap, Upstream  # noqa: E402
@@ -58,7 +59,7 @@ class Target:
         signatures = {name: self.words[name].decode().rsplit(".", 1)[-1] for name in TOKENS}
         return signatures | {"the HS256 secret": self.keys["hs1"].decode()}
 
-    def connect(self, protocol="h1", patience=http1.PATIENCE):
+    def connect(self, protocol="h1", patience=PATIENCE):
         if protocol == "h1":
             return http1.Connection(self.address, client_context(["http/1.1"]) if self.tls else None, patience)
         return http2.Connection(self.address, client_context(["h2"]) if self.tls else None, patience)

@@ -1,8 +1,5 @@
 """An HTTP/2 client one frame above the bytes: it sends what no library would, and checks nothing of it but that there is credit for it."""
 
-import socket
-import ssl
-
 from hpack import Decoder, Encoder
 from hyperframe.frame import (
     ContinuationFrame,
@@ -16,7 +13,8 @@ from hyperframe.frame import (
     WindowUpdateFrame,
 )
 
-from .http1 import PATIENCE, Answer, Closed, TimedOut
+from .http1 import Answer
+from .stream import PATIENCE, Closed, Stream
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 # Large enough that no case waits for credit.
@@ -31,19 +29,16 @@ class Reset(Exception):
         self.code = code
 
 
-class Connection:
+class Connection(Stream):
     """One connection, over TLS if `tls` is a context, else with prior knowledge. Streams are numbered 1, 3, 5 …"""
 
     protocol = "h2"
 
     def __init__(self, address, tls=None, patience=PATIENCE):
-        self.stream = socket.create_connection(address, timeout=patience)
-        self.stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        super().__init__(address, tls, patience)
         if tls is not None:
-            self.stream = tls.wrap_socket(self.stream, server_hostname="localhost")
             assert self.stream.selected_alpn_protocol() == "h2", "the server does not speak HTTP/2"
         self.encoder, self.decoder = Encoder(), Decoder()
-        self.ahead = b""
         self.next_stream = 1
         self.last_stream = 0
         self.parts = {}
@@ -51,26 +46,6 @@ class Connection:
         self.window = 65_535
         settings = SettingsFrame(0, settings={SettingsFrame.INITIAL_WINDOW_SIZE: WINDOW, SettingsFrame.ENABLE_PUSH: 0})
         self.send(PREFACE + settings.serialize())
-
-    def close(self):
-        self.stream.close()
-
-    def reset(self):
-        self.close()
-
-    def half_close(self):
-        try:
-            self.stream.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
-
-    def send(self, data):
-        try:
-            self.stream.sendall(data)
-        except (BrokenPipeError, ConnectionResetError, ssl.SSLError):
-            pass
-        except TimeoutError:
-            raise TimedOut from None
 
     def send_frame(self, frame):
         self.send(frame.serialize())
@@ -173,24 +148,10 @@ class Connection:
             part.done = True
 
     def _frame(self):
-        head = self._exactly(9)
+        head = self.exactly(9)
         frame, length = Frame.parse_frame_header(memoryview(head))
-        frame.parse_body(memoryview(self._exactly(length)))
+        frame.parse_body(memoryview(self.exactly(length)))
         return frame
-
-    def _exactly(self, count):
-        while len(self.ahead) < count:
-            try:
-                data = self.stream.recv(262144)
-            except (ConnectionResetError, BrokenPipeError, ssl.SSLError, ssl.SSLEOFError):
-                data = b""
-            except TimeoutError:
-                raise TimedOut from None
-            if not data:
-                raise Closed(self.ahead)
-            self.ahead += data
-        found, self.ahead = self.ahead[:count], self.ahead[count:]
-        return found
 
 
 class Part:

@@ -5,11 +5,11 @@ import re
 from hyperframe.frame import RstStreamFrame
 
 from . import http1
-from .http1 import Closed, TimedOut
 from .http2 import Reset
 from .judge import Verdict, allowed, describe, is_optional, judge_answer, judge_arrived, read_json, spelled_out
 from .scenarios import SCENARIOS
 from .sending import Sender
+from .stream import Closed, TimedOut
 from .text import UnknownWord, fill, show
 from .witness import Witness
 
@@ -169,13 +169,13 @@ class Attempt:
         arrives = expect.get("arrives", [])
         arrives = arrives if isinstance(arrives, list) else [arrives]
         if "status" in expect:
-            self.expected_words.append("/".join(str(status) for status in allowed(expect)))
+            self.expected_words.append("/".join(str(status) for status in allowed(expect, self.exact)))
             answer = self.read(name, method)
             # What the upstream was told to say is not in doorward's words; that it could not be passed on is.
             own = self.exact and not step.get("admin") and ("upstream" not in step or getattr(answer, "status", 0) in (502, 503, 504))
-            judge_answer(self.verdict, expect, answer, self.words, own)
+            judge_answer(self.verdict, expect, answer, self.words, self.exact, own)
             self._save(step, answer)
-            sure = "upstream" in step or may_arrive(expect, answer)
+            sure = "upstream" in step or may_arrive(allowed(expect, exact=False), answer)
             arrives = [told for told in arrives if sure or is_optional(told)]
             if "interim" in expect:
                 interim = [one.status for one in getattr(answer, "interim", [])]
@@ -266,9 +266,8 @@ class Attempt:
         return [request for request in arrived if request not in victims]
 
 
-def may_arrive(expect, answer):
+def may_arrive(statuses, answer):
     """Where both an answer of the upstream and a refusal will do, what arrives goes with the first alone."""
-    statuses = allowed(expect)
     refusals = [status for status in statuses if isinstance(status, str) or status >= 400]
     if len(refusals) in (0, len(statuses)):
         return True

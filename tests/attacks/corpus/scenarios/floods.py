@@ -13,7 +13,7 @@ from hyperframe.frame import (
     WindowUpdateFrame,
 )
 
-from ..http1 import Closed, TimedOut
+from ..stream import Closed, TimedOut
 
 FLOOD = 20_000
 ROOM = 64 << 20

@@ -3,7 +3,7 @@
 import time
 
 from .. import http1
-from ..http1 import Closed, TimedOut
+from ..stream import Closed, TimedOut
 from ..upstream import Script
 
 def warm_up(target, attempt):
@@ -56,7 +56,7 @@ def trickled(target, attempt):
     while time.monotonic() - began < 8:
         connection.send(b"a")
         try:
-            connection._more()
+            connection.more()
         except TimedOut:
             continue
         except Closed:
@@ -100,7 +100,7 @@ def crowd(target, attempt):
         attempt.verdict.find("differs", "the connection that was idle longest is still there")
     busy.stream.settimeout(0.1)
     try:
-        busy._more()
+        busy.more()
     except TimedOut:
         pass
     except Closed:
@@ -119,7 +119,7 @@ def slow_form(target, attempt):
     while time.monotonic() - began < 15:
         connection.send(b"a")
         try:
-            connection._more()
+            connection.more()
             break
         except TimedOut:
             continue

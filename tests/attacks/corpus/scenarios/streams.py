@@ -2,7 +2,7 @@
 
 import time
 
-from ..http1 import Closed, TimedOut
+from ..stream import Closed, TimedOut
 from ..upstream import Script
 from .sessions import revoke
 
@@ -112,7 +112,7 @@ def open_events(target, attempt, token):
 def read_until(connection, mark):
     try:
         while mark not in connection.ahead:
-            connection._more()
+            connection.more()
     except (Closed, TimedOut) as ended:
         raise AssertionError(f"{type(ended).__name__} before {mark!r}: {connection.ahead!r}") from None
 
@@ -128,7 +128,7 @@ def wait_for_close(attempt, deadline):
     try:
         connection.stream.settimeout(max(0.1, deadline - time.time()))
         while POLICY_VIOLATION not in connection.ahead or b"\x88" not in connection.ahead:
-            connection._more()
+            connection.more()
         ended = time.time()
         connection.stream.settimeout(8)
     except Closed:
