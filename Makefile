@@ -11,7 +11,7 @@ SETUP := bash tests/setup/install.sh
 BINARY = $${CARGO_TARGET_DIR:-$(CURDIR)/target}/debug/doorward
 PYTHON = source tests/setup/paths.sh && PYTHONDONTWRITEBYTECODE=1 DOORWARD_BIN="$(BINARY)" "$$DOORWARD_VENV/bin/python"
 
-.PHONY: help demo test check fuzz bench soak install-deps format lint deny doc architecture test-rust test-e2e build
+.PHONY: help demo test check fuzz bench soak install-deps format lint deny doc architecture test-rust test-e2e test-attacks build
 
 help: ## List all of this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,7 +21,7 @@ demo: ## See doorward at work: a small API, a user, and the curl lines to try
 	@$(CARGO) build $(LOCKED)
 	@exec "$(BINARY)" demo
 
-test: install-deps format lint deny doc test-rust test-e2e ## All checks and tests; installs what they lack
+test: install-deps format lint deny doc test-rust test-e2e test-attacks ## All checks and tests; installs what they lack
 
 check: ## Formatting, lints, licences and bans, documentation, floors; a minute of fuzzing for every reader
 	@$(SETUP) check
@@ -69,6 +69,10 @@ test-rust:
 test-e2e: build
 	export SOAK_SECONDS=5; $(PYTHON) -m pytest tests/e2e/soak.py -p no:cacheprovider
 	$(PYTHON) -m pytest tests/e2e -p no:cacheprovider
+
+# What attackers send, byte for byte; tests/attacks/README.md tells of it.
+test-attacks: build
+	$(PYTHON) -m pytest tests/attacks -p no:cacheprovider
 
 # With the tests' dependencies, so that what `cargo test` has built serves here too.
 build:

@@ -7,6 +7,7 @@ use http::{HeaderName, HeaderValue};
 
 use super::facts::RawRequest;
 use super::streams::Followed;
+use super::upgrade::Tunnel;
 use super::{Site, logging};
 use crate::base::{Clock, Stopwatch};
 use crate::endpoints::Endpoint;
@@ -34,6 +35,8 @@ pub struct Context {
     pub state: State,
     /// What was found out on the way, for the log.
     pub noted: Noted,
+    /// What a request for a WebSocket is to become.
+    pub tunnel: Option<Tunnel>,
     /// A stream that ends with its token.
     pub stream: Option<Followed>,
     /// Counted as long as this lives.

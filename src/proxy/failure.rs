@@ -55,6 +55,7 @@ impl Failure {
                 | ErrorType::InvalidCert,
             ) => Self::Tls,
             (ErrorSource::Upstream, ErrorType::ReadError | ErrorType::WriteError) if is_alert(error) => Self::Tls,
+            (ErrorSource::Upstream, ErrorType::ReadError) if is_late(error) => Self::Timeout,
             (ErrorSource::Upstream, _) => Self::Broken,
             _ => Self::Internal,
         }
@@ -124,6 +125,12 @@ pub fn died_unanswered(error: &Error, reused: bool) -> bool {
 fn nothing_was_read(error: &Error) -> bool {
     let context = error.context.as_ref().map_or("", |context| context.as_str());
     context.split_once("bytes already read: ").is_none_or(|(_, count)| count == "0")
+}
+
+/// The answer to a request for a WebSocket, and what the kernel gave up on.
+fn is_late(error: &Error) -> bool {
+    let io = error.root_cause().downcast_ref::<std::io::Error>();
+    io.is_some_and(|error| error.kind() == std::io::ErrorKind::TimedOut)
 }
 
 /// An upstream that refuses our certificate says so after the handshake (RFC 8446 §4.4.2.4).

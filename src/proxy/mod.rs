@@ -1,6 +1,7 @@
 //! The only place that knows Pingora's proxy: one file a phase, each a line in [`service`].
 
 pub mod context;
+pub mod cookies;
 pub mod cors;
 pub mod facts;
 pub mod failure;

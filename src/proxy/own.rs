@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, EXPECT};
+use http::{HeaderValue, Version};
 use pingora::proxy::Session;
 use zeroize::Zeroizing;
 
@@ -30,7 +31,7 @@ pub async fn answer(
         Zeroizing::default()
     };
     let headers = &session.req_header().headers;
-    let values = |name| headers.get_all(name).iter().map(http::HeaderValue::as_bytes).collect::<Vec<_>>();
+    let values = |name| headers.get_all(name).iter().map(HeaderValue::as_bytes).collect::<Vec<_>>();
     let exchange = Exchange {
         method: session.req_header().method.as_str(),
         query,
@@ -49,7 +50,10 @@ async fn read_body(session: &mut Session) -> pingora::Result<Result<Zeroizing<Ve
         return Ok(Err(OAuthError::BodyTooLarge));
     }
     // Pingora never says this by itself, and curl waits a second for it.
-    if session.get_header(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
+    // An HTTP/1.0 client does not know it (RFC 9110 §15.2).
+    let may_wait = session.req_header().version != Version::HTTP_10;
+    let waits = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    if may_wait && session.get_header(EXPECT).is_some_and(waits) {
         session.as_downstream_mut().write_continue_response().await?;
     }
     let read = async {

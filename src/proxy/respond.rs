@@ -4,15 +4,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Method;
+use http::header::EXPECT;
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 
-use super::{CorsSettings, cors};
+use super::{CorsSettings, cors, websocket};
 use crate::endpoints::Reply;
 use crate::gate::Denial;
 use crate::policy::Reason;
 
-/// Writes `reply`, readable for the pages that `cors` names, and leaves the connection usable where the request's body is small enough to be read and thrown away.
+/// Writes `reply`, readable for the pages that `cors` names, and leaves the connection usable where the request's body is small
+/// enough to be read and thrown away.
 ///
 /// # Errors
 /// Pingora's, if the client has gone.
@@ -57,6 +59,14 @@ pub fn refusal(denial: &Denial, insufficient_scope: u16) -> Reply {
 }
 
 fn prepare_unread_body(session: &mut Session) {
+    // After a handshake the client may go on with another protocol. And who was not told to continue may keep the body to
+    // itself: what comes next could be its first bytes, or the next request.
+    let waits = session.req_header().headers.contains_key(EXPECT) && !session.as_downstream_mut().is_body_done();
+    if waits || websocket::is_upgrade(session.req_header()) {
+        session.set_keepalive(None);
+        session.as_downstream_mut().set_total_drain_timeout(Some(DRAIN_TIME));
+        return;
+    }
     let declared = session.get_header("content-length").and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     let downstream = session.as_downstream_mut();
     downstream.set_total_drain_timeout(Some(DRAIN_TIME));

@@ -65,6 +65,7 @@ impl ProxyHttp for Door {
             raw: None,
             state: State::Received,
             noted: Noted::default(),
+            tunnel: None,
             stream: None,
             in_flight: self.telemetry.metrics.request_started(),
             told: false,
@@ -80,6 +81,10 @@ impl ProxyHttp for Door {
         context.id = self.ids.keep_or_make(session.get_header("x-request-id").map(http::HeaderValue::as_bytes));
         context.method = Method::of(session.req_header().method.as_str());
         context.client = forwarded::client(session, &context.site.trusted_proxies);
+        if self.draining.load(Ordering::Relaxed) {
+            // Said in the answer, so that nobody sends another request to a connection that is about to end.
+            session.set_keepalive(None);
+        }
         Ok(())
     }
 
@@ -96,7 +101,7 @@ impl ProxyHttp for Door {
         let peer = context.site.upstream.peer(&context.noted.tried, left);
         let mut peer = peer.map_err(|error| Error::explain(ErrorType::ConnectError, error.to_string()).into_up())?;
         if websocket::is_upgrade(session.req_header()) {
-            upgrade::prepare(&mut peer);
+            context.tunnel = Some(upgrade::prepare(&mut peer));
         }
         Ok(peer)
     }
@@ -144,9 +149,16 @@ impl ProxyHttp for Door {
         context.noted.answered = context.noted.asked.map(Stopwatch::elapsed);
         context.noted.status = response.status.as_u16();
         let identity = &context.site.upstream.settings().identity_headers;
-        upstream_response::filter(response, session.is_upgrade_req(), identity)?;
+        upstream_response::filter(response, context.tunnel.is_some(), identity)?;
         if let State::Permitted { permit, .. } = &context.state {
-            websocket::filter_response(session.req_header(), response, permit)?;
+            websocket::filter_response(response, permit)?;
+        }
+        match &context.tunnel {
+            Some(tunnel) if response.status == StatusCode::SWITCHING_PROTOCOLS => tunnel.open(),
+            // What the client sends next may be frames: they must not be read as requests.
+            Some(_) if !response.status.is_informational() => session.set_keepalive(None),
+            _ if self.draining.load(Ordering::Relaxed) => session.set_keepalive(None),
+            _ => {}
         }
         context.stream = self.streams.follow_if_asked(response, context);
         Ok(())

@@ -1,13 +1,13 @@
 //! The request as it goes upstream; made anew for every attempt.
 
 use http::HeaderName;
-use http::header::{AUTHORIZATION, COOKIE};
+use http::header::AUTHORIZATION;
 use pingora::http::RequestHeader;
 use pingora::{Error, ErrorType};
 
 use super::AuthorizationMode;
 use super::context::{Context, State};
-use super::{cors, websocket};
+use super::{cookies, cors, websocket};
 
 /// Takes out what the upstream must not believe and puts in who asks.
 ///
@@ -35,7 +35,7 @@ pub fn filter(received: &RequestHeader, request: &mut RequestHeader, context: &C
         (AuthorizationMode::Pass, None) => {}
         (AuthorizationMode::Strip, _) => drop(request.remove_header(&AUTHORIZATION)),
     }
-    join_cookies(request)?;
+    cookies::filter(request)?;
     for (name, value) in identity {
         request.insert_header(name.clone(), value.clone())?;
     }
@@ -47,12 +47,4 @@ pub fn filter(received: &RequestHeader, request: &mut RequestHeader, context: &C
         cors::take_credentials_out(request);
     }
     websocket::filter_request(received, request, permit)
-}
-
-/// HTTP/2 sends cookies in pieces, of which an HTTP/1 application takes the first, the last or a list (RFC 9113 §8.2.3).
-fn join_cookies(request: &mut RequestHeader) -> pingora::Result<()> {
-    let mut fields = request.headers.get_all(COOKIE).iter().map(http::HeaderValue::as_bytes);
-    let (Some(first), Some(second)) = (fields.next(), fields.next()) else { return Ok(()) };
-    let joined = [first, second].into_iter().chain(fields).collect::<Vec<_>>().join(b"; ".as_slice());
-    request.insert_header(COOKIE, joined)
 }

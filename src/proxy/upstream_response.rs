@@ -6,6 +6,7 @@ use pingora::http::ResponseHeader;
 use pingora::{Error, ErrorType};
 
 use super::IdentityHeader;
+use super::cookies::HOST_NAME;
 
 /// Takes out what clients must not believe and what concerns only the connection to the upstream; of interim answers too.
 ///
@@ -66,7 +67,7 @@ fn is_ours(name: &HeaderName, identity: &[IdentityHeader]) -> bool {
 /// Browsers compare the prefix of a name without regard to case (RFC 6265bis §5.7).
 fn sets_our_cookie(cookie: &HeaderValue) -> bool {
     let cookie = cookie.as_bytes().trim_ascii_start();
-    cookie.get(..COOKIE.len()).is_some_and(|name| name.eq_ignore_ascii_case(COOKIE))
+    cookie.get(..HOST_NAME.len()).is_some_and(|name| name.eq_ignore_ascii_case(HOST_NAME))
 }
 
 /// Pingora replaces `Connection` and leaves what it names (RFC 9110 §7.6.1).
@@ -93,7 +94,7 @@ fn drop_hop_by_hop(response: &mut ResponseHeader) {
 }
 
 const PREFIX: &str = "x-doorward-";
-const COOKIE: &[u8] = b"__Host-doorward";
+
 const HOP_BY_HOP: [&str; 2] = ["keep-alive", "proxy-connection"];
 
 /// What frames the answer: to name it in `Connection` is no way to have it dropped.

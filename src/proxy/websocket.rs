@@ -3,7 +3,6 @@
 use http::header::{AUTHORIZATION, CONNECTION, HeaderValue, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 use http::{Method, StatusCode, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
-use pingora::{Error, ErrorType};
 
 use crate::gate::credential::Credential;
 use crate::gate::{Permit, websocket};
@@ -41,17 +40,10 @@ pub fn filter_request(received: &RequestHeader, request: &mut RequestHeader, per
 /// Selects `bearer` where the upstream selects nothing: a client that offers subprotocols may insist on one of them.
 ///
 /// # Errors
-/// 502 for a switch of protocols that nobody asked for: what comes after it, the two sides could each take for something else.
-pub fn filter_response(
-    received: &RequestHeader,
-    response: &mut ResponseHeader,
-    permit: &Permit,
-) -> pingora::Result<()> {
+/// None: the name and value are valid.
+pub fn filter_response(response: &mut ResponseHeader, permit: &Permit) -> pingora::Result<()> {
     if response.status != StatusCode::SWITCHING_PROTOCOLS {
         return Ok(());
-    }
-    if !is_upgrade(received) {
-        return Err(Error::explain(ErrorType::InvalidHTTPHeader, "101 to a request for no WebSocket").into_up());
     }
     if permit.has_websocket_token() && !response.headers.contains_key(SEC_WEBSOCKET_PROTOCOL) {
         response.insert_header("Sec-WebSocket-Protocol", websocket::BEARER)?;

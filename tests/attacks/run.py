@@ -11,7 +11,8 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "e2e")]
 from corpus import case as corpus  # noqa: E402
 from corpus.doors import Doors, Other  # noqa: E402
 from corpus.judge import VERDICTS, Verdict  # noqa: E402
-from corpus.perform import perform, perform_refused  # noqa: E402
+from corpus.perform import perform  # noqa: E402
+from corpus.refused import perform_refused  # noqa: E402
 from corpus.tokens import Keys  # noqa: E402
 from corpus.upstream import Upstream  # noqa: E402
 

@@ -1,7 +1,8 @@
 """What an attacker does to a listener, in a process of its own, so that it does not slow the clients that are measured.
 
 Run with the kind of attack, `host:port`, and how many connections. Says `ready` once all is under way, goes on until its input is
-closed, and then says in JSON what came of it.
+closed, and then says in JSON what came of it. `sink` is no attack but a listener that takes anything: what the attack itself costs
+the machine shows there.
 """
 
 import asyncio
@@ -184,5 +185,21 @@ def frame(kind, flags, stream, payload):
     return struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + payload
 
 
+async def sink():
+    async def take(reader, writer):
+        answered = False
+        while await reader.read(65536):
+            if not answered:
+                writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+                answered = True
+
+    server = await asyncio.start_server(take, "127.0.0.1", 0)
+    print("127.0.0.1:%d" % server.sockets[0].getsockname()[1], flush=True)
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+    os._exit(0)
+
+
 if __name__ == "__main__":
+    if sys.argv[1] == "sink":
+        asyncio.run(sink())
     asyncio.run(Attack(sys.argv[1], sys.argv[2], int(sys.argv[3])).run())

@@ -14,13 +14,14 @@ import time
 from pathlib import Path
 
 import pytest
+from certificates import Authority, client_context
 from sidecar import until
 from wire import Connection, lines
 
 SOAK = bool(os.environ.get("SOAK"))
 SLOW = 2000 if SOAK else 200
 CAP, IDLE = (10_000, 12_000) if SOAK else (500, 600)
-MEASURED = 15 if SOAK else 3
+MEASURED = 15 if SOAK else 4
 HEADER_TIMEOUT = 2
 # What a connection may cost while it is held, buffers of the kernel not counted.
 PER_CONNECTION = 24 * 1024
@@ -45,12 +46,25 @@ class Attacker:
         self.process.wait()
 
 
+class Sink:
+    """A listener that takes anything."""
+
+    def __enter__(self):
+        command = [sys.executable, Path(__file__).with_name("attacker.py"), "sink"]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        return self.process.stdout.readline().strip()
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.wait()
+
+
 class Client(threading.Thread):
     """A client as they should be: requests one after the other, each tenth on a new connection."""
 
-    def __init__(self, address, seconds):
+    def __init__(self, address, seconds, tls):
         super().__init__(daemon=True)
-        self.address, self.end = address, time.monotonic() + seconds
+        self.address, self.tls, self.end = address, tls, time.monotonic() + seconds
         self.times, self.failures = [], []
 
     def run(self):
@@ -58,24 +72,29 @@ class Client(threading.Thread):
         while time.monotonic() < self.end:
             try:
                 with Connection(self.address) as connection:
+                    if self.tls:
+                        connection.socket = self.tls.wrap_socket(connection.socket, server_hostname="localhost")
                     for _ in range(10):
                         began = time.perf_counter()
                         answer = connection.exchange(request)
-                        self.times.append(time.perf_counter() - began)
+                        self.times.append((began, time.perf_counter() - began))
                         if answer.status != 404:
                             self.failures.append(answer.status)
             except OSError as error:
                 self.failures.append(repr(error))
 
 
-def measure(address, seconds=MEASURED):
-    """p50 and p99 of a normal request, in seconds."""
-    client = Client(address, seconds)
+def measure(address, tls=None):
+    """p50 and p99 of a normal request, in seconds: the median of those of each second, so that a hiccup of the machine counts once."""
+    client = Client(address, MEASURED, tls)
     client.start()
     client.join()
     assert client.failures == [], client.failures[:5]
-    cuts = statistics.quantiles(client.times, n=100)
-    return cuts[49], cuts[98]
+    seconds = {}
+    for at, took in client.times:
+        seconds.setdefault(int(at), []).append(took)
+    cuts = [statistics.quantiles(times, n=100) for times in seconds.values() if len(times) >= 100]
+    return statistics.median(cut[49] for cut in cuts), statistics.median(cut[98] for cut in cuts)
 
 
 def descriptors(doorward):
@@ -89,23 +108,26 @@ def quick(applications, start):
     return lambda changes=None: start(shop.url, {"server": {"limits": LIMITS} | (changes or {}), "telemetry": {"access_log": False}})
 
 
-def under_attack(doorward, kind, count, address=None):
-    """Measures before, during and after; tells what it measured."""
-    quiet = measure(doorward.public)
+def under_attack(doorward, kind, count, tls=None):
+    """Measures in peace, while somebody else is attacked, and during the attack; tells what it measured."""
+    quiet = measure(doorward.public, tls)
+    with Sink() as sink, Attacker(kind, sink, count):
+        elsewhere = measure(doorward.public, tls)
     before = doorward.resident_bytes(), descriptors(doorward)
-    with Attacker(kind, address or doorward.public, count) as attacker:
-        busy = measure(doorward.public)
+    with Attacker(kind, doorward.public, count) as attacker:
+        busy = measure(doorward.public, tls)
         during = doorward.resident_bytes()
     tally = attacker.tally
     until(lambda: descriptors(doorward) <= before[1] + 8, what="the end of what was opened")
     until(lambda: doorward.resident_bytes() <= before[0] + STAYS, what="the memory back")
     print(
-        f"\n{kind}: {tally}; p50 {quiet[0] * 1e3:.2f} -> {busy[0] * 1e3:.2f} ms, p99 {quiet[1] * 1e3:.2f} -> {busy[1] * 1e3:.2f} ms, "
+        f"\n{kind}: {tally}; p50 {quiet[0] * 1e3:.2f} -> {busy[0] * 1e3:.2f} ms, p99 {quiet[1] * 1e3:.2f} -> {busy[1] * 1e3:.2f} ms "
+        f"({elsewhere[1] * 1e3:.2f} while another is attacked), "
         f"RSS {before[0] / 2**20:.1f} -> {during / 2**20:.1f} -> {doorward.resident_bytes() / 2**20:.1f} MiB"
     )
     assert during <= before[0] + STAYS + PER_CONNECTION * max(count, CAP), "memory during the attack"
-    # On a shared machine the tail of a few seconds is noise; what is asserted is that requests do not wait for the attack's.
-    assert busy[1] <= max(3 * quiet[1], 0.1), f"p99 {quiet[1]:.4f} -> {busy[1]:.4f} s"
+    # The attacker works on the same two cores: what that costs is not doorward's doing. Below some milliseconds it is all noise.
+    assert busy[1] <= max(3 * quiet[1], 3 * elsewhere[1], 0.01), f"p99 {quiet[1]:.4f}, {elsewhere[1]:.4f} -> {busy[1]:.4f} s"
     return tally
 
 
@@ -116,6 +138,13 @@ def test_half_sent_requests(kind, quick):
     if kind != "silent":
         # Each is ended by its deadline, however it dribbles, and comes again.
         assert tally["ended"] >= SLOW, tally
+
+
+def test_half_sent_hello(quick, tmp_path):
+    authority = Authority(tmp_path)
+    doorward = quick({"tls": authority.issue("doorward").files()})
+    tally = under_attack(doorward, "hello", SLOW, client_context(authority))
+    assert tally["ended"] >= SLOW, tally
 
 
 def test_half_sent_preface(quick):

@@ -123,6 +123,8 @@ const PREFIXES: &[&str] = &[
 ];
 
 const NAMES: &[&str] = &[
+    // What is left of `X-Doorward-` when it is freed of what is no letter at its end.
+    "x-doorward",
     // The client's side of a connection.
     "forwarded",
     "x-forwarded",

@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 
 HERE = Path(__file__).resolve().parent.parent
-STEP = {"on", "send", "raw", "body", "h2", "upstream", "then", "expect", "save", "await", "say", "admin", "reload"}
+STEP = {"client", "send", "raw", "body", "h2", "h2-reset", "upstream", "then", "expect", "save", "await", "say", "admin", "reload"}
 CASE = STEP | {"id", "about", "door", "over", "credentials", "tokens", "steps", "scenario", "words", "rows", "refused", "patience"}
 EXPECT = {
     "outcome", "status", "reason", "error", "challenge", "by", "json", "headers", "body", "connection", "interim",
@@ -55,7 +55,7 @@ def load(folder=HERE / "cases"):
 def left_out():
     """id → why there is no case."""
     entries = yaml.safe_load((HERE / "left-out.yaml").read_text(encoding="utf-8"))
-    return {attack: entry["reason"] for entry in entries for attack in entry["ids"]}
+    return {attack: entry["reason"] for entry in entries["attacks"] for attack in entry["ids"]}
 
 
 def attacks():

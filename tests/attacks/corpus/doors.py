@@ -1,27 +1,24 @@
 """What stands between the client and the upstream: a doorward for each configuration, or a server that somebody else started."""
 
 import base64
-import datetime
-import ipaddress
 import json
 import re
+import signal
 import ssl
 import sys
 from pathlib import Path
 
 import yaml
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "e2e"))
+from certificates import Authority  # noqa: E402
 from sidecar import Doorward, merge, password_hash  # noqa: E402
 
 from . import http1, http2  # noqa: E402
 from .case import HERE  # noqa: E402
-from .tokens import ISSUER, Keys, Mint, private_pem  # noqa: E402
-from .upstream import Upstream  # noqa: E402
+from .tokens import ISSUER, Keys, Mint  # noqa: E402
+from .tokens import words as words_of_keys  # noqa: E402
+from .upstream import Trap, Upstream  # noqa: E402
 
 # Who may be spoken for in a case as `{{read}}`, `{{write}}` …
 TOKENS = {
@@ -46,6 +43,8 @@ class Target:
         self.mint = Mint(keys, audience)
         host = f"{address[0]}:{address[1]}"
         self.words = {"host": host, "port": str(address[1]), "scheme": "https" if tls else "http", "issuer": ISSUER}
+        self.trap = Trap()
+        self.words |= words_of_keys(keys) | {"listener": str(self.trap.port)}
         self.words |= {name: self.mint.write(told, self.words) for name, told in TOKENS.items()} | (words or {})
         self.words |= added(host, self.words["scheme"])
         self.victims = 0
@@ -53,6 +52,11 @@ class Target:
     # What only doorward can be asked; another server answers none of it.
     log = None
     admin = None
+
+    def secrets(self):
+        """name → text that no log may have: the signatures of tokens, which are worth as much as all of them, and passwords."""
+        signatures = {name: self.words[name].decode().rsplit(".", 1)[-1] for name in TOKENS}
+        return signatures | {"the HS256 secret": self.keys["hs1"].decode()}
 
     def connect(self, protocol="h1", patience=http1.PATIENCE):
         if protocol == "h1":
@@ -74,9 +78,17 @@ class Door(Target):
         audience = settings.get("tokens", {}).get("audience")
         super().__init__((host, int(port)), upstream, keys, "tls" in settings["server"], settings["server"].get("h2c", False), audience)
         self.log = process.output
+        self.began_with = process.resident_bytes()
         admin_host, admin_port = process.admin.rsplit(":", 1)
         self.admin = (admin_host, int(admin_port))
         self.words |= {"admin-host": process.admin, "directory": str(process.directory)}
+
+    def reload(self, changes):
+        """A new configuration, said by SIGHUP; what came of it is in the log."""
+        started = len(self.log.lines)
+        self.process.write(merge(self.process.settings, changes))
+        self.process.signal(signal.SIGHUP)
+        self.log.wait_for(lambda line: '"audit":"reloaded"' in line, started)
 
     def samples(self):
         """name{labels} → value, labels in the order of the alphabet."""
@@ -114,8 +126,8 @@ class Doors:
             try:
                 self.open[name] = self._start(name)
             except AssertionError as error:
-                self.failed[name] = f"doorward does not start for {name!r}: {error}"
-                raise AssertionError(self.failed[name]) from None
+                self.failed[name] = f"doorward does not start for {name!r}"
+                raise AssertionError(f"{self.failed[name]}: {error}") from None
         return self.open[name]
 
     def prepare(self, name, upstream="http://127.0.0.1:9", changes=None, folder=None):
@@ -123,7 +135,7 @@ class Doors:
         directory = self.directory / (folder or name)
         directory.mkdir(parents=True)
         self.keys.write(directory)
-        write_certificate(directory)
+        Authority(directory).issue("tls")
         users = [user | {"password_hash": password_hash(user["password"])} for user in self.users]
         for user in users:
             del user["password"]
@@ -151,6 +163,7 @@ class Doors:
             if door.process.process.poll() is None:
                 door.process.kill()
             door.upstream.stop()
+            door.trap.close()
 
 
 def replace_whole(settings):
@@ -187,27 +200,6 @@ def client_context(protocols):
     context.verify_mode = ssl.CERT_NONE
     context.set_alpn_protocols(protocols)
     return context
-
-
-def write_certificate(directory):
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
-    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(names, critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    (directory / "tls.crt").write_bytes(certificate.public_bytes(Encoding.PEM))
-    (directory / "tls.key").write_bytes(private_pem(key))
-    (directory / "tls.key").chmod(0o600)
 
 
 class Other(Target):

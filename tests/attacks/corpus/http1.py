@@ -96,12 +96,16 @@ class Connection:
         while b"\r\n\r\n" not in self.ahead:
             self._more()
         head, _, self.ahead = self.ahead.partition(b"\r\n\r\n")
-        first, *lines = head.decode("latin-1").split("\r\n")
+        head = head.decode("latin-1")
+        first, *lines = head.split("\r\n")
         version, _, rest = first.partition(" ")
         assert version in ("HTTP/1.1", "HTTP/1.0"), f"no response: {first!r}"
         fields = [(name, value.strip(" \t")) for name, _, value in (line.partition(":") for line in lines)]
         answer = Answer(int(rest[:3]), fields)
-        answer.body = self._body(answer, method)
+        try:
+            answer.body = self._body(answer, method)
+        except Closed as closed:
+            raise Closed(head.encode("latin-1") + closed.data) from None
         return answer
 
     def _body(self, answer, method):

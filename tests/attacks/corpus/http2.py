@@ -1,4 +1,4 @@
-"""An HTTP/2 client one frame above the bytes: it sends what no library would, and checks nothing of it."""
+"""An HTTP/2 client one frame above the bytes: it sends what no library would, and checks nothing of it but that there is credit for it."""
 
 import socket
 import ssl
@@ -47,7 +47,8 @@ class Connection:
         self.next_stream = 1
         self.last_stream = 0
         self.parts = {}
-        self.going_away = None
+        self.going_away = self.going_away_code = None
+        self.window = 65_535
         settings = SettingsFrame(0, settings={SettingsFrame.INITIAL_WINDOW_SIZE: WINDOW, SettingsFrame.ENABLE_PUSH: 0})
         self.send(PREFACE + settings.serialize())
 
@@ -84,11 +85,22 @@ class Connection:
         stream = self.open()
         self.send_headers(stream, headers, end=end and not data and trailers is None)
         for number, part in enumerate(data):
+            if not self._credit(stream, len(part)):
+                return stream
             last = end and trailers is None and number == len(data) - 1
             self.send_frame(DataFrame(stream, data=part, flags=["END_STREAM"] if last else []))
         if trailers is not None:
             self.send_headers(stream, trailers, end=True)
         return stream
+
+    def _credit(self, stream, count):
+        """Waits until so much may be sent; false if the stream has ended before."""
+        part = self.parts.setdefault(stream, Part())
+        while min(self.window, part.window) < count and not part.done and part.reset is None:
+            self.step()
+        self.window -= count
+        part.window -= count
+        return not part.done and part.reset is None
 
     def send_headers(self, stream, headers, end):
         """A HEADERS frame, and CONTINUATION where it is too large for one."""
@@ -139,6 +151,11 @@ class Connection:
                 self.pong = True
             else:
                 self.send_frame(PingFrame(0, opaque_data=frame.opaque_data, flags=["ACK"]))
+        elif isinstance(frame, WindowUpdateFrame):
+            if frame.stream_id:
+                part.window += frame.window_increment
+            else:
+                self.window += frame.window_increment
         elif isinstance(frame, GoAwayFrame):
             self.going_away, self.going_away_code = frame.last_stream_id, frame.error_code
         elif isinstance(frame, RstStreamFrame):
@@ -185,6 +202,7 @@ class Part:
         self.body = b""
         self.done = False
         self.reset = None
+        self.window = 65_535
 
     def take(self, fields):
         self.heads.append([(bytes(name).decode("latin-1"), bytes(value).decode("latin-1")) for name, value in fields])

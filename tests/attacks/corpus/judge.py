@@ -108,6 +108,8 @@ def judge_refusal(verdict, expect, answer, words):
 
 def judge_header(verdict, name, value, answer, words):
     found = answer.values(name)
+    # What may not come may not come in a 103 either.
+    found += [each for interim in answer.interim for each in interim.values(name)] if value is None else []
     wanted = None if value is None else fill(value, words).decode("latin-1")
     if wanted is None and found or wanted is not None and (len(found) != 1 or not matches(wanted, found[0])):
         verdict.find("differs", f"{name} is {found}, not {wanted}")
@@ -115,6 +117,7 @@ def judge_header(verdict, name, value, answer, words):
 
 def judge_arrived(verdict, expected, arrived, words, exact):
     """What the upstream was sent, request by request."""
+    arrived = without_repeats(expected, arrived)
     expected = [told for told in expected if not is_optional(told) or len(arrived) >= len(expected)]
     if len(arrived) > len(expected):
         extra = [f"{show(request.line)}" for request in arrived]
@@ -125,6 +128,12 @@ def judge_arrived(verdict, expected, arrived, words, exact):
         return
     for told, request in zip(expected, arrived, strict=True):
         judge_request(verdict, told, request, words, exact)
+
+
+def without_repeats(expected, arrived):
+    """A request that may be tried again came once if it came, the same to the byte but for its own id, at most three times."""
+    repeats = len(expected) == 1 and isinstance(expected[0], dict) and expected[0].get("repeats")
+    return arrived[:1] if repeats and 1 < len(arrived) <= 3 and len({request.line for request in arrived}) == 1 else arrived
 
 
 def is_optional(told):

@@ -13,7 +13,7 @@ class UnknownWord(KeyError):
 
 def fill(text, words):
     r"""The bytes of `text`: `\r \n \t \v \0 \xNN \\` as in Python, `\uNNNN` and everything else in UTF-8, `{{word}}` as in `words`,
-    `{{text*number}}` so many times, with `#` for the number of the repetition."""
+    `{{text*number}}` a text or word so many times, with `#` for the number of the repetition."""
     return b"".join(_piece(piece, words) for piece in PIECE.findall(str(text)))
 
 
@@ -34,6 +34,8 @@ def _word(name, words):
     repeated = REPEATED.fullmatch(name)
     if repeated:
         text, count = repeated[1], int(repeated[2])
+        if text in words:
+            return _word(text, words) * count
         if "#" not in text:
             return fill(text, words) * count
         return b"".join(fill(text.replace("#", str(number)), words) for number in range(count))

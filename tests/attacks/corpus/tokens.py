@@ -106,13 +106,18 @@ class Mint:
             claims["aud"] = self.audience
         header = lay(header, told.get("header", {}), told.get("without", []), words, now)
         claims = lay(claims, told.get("claims", {}), told.get("without", []), words, now)
-        words = words | {"now": str(now)}
+        words = words | self._ready_made(now)
         head = self._segment(header, told.get("header_text"), words)
         payload = self._segment(claims, told.get("claims_text"), words)
         if "nested" in told:
             payload = b64(self.write(told["nested"], words))
         signature = self._signature(told, key, f"{head}.{payload}".encode(), words)
         return spell(told.get("spell", "<h>.<p>.<s>"), head, payload, signature, words)
+
+    def _ready_made(self, now):
+        """Members of a good token as JSON text, for those that are written to the letter."""
+        rest = f'"iss":"{ISSUER}","jti":"{b64(os.urandom(16))}","scope":"read"'
+        return {"rest-without-exp": rest, "good-rest": f'"exp":{now + 900},{rest}', "hs1-head": f'"typ":"JWT","kid":"{self.keys.kid("hs1")}"'}
 
     def _segment(self, value, text, words):
         return b64(json.dumps(value).encode() if text is None else fill(text, words))
@@ -132,6 +137,14 @@ class Mint:
         if isinstance(wanted, dict):
             return respelled(made, wanted)
         return made
+
+
+def words(keys):
+    """The key ids and public members that cases write into headers."""
+    evil_ec, own_ec, evil_rs = (jwk(keys[name].public_key()) for name in ("evil-ec", "ec1", "evil-rs"))
+    return {f"{name}-kid": str(keys.kid(name)) for name in Keys.CONFIGURED} | {
+        "evil-x": evil_ec["x"], "evil-y": evil_ec["y"], "ec1-x": own_ec["x"], "ec1-y": own_ec["y"], "evil-n": evil_rs["n"], "evil-k": b64(keys["evil-hs"]),
+    }  # fmt: skip
 
 
 def lay(base, changes, without, words, now):
