@@ -107,13 +107,18 @@ class Attack:
         await reader.readuntil(b"\r\n\r\n")
         await self.until_closed(reader, writer, event)
 
+    async def sent(self, writer):
+        await writer.drain()
+        # With room to write, `drain` waits for nothing, and the end of all this would never be heard of.
+        await asyncio.sleep(0)
+
     async def bomb(self, reader, writer, event):
         """As many header fields as will go."""
         event.set()
         writer.write(b"GET /public/x HTTP/1.1\r\nHost: a\r\n")
         for _ in range(1024):
             writer.write(b"X-Bomb: " + b"b" * 1000 + b"\r\n")
-            await writer.drain()
+            await self.sent(writer)
             if reader.at_eof():
                 return
         await reader.read()
@@ -124,7 +129,7 @@ class Attack:
         writer.write(b"GET /public/x HTTP/1.1\r\nHost: a\r\n")
         for _ in range(1024):
             writer.write(b"a:\r\n" * 256)
-            await writer.drain()
+            await self.sent(writer)
             if reader.at_eof():
                 return
         await reader.read()
@@ -150,7 +155,7 @@ class Attack:
                 stream += 2
             writer.write(pairs)
             self.tally["resets"] = self.tally.get("resets", 0) + 50
-            await writer.drain()
+            await self.sent(writer)
             if reader.at_eof():
                 return
 
@@ -162,7 +167,7 @@ class Attack:
         while not reader.at_eof():
             # A literal field without indexing, again and again.
             writer.write(frame(9, 0, 1, b"\x00\x01x\x7f\x81\x07" + b"y" * 1024) * 4)
-            await writer.drain()
+            await self.sent(writer)
 
     async def settings(self, reader, writer, event):
         """SETTINGS and PING, each of which wants an answer."""
@@ -171,7 +176,7 @@ class Attack:
         asyncio.get_running_loop().create_task(self.swallow(reader))
         while not reader.at_eof():
             writer.write((frame(4, 0, 0, b"") + frame(6, 0, 0, b"pingpong")) * 50)
-            await writer.drain()
+            await self.sent(writer)
 
     async def swallow(self, reader):
         try:
