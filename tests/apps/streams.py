@@ -64,6 +64,8 @@ async def flood(socket):
     ended = asyncio.create_task(socket.receive())
     while not ended.done():
         await socket.send_bytes(CHUNK)
+        # Sending to who has gone waits for nothing, and nothing else would run again.
+        await asyncio.sleep(0)
     raise WebSocketDisconnect(ended.result().get("code"))
 
 

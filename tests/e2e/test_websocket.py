@@ -80,6 +80,7 @@ def test_refused_as_any_request(path, token, status, application, gate):
     with open_socket(gate, gate.login()["access_token"]) as socket:
         socket.send("x")
         assert socket.recv() == "x"
+    application.output.wait_for(lambda line: line == "websocket open", mark)
     # uvicorn's own line of a handshake has brackets; ours comes with each that it accepts.
     assert [line for line in application.output.lines[mark:] if line == "websocket open"] == ["websocket open"]
 

@@ -39,7 +39,7 @@ impl Incoming {
 impl AsyncRead for Connection {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.poll_end(context) {
+        if ready!(this.poll_end(context)) {
             return Poll::Ready(Ok(()));
         }
         let read = this.poll_incoming(context, buf);
@@ -51,7 +51,7 @@ impl AsyncRead for Connection {
         if let Some(frames) = &mut this.frames {
             return frames.poll_deadline(context).map(Err);
         }
-        if this.poll_end_or_wait(context) { Poll::Ready(Ok(())) } else { Poll::Pending }
+        if ready!(this.poll_end_or_wait(context)) { Poll::Ready(Ok(())) } else { Poll::Pending }
     }
 }
 

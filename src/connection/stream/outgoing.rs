@@ -34,8 +34,8 @@ impl AsyncWrite for Connection {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        if this.poll_end(context) {
-            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        if ready!(this.poll_end(context)) {
+            return Poll::Ready(this.write_ended(length(bufs)));
         }
         let written = match this.outgoing {
             Outgoing::Through => return Pin::new(&mut this.socket).poll_write_vectored(context, bufs),
@@ -43,8 +43,8 @@ impl AsyncWrite for Connection {
             Outgoing::Body => this.poll_outgoing(context, bufs),
             Outgoing::Tunnel(_) => this.poll_tunnel(context, bufs),
         };
-        if written.is_pending() && this.poll_end_or_wait(context) {
-            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        if written.is_pending() && ready!(this.poll_end_or_wait(context)) {
+            return Poll::Ready(this.write_ended(length(bufs)));
         }
         written
     }
@@ -111,28 +111,12 @@ impl Connection {
     }
 
     fn poll_tunnel(&mut self, context: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        let Outgoing::Tunnel(frames) = &self.outgoing else { return Poll::Ready(Ok(0)) };
-        let mut frames = frames.clone();
-        // Only up to where a frame of ours can follow.
-        let cut = self.ending.is_asked().then(|| {
-            let bytes = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| buf);
-            let mut ahead = frames.clone();
-            let ends = |byte: &u8| {
-                ahead.pass(std::slice::from_ref(byte));
-                ahead.at_boundary()
-            };
-            let len = bytes.iter().position(ends).map_or(bytes.len(), |last| last + 1);
-            IoSlice::new(bytes.get(..len).unwrap_or_default())
-        });
-        let bufs = cut.as_ref().map_or(bufs, std::slice::from_ref);
-        let written = ready!(self.poll_outgoing(context, bufs))?;
-        let mut left = written;
-        for buf in bufs {
-            let len = buf.len().min(left);
-            frames.pass(buf.get(..len).unwrap_or_default());
-            left -= len;
+        let bytes = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| buf);
+        let bytes = self.cut(bytes);
+        let written = ready!(self.poll_outgoing(context, &[IoSlice::new(bytes)]))?;
+        if let Outgoing::Tunnel(frames) = &mut self.outgoing {
+            frames.pass(bytes.get(..written).unwrap_or_default());
         }
-        self.outgoing = Outgoing::Tunnel(frames);
         Poll::Ready(Ok(written))
     }
 
