@@ -19,6 +19,7 @@ pub use refuse::{Plain, Refuse, Refused};
 pub use registry::Registry;
 pub use server::{Listener, Server};
 pub use settings::{Limits, TlsSettings};
+pub use socket::KEEPALIVE;
 pub use tls::ServerTls;
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 use super::http1::Left;
 use super::registry::{Place, Registry};
-use super::socket::Socket;
+use super::socket::{self, Socket};
 use super::stream::Connection;
 use super::tls::ServerTls;
 use super::{Limits, Refuse, http1, http2};
@@ -114,7 +114,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> Server<A> {
         let _open = self.telemetry.as_ref().map(|telemetry| telemetry.metrics.connections.opened());
         let Accepted { socket, peer } = accepted;
         let Some(socket) = self.handshake(socket, &place, &limits).await else { return };
-        let connection = Box::new(Connection::new(socket, peer));
+        let connection = Box::new(Connection::new(socket, peer, limits.idle_timeout));
         let connection = if connection.chose_http2() {
             connection
         } else {
@@ -176,8 +176,8 @@ impl Listener {
         match self {
             Self::Tcp(listener) => {
                 let (socket, peer) = listener.accept().await?;
-                // Answers leave whole; waiting for more to send with them only delays them. Fails if the client has gone.
-                let _ = socket.set_nodelay(true);
+                // Fails if the client has gone.
+                let _ = socket::prepare(&socket);
                 let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
                 Ok(Accepted { socket: Socket::Tcp(socket), peer: Some(peer) })
             }

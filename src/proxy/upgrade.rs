@@ -20,9 +20,12 @@ use pingora::protocols::l4::stream::Stream;
 use pingora::protocols::l4::virt::{VirtualSockOpt, VirtualSocket, VirtualSocketStream};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType};
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, Sleep, sleep};
+
+use crate::connection::KEEPALIVE;
 
 /// Whether the tunnel is open.
 #[derive(Clone, Debug, Default)]
@@ -86,7 +89,11 @@ enum Socket {
 impl Socket {
     async fn connect(address: &SocketAddr) -> io::Result<Self> {
         match address {
-            SocketAddr::Inet(address) => TcpStream::connect(address).await.map(Self::Tcp),
+            SocketAddr::Inet(address) => {
+                let socket = TcpStream::connect(address).await?;
+                SockRef::from(&socket).set_tcp_keepalive(&KEEPALIVE)?;
+                Ok(Self::Tcp(socket))
+            }
             SocketAddr::Unix(address) => {
                 let path = address.as_pathname().ok_or(io::ErrorKind::AddrNotAvailable)?;
                 UnixStream::connect(path).await.map(Self::Unix)
@@ -171,7 +178,7 @@ impl VirtualSocket for Patient<Socket> {
     fn set_socket_option(&self, option: VirtualSockOpt) -> io::Result<()> {
         match (&self.socket, option) {
             (Socket::Tcp(socket), VirtualSockOpt::NoDelay) => socket.set_nodelay(true),
-            // A Unix socket has none, and keep-alive is not asked for.
+            // A Unix socket has none.
             _ => Ok(()),
         }
     }

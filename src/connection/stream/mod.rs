@@ -6,6 +6,7 @@
 mod end;
 mod incoming;
 mod outgoing;
+mod stall;
 
 use std::fmt;
 use std::io;
@@ -32,10 +33,11 @@ use crate::message::Head;
 use end::Ending;
 use incoming::Incoming;
 use outgoing::Outgoing;
+use stall::Patient;
 
 /// A client's connection.
 pub struct Connection {
-    socket: Socket,
+    socket: Patient,
     /// Read, and not asked for yet.
     ahead: BytesMut,
     incoming: Incoming,
@@ -54,8 +56,9 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// A connection on a socket that was accepted from `peer`; `None` for a Unix socket's.
-    pub(super) fn new(socket: Socket, peer: Option<SocketAddr>) -> Self {
+    /// A connection on a socket that was accepted from `peer`; `None` for a Unix socket's. It fails once its client has taken
+    /// nothing of an answer for as long as `patience`.
+    pub(super) fn new(socket: Socket, peer: Option<SocketAddr>, patience: Duration) -> Self {
         let digest = SocketDigest::from_raw_fd(socket.descriptor());
         // As it was accepted: Pingora would ask the system once more.
         let _ = digest.peer_addr.set(peer.map(Into::into));
@@ -66,7 +69,7 @@ impl Connection {
         let tls = session.map(|session| Arc::new(tls_digest(session)));
         let chose_http2 = session.is_some_and(|session| session.alpn_protocol() == Some(b"h2"));
         Self {
-            socket,
+            socket: Patient::new(socket, patience),
             ahead: BytesMut::new(),
             incoming: Incoming::Over,
             behind: BytesMut::new(),
@@ -184,6 +187,7 @@ impl Shutdown for Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         if !self.behind.is_empty() {
+            self.socket.hurry();
             let _ = self.poll_behind(&mut Context::from_waker(Waker::noop()));
         }
     }
@@ -198,7 +202,7 @@ impl fmt::Debug for Connection {
 
 impl UniqueID for Connection {
     fn id(&self) -> UniqueIDType {
-        self.socket.descriptor()
+        self.socket.socket().descriptor()
     }
 }
 

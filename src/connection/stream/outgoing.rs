@@ -54,9 +54,7 @@ impl AsyncWrite for Connection {
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        ready!(this.poll_behind(context))?;
-        Pin::new(&mut this.socket).poll_flush(context)
+        self.get_mut().poll_behind(context)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -148,7 +146,8 @@ impl Connection {
         if self.behind.capacity() > LARGE {
             self.behind = BytesMut::new();
         }
-        Poll::Ready(Ok(()))
+        // What TLS has made of it may still be there.
+        Pin::new(&mut self.socket).poll_flush(context)
     }
 }
 
