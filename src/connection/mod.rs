@@ -13,6 +13,7 @@ pub mod settings;
 mod socket;
 pub mod stream;
 pub mod tls;
+mod unsent;
 
 pub use ongoing::{End, Ongoing};
 pub use refuse::{Plain, Refuse, Refused};

@@ -39,6 +39,8 @@ pub struct Server<A> {
     pub limits: Arc<ArcSwap<Limits>>,
     /// Who is connected.
     pub registry: Arc<Registry>,
+    /// Whose idle connections give way too when there are no more file descriptors: they are the process's, not a listener's.
+    pub others: Option<Arc<Registry>>,
     /// TLS, on TCP sockets; `None` = none.
     pub tls: Option<Arc<ServerTls>>,
     /// Whether HTTP/2 is taken without TLS.
@@ -48,8 +50,8 @@ pub struct Server<A> {
 }
 
 /// What a listener gives.
-struct Accepted {
-    socket: Socket,
+pub(super) struct Accepted {
+    pub(super) socket: Socket,
     peer: Option<SocketAddr>,
 }
 
@@ -158,8 +160,8 @@ impl<A: HttpServerApp + Send + Sync + 'static> Server<A> {
         }
     }
 
-    fn make_room_for_descriptors(&self) {
-        let displaced = self.registry.displace();
+    pub(super) fn make_room_for_descriptors(&self) {
+        let displaced = self.registry.displace() || self.others.as_ref().is_some_and(|others| others.displace());
         if let Some(telemetry) = &self.telemetry {
             let connections = &telemetry.metrics.connections;
             if displaced {
@@ -172,7 +174,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> Server<A> {
 }
 
 impl Listener {
-    async fn accept(&self) -> io::Result<Accepted> {
+    pub(super) async fn accept(&self) -> io::Result<Accepted> {
         match self {
             Self::Tcp(listener) => {
                 let (socket, peer) = listener.accept().await?;

@@ -88,10 +88,8 @@ impl AsyncWrite for Socket {
 
 /// Who has vanished without a word, as a machine does that loses its power, is missed after two minutes; a tunnel or a stream
 /// that is silent would hold its place for ever.
-pub const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
-    .with_time(Duration::from_secs(60))
-    .with_interval(Duration::from_secs(10))
-    .with_retries(6);
+pub const KEEPALIVE: TcpKeepalive =
+    TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(10)).with_retries(6);
 
 /// How much of what a client has no room for waits in the kernel, in bytes.
 const UNSENT: u32 = 128 * 1024;

@@ -254,6 +254,14 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_upstream_that_vanishes_is_missed() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = SocketAddr::Inet(listener.local_addr().unwrap());
+        let Socket::Tcp(socket) = Socket::connect(&address).await.unwrap() else { panic!("a TCP socket") };
+        assert!(SockRef::from(&socket).keepalive().unwrap());
+    }
+
+    #[tokio::test]
     async fn only_the_answer_has_to_come_in_time() {
         let (near, mut far) = tokio::io::duplex(64);
         let tunnel = Tunnel::default();

@@ -38,7 +38,13 @@ impl AsyncWrite for Connection {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         let written = match this.outgoing {
-            Outgoing::Through => return Pin::new(&mut this.socket).poll_write_vectored(context, bufs),
+            Outgoing::Through => {
+                let written = Pin::new(&mut this.socket).poll_write_vectored(context, bufs);
+                if let (Poll::Pending, Some(unsent)) = (&written, &this.unsent) {
+                    unsent.waits();
+                }
+                return written;
+            }
             Outgoing::Head => return Poll::Ready(Ok(this.write_head(bufs))),
             Outgoing::Body => this.poll_outgoing(context, bufs),
             Outgoing::Tunnel(_) => this.poll_tunnel(context, bufs),
@@ -54,7 +60,14 @@ impl AsyncWrite for Connection {
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.get_mut().poll_behind(context)
+        let this = self.get_mut();
+        let flushed = this.poll_behind(context);
+        match (&flushed, &this.unsent) {
+            (Poll::Pending, Some(unsent)) => unsent.waits(),
+            (Poll::Ready(Ok(())), Some(unsent)) => unsent.left(),
+            _ => {}
+        }
+        flushed
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
