@@ -40,7 +40,7 @@ pub fn start() -> Result<Echo, BindError> {
     let anywhere = Listen::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
     let (bound, listener) = listen::bind(&anywhere, ADMIN_MODE)?;
     let (stop, stopped) = watch::channel(false);
-    let served = run_loop::start(Answer, listener, stopped);
+    let served = run_loop::start(Answer, listener, None, stopped);
     Ok(Echo { address: bound.to_string(), stop, served })
 }
 

@@ -28,6 +28,8 @@ pub struct Terms {
     pub tls: Option<Arc<ServerTls>>,
     /// Whether HTTP/2 is taken without TLS.
     pub h2c: bool,
+    /// Who is connected.
+    pub registry: Arc<Registry>,
     /// Answers what no request can be made of.
     pub refuse: Arc<dyn Refuse>,
 }
@@ -41,12 +43,13 @@ pub fn start_public(
     telemetry: Arc<Telemetry>,
 ) -> JoinHandle<()> {
     let conf = ServerConf { max_retries: MAX_ATTEMPTS, ca_file: upstream_tls::ca_file(), ..ServerConf::default() };
-    let Terms { limits, tls, h2c, refuse } = terms;
+    let Terms { limits, tls, h2c, registry, refuse } = terms;
     let server = Server {
         app: Arc::new(http_proxy(&Arc::new(conf), door)),
         refuse,
         limits,
-        registry: Arc::default(),
+        registry,
+        others: None,
         tls,
         h2c,
         telemetry: Some(telemetry),
@@ -55,7 +58,13 @@ pub fn start_public(
 }
 
 /// Starts a listener for `app`, under limits that nobody needs to change: the admin's, and the demo's.
-pub(super) fn start<A>(app: A, listener: Listener, shutdown: ShutdownWatch) -> JoinHandle<()>
+/// `others` make room for it when the process has no more file descriptors.
+pub(super) fn start<A>(
+    app: A,
+    listener: Listener,
+    others: Option<Arc<Registry>>,
+    shutdown: ShutdownWatch,
+) -> JoinHandle<()>
 where
     A: ServeHttp + Send + Sync + 'static,
 {
@@ -64,6 +73,7 @@ where
         refuse: Arc::new(Plain),
         limits: Arc::new(ArcSwap::from_pointee(OWN_LIMITS)),
         registry: Arc::new(Registry::default()),
+        others,
         tls: None,
         h2c: false,
         telemetry: None,

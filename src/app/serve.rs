@@ -16,8 +16,8 @@ use super::{Core, build, descriptors};
 use crate::admin::{Admin, Health};
 use crate::base::{Clock, Stopwatch, SystemClock};
 use crate::config::{Listen, Loaded, Settings, Shutdown, StoreKind};
-use crate::connection::ServerTls;
 use crate::connection::tls::TlsError;
+use crate::connection::{Registry, ServerTls};
 use crate::proxy::streams::OpenStreams;
 use crate::proxy::{Door, Refusals, Upstream};
 use crate::revocation::{EmbeddedStore, MemoryStore, OpenError, Revocations, Store, StoreError};
@@ -86,6 +86,8 @@ pub struct Running {
     pub reloader: Arc<Reloader>,
     health: Arc<Health>,
     telemetry: Arc<Telemetry>,
+    /// The public connections.
+    registry: Arc<Registry>,
     /// The public ones and the admin one.
     listeners: [Listening; 2],
     background: JoinSet<()>,
@@ -139,14 +141,16 @@ impl Running {
         let watched_streams = ending.watch(Arc::clone(&site), Arc::clone(clock), Arc::clone(telemetry));
         let door = Door::new(site, Arc::clone(clock), Arc::clone(telemetry), streams, health.draining());
         let admin = Admin::new(Arc::clone(health), Arc::clone(telemetry), collector(&core, &live.hasher));
+        let registry = Arc::<Registry>::default();
         let terms = Terms {
             limits: Arc::clone(&live.limits),
             tls: live.tls.clone(),
             h2c: settings.server.h2c,
+            registry: Arc::clone(&registry),
             refuse: Arc::new(Refusals::new(Arc::clone(telemetry), Arc::clone(clock))),
         };
         let public = run_loop::start_public(door, listeners, terms, stopped, Arc::clone(telemetry));
-        let admin = run_loop::start(admin, admin_listener, admin_stopped);
+        let admin = run_loop::start(admin, admin_listener, Some(Arc::clone(&registry)), admin_stopped);
         let listeners = [Listening { stop, served: public }, Listening { stop: stop_admin, served: admin }];
         telemetry.metrics.configuration_loaded(clock.now());
         telemetry.metrics.set_store_up(true);
@@ -159,7 +163,7 @@ impl Running {
         let source = (parts.path, parts.environment);
         let reloader = Arc::new(Reloader::new(source, core, live, built, (settings, watched)));
         background.spawn(poll(Arc::clone(&reloader)));
-        Ok(Self { bound, reloader, health, telemetry, listeners, background })
+        Ok(Self { bound, reloader, health, telemetry, registry, listeners, background })
     }
 
     /// Stops as a pod does: says so on `/readyz` while requests still come, then takes no more and finishes those in flight.
@@ -173,7 +177,8 @@ impl Running {
         public.close().await;
         tracing::info!(in_flight = self.telemetry.metrics.in_flight(), "no new requests; finishing those in flight");
         let watch = Stopwatch::start();
-        while self.telemetry.metrics.in_flight() > 0 && watch.elapsed() < drain {
+        // Answers over HTTP/2 may not have left when their requests have ended.
+        while (self.telemetry.metrics.in_flight() > 0 || self.registry.busy() > 0) && watch.elapsed() < drain {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         // Last, so that probes and scrapes see the drain.

@@ -13,12 +13,14 @@ pub mod settings;
 mod socket;
 pub mod stream;
 pub mod tls;
+mod unsent;
 
 pub use ongoing::{End, Ongoing};
 pub use refuse::{Plain, Refuse, Refused};
 pub use registry::Registry;
 pub use server::{Listener, Server};
 pub use settings::{Limits, TlsSettings};
+pub use socket::KEEPALIVE;
 pub use tls::ServerTls;
 
 #[cfg(test)]

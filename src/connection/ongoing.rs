@@ -1,7 +1,7 @@
 //! What a request can know of the connection it came on, and do to it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::task::{Context, Waker};
 
 use parking_lot::Mutex;
@@ -19,6 +19,7 @@ pub struct Ongoing {
     /// 0, or an [`End`] that was asked for.
     end: AtomicU8,
     waits: Mutex<Option<Waker>>,
+    answered: AtomicBool,
 }
 
 /// How a stream is ended from outside.
@@ -50,6 +51,15 @@ impl Ongoing {
         {
             waker.wake();
         }
+    }
+
+    /// Its client has had the head of an answer. Nobody else can know: a request that was taken back ends like any other.
+    pub fn answered(&self) {
+        self.answered.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_answered(&self) -> bool {
+        self.answered.load(Ordering::Relaxed)
     }
 
     pub(super) fn new(head: Option<Head>) -> Arc<Self> {

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 use super::http1::Left;
 use super::registry::{Place, Registry};
-use super::socket::Socket;
+use super::socket::{self, Socket};
 use super::stream::Connection;
 use super::tls::ServerTls;
 use super::{Limits, Refuse, http1, http2};
@@ -39,6 +39,8 @@ pub struct Server<A> {
     pub limits: Arc<ArcSwap<Limits>>,
     /// Who is connected.
     pub registry: Arc<Registry>,
+    /// Whose idle connections give way too when there are no more file descriptors: they are the process's, not a listener's.
+    pub others: Option<Arc<Registry>>,
     /// TLS, on TCP sockets; `None` = none.
     pub tls: Option<Arc<ServerTls>>,
     /// Whether HTTP/2 is taken without TLS.
@@ -48,8 +50,8 @@ pub struct Server<A> {
 }
 
 /// What a listener gives.
-struct Accepted {
-    socket: Socket,
+pub(super) struct Accepted {
+    pub(super) socket: Socket,
     peer: Option<SocketAddr>,
 }
 
@@ -114,7 +116,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> Server<A> {
         let _open = self.telemetry.as_ref().map(|telemetry| telemetry.metrics.connections.opened());
         let Accepted { socket, peer } = accepted;
         let Some(socket) = self.handshake(socket, &place, &limits).await else { return };
-        let connection = Box::new(Connection::new(socket, peer));
+        let connection = Box::new(Connection::new(socket, peer, limits.idle_timeout));
         let connection = if connection.chose_http2() {
             connection
         } else {
@@ -158,8 +160,8 @@ impl<A: HttpServerApp + Send + Sync + 'static> Server<A> {
         }
     }
 
-    fn make_room_for_descriptors(&self) {
-        let displaced = self.registry.displace();
+    pub(super) fn make_room_for_descriptors(&self) {
+        let displaced = self.registry.displace() || self.others.as_ref().is_some_and(|others| others.displace());
         if let Some(telemetry) = &self.telemetry {
             let connections = &telemetry.metrics.connections;
             if displaced {
@@ -172,12 +174,12 @@ impl<A: HttpServerApp + Send + Sync + 'static> Server<A> {
 }
 
 impl Listener {
-    async fn accept(&self) -> io::Result<Accepted> {
+    pub(super) async fn accept(&self) -> io::Result<Accepted> {
         match self {
             Self::Tcp(listener) => {
                 let (socket, peer) = listener.accept().await?;
-                // Answers leave whole; waiting for more to send with them only delays them. Fails if the client has gone.
-                let _ = socket.set_nodelay(true);
+                // Fails if the client has gone.
+                let _ = socket::prepare(&socket);
                 let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
                 Ok(Accepted { socket: Socket::Tcp(socket), peer: Some(peer) })
             }

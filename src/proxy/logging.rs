@@ -6,12 +6,18 @@ use pingora::proxy::Session;
 use super::context::{Context, State};
 use super::facts::RawRequest;
 use super::failure::Failure;
+use crate::connection::Ongoing;
 use crate::policy::Reason;
 use crate::telemetry::{Audit, Decision, Listener, Request};
 
 /// Tells a request that has ended.
 pub fn tell(session: &Session, error: Option<&Error>, context: &mut Context) {
     let status = session.response_written().map_or(0, |response| response.status.as_u16());
+    if status >= 200
+        && let Some(ongoing) = Ongoing::current()
+    {
+        ongoing.answered();
+    }
     write(context, session.req_header().raw_path(), status, error.map(Failure::of));
     context.told = true;
 }

@@ -20,9 +20,12 @@ use pingora::protocols::l4::stream::Stream;
 use pingora::protocols::l4::virt::{VirtualSockOpt, VirtualSocket, VirtualSocketStream};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType};
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, Sleep, sleep};
+
+use crate::connection::KEEPALIVE;
 
 /// Whether the tunnel is open.
 #[derive(Clone, Debug, Default)]
@@ -86,7 +89,11 @@ enum Socket {
 impl Socket {
     async fn connect(address: &SocketAddr) -> io::Result<Self> {
         match address {
-            SocketAddr::Inet(address) => TcpStream::connect(address).await.map(Self::Tcp),
+            SocketAddr::Inet(address) => {
+                let socket = TcpStream::connect(address).await?;
+                SockRef::from(&socket).set_tcp_keepalive(&KEEPALIVE)?;
+                Ok(Self::Tcp(socket))
+            }
             SocketAddr::Unix(address) => {
                 let path = address.as_pathname().ok_or(io::ErrorKind::AddrNotAvailable)?;
                 UnixStream::connect(path).await.map(Self::Unix)
@@ -171,7 +178,7 @@ impl VirtualSocket for Patient<Socket> {
     fn set_socket_option(&self, option: VirtualSockOpt) -> io::Result<()> {
         match (&self.socket, option) {
             (Socket::Tcp(socket), VirtualSockOpt::NoDelay) => socket.set_nodelay(true),
-            // A Unix socket has none, and keep-alive is not asked for.
+            // A Unix socket has none.
             _ => Ok(()),
         }
     }
@@ -244,6 +251,14 @@ mod tests {
             .await;
             assert_eq!((polls, &buffer), (3, b"answer"));
         }
+    }
+
+    #[tokio::test]
+    async fn an_upstream_that_vanishes_is_missed() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = SocketAddr::Inet(listener.local_addr().unwrap());
+        let Socket::Tcp(socket) = Socket::connect(&address).await.unwrap() else { panic!("a TCP socket") };
+        assert!(SockRef::from(&socket).keepalive().unwrap());
     }
 
     #[tokio::test]

@@ -11,8 +11,9 @@ pub(super) struct Group {
     members: Vec<usize>,
     /// Who had been idle longest when it was looked last, the longest at the end.
     idle: Vec<Idle>,
-    /// How many members may be looked at: so many are added by each that asks for room.
-    credit: usize,
+    /// How many members were looked at for less than they are worth: each that asks for room pays for some, and until all are
+    /// paid for nobody looks again.
+    owed: usize,
 }
 
 #[derive(Debug)]
@@ -45,7 +46,7 @@ impl Group {
     /// enough for those who asked: a flood at a time when everybody is busy must not have all of them looked at for each
     /// new connection.
     pub(super) fn give_way<'a>(&mut self, entry: impl Fn(usize) -> Option<&'a Arc<Entry>>) -> Option<usize> {
-        self.credit = self.credit.saturating_add(CREDIT).min(self.members.len().max(CREDIT));
+        self.owed = self.owed.saturating_sub(PAID);
         loop {
             while let Some(idle) = self.idle.pop() {
                 // Not if it had a request since then: others have been idle for longer now.
@@ -53,8 +54,12 @@ impl Group {
                     return Some(idle.slot);
                 }
             }
-            self.credit = self.credit.checked_sub(self.members.len())?;
+            if self.owed > 0 {
+                return None;
+            }
             self.look(&entry);
+            // Whoever was found makes room for one that need not look.
+            self.owed = self.members.len().saturating_sub(self.idle.len() * PAID);
             if self.idle.is_empty() {
                 return None;
             }
@@ -79,5 +84,5 @@ impl Group {
 /// How many of the idle ones are remembered from one look to the next.
 const KEPT: usize = 64;
 
-/// How many members each that asks for room pays for: with ten thousand of them, all are looked at for every fortieth.
-const CREDIT: usize = 256;
+/// How many members each that asks for room pays for: with ten thousand of them, all busy, they are looked at for every fortieth.
+const PAID: usize = 256;

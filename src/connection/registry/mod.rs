@@ -18,8 +18,8 @@ use super::Limits;
 use crate::base::Stopwatch;
 use crate::telemetry::ConnectionCap;
 use group::Group;
-pub use place::Place;
 use place::{Entry, Ticks};
+pub use place::{InFlight, Place};
 
 /// The connections of one or more listeners that share their limits.
 #[derive(Debug)]
@@ -136,6 +136,11 @@ impl Registry {
     /// How many there are. One that was told to give way is not counted, though its socket may be open for another moment.
     pub fn open(&self) -> usize {
         self.inner.lock().everybody.len()
+    }
+
+    /// How many of them have a request in flight, or an answer that has not left.
+    pub fn busy(&self) -> usize {
+        self.inner.lock().slots.iter().flatten().filter(|slot| slot.entry.is_idle_since().is_none()).count()
     }
 
     fn now(&self) -> Ticks {

@@ -1,6 +1,7 @@
 //! A connection's place, and whether it may be taken away.
 
 use std::future::poll_fn;
+use std::ops::Deref;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -54,8 +55,9 @@ impl Entry {
     }
 
     pub(super) fn wake(&self) {
-        if let Some(waker) = self.waits.lock().take() {
-            waker.wake();
+        // It stays: whoever is woken while it runs runs once more.
+        if let Some(waker) = &*self.waits.lock() {
+            waker.wake_by_ref();
         }
     }
 
@@ -86,9 +88,36 @@ impl Place {
 
     /// A request is in flight from now until what this gives is dropped; `None` if the connection gave way, and then nothing
     /// of the request must be forwarded.
-    pub fn begin(&self) -> Option<InFlight<'_>> {
-        let before = self.entry.state.fetch_add(REQUEST, Ordering::AcqRel);
-        (before & GONE == 0).then_some(InFlight(self))
+    pub fn begin(&self) -> Option<InFlight<&Self>> {
+        self.count().then_some(InFlight(self))
+    }
+
+    /// [`Place::begin`], for what outlives the borrow.
+    pub fn begin_shared(this: &Arc<Self>) -> Option<InFlight<Arc<Self>>> {
+        this.count().then(|| InFlight(Arc::clone(this)))
+    }
+
+    fn count(&self) -> bool {
+        self.entry.state.fetch_add(REQUEST, Ordering::AcqRel) & GONE == 0
+    }
+
+    /// Waits until nothing was in flight for so long. From then on no request begins.
+    pub async fn until_idle_for(&self, time: Duration) {
+        let mut left = time;
+        while !left.is_zero() {
+            pingora_timeout::sleep(left).await;
+            // Whatever is in flight now, or ended since it was looked last, cannot have been idle for long enough before.
+            left = self.entry.is_idle_since().map_or(time, |since| {
+                let idle = Duration::from_micros(self.registry.now().0.saturating_sub(since.0));
+                let left = time.saturating_sub(idle);
+                if left.is_zero() && !self.entry.displace(since) { time } else { left }
+            });
+        }
+    }
+
+    /// Has whoever waits in one of the following look again.
+    pub(in crate::connection) fn wake(&self) {
+        self.entry.wake();
     }
 
     /// Waits for `future` until the connection has to give way: `None` then.
@@ -119,15 +148,17 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.registry.inner.lock().leave(self.slot, &self.entry);
+        // Who remembers the entry must not keep the task.
+        self.entry.waits.lock().take();
     }
 }
 
 /// A request that is in flight.
 #[derive(Debug)]
 #[must_use = "the request is in flight only while it is kept"]
-pub struct InFlight<'a>(&'a Place);
+pub struct InFlight<P: Deref<Target = Place>>(P);
 
-impl Drop for InFlight<'_> {
+impl<P: Deref<Target = Place>> Drop for InFlight<P> {
     fn drop(&mut self) {
         let now = self.0.registry.now().0;
         let state = &self.0.entry.state;

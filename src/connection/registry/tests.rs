@@ -145,6 +145,23 @@ fn a_flood_does_not_have_everybody_looked_at_for_each() {
     assert_eq!(places.iter().filter(|place| gave_way(place)).count(), 1, "one is enough");
 }
 
+#[test]
+fn whoever_comes_finds_room_while_somebody_is_idle() {
+    for (name, cap, busy) in
+        [("all idle", 2_000, 0), ("most idle", 2_000, 1_500), ("far more than are remembered", 20_000, 0)]
+    {
+        let registry = Arc::new(Registry::default());
+        let limits = limits(cap, None);
+        let places: Vec<_> = (0..cap).map(|_| registry.admit_at(at(1), host(1), &limits).unwrap().place).collect();
+        let _requests: Vec<_> = places[..busy].iter().map(|place| place.begin().unwrap()).collect();
+        let mut newcomers = Vec::new();
+        for tick in 0..200 {
+            let admitted = registry.admit_at(at(2 + tick), host(2), &limits);
+            newcomers.push(admitted.unwrap_or_else(|_| panic!("{name}: newcomer {tick} was refused")));
+        }
+    }
+}
+
 #[tokio::test]
 async fn who_waits_is_told_and_who_is_ready_is_served() {
     let registry = Arc::new(Registry::default());

@@ -42,9 +42,17 @@ impl AsyncRead for Connection {
         if ready!(this.poll_end(context)) {
             return Poll::Ready(Ok(()));
         }
+        let has_body = matches!(this.incoming, Incoming::Fixed(_) | Incoming::Chunked(_));
+        let before = buf.filled().len();
         let read = this.poll_incoming(context, buf);
         if read.is_ready() {
+            if has_body {
+                this.pace.came(buf.filled().len() - before);
+            }
             return read;
+        }
+        if has_body && this.pace.poll_late(context).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         // Whoever waits here has nothing more to write for now.
         let _ = this.poll_behind(context)?;

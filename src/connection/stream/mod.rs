@@ -6,6 +6,8 @@
 mod end;
 mod incoming;
 mod outgoing;
+mod pace;
+mod stall;
 
 use std::fmt;
 use std::io;
@@ -28,17 +30,21 @@ use tokio_rustls::rustls::CommonState;
 use super::frames::Frames;
 use super::ongoing::Ongoing;
 use super::socket::Socket;
+use super::unsent::Unsent;
 use crate::message::Head;
 use end::Ending;
 use incoming::Incoming;
 use outgoing::Outgoing;
+use pace::Pace;
+use stall::Patient;
 
 /// A client's connection.
 pub struct Connection {
-    socket: Socket,
+    socket: Patient,
     /// Read, and not asked for yet.
     ahead: BytesMut,
     incoming: Incoming,
+    pace: Pace,
     /// Accepted from Pingora, and not written yet.
     behind: BytesMut,
     outgoing: Outgoing,
@@ -48,14 +54,17 @@ pub struct Connection {
     expects_upgrade: bool,
     /// Looks at what comes, on HTTP/2.
     frames: Option<Box<Frames>>,
+    /// Told of what has left, on HTTP/2.
+    unsent: Option<Arc<Unsent>>,
     digest: Arc<SocketDigest>,
     tls: Option<Arc<SslDigest>>,
     chose_http2: bool,
 }
 
 impl Connection {
-    /// A connection on a socket that was accepted from `peer`; `None` for a Unix socket's.
-    pub(super) fn new(socket: Socket, peer: Option<SocketAddr>) -> Self {
+    /// A connection on a socket that was accepted from `peer`; `None` for a Unix socket's. It fails once its client has taken
+    /// nothing of an answer for as long as `patience`.
+    pub(super) fn new(socket: Socket, peer: Option<SocketAddr>, patience: Duration) -> Self {
         let digest = SocketDigest::from_raw_fd(socket.descriptor());
         // As it was accepted: Pingora would ask the system once more.
         let _ = digest.peer_addr.set(peer.map(Into::into));
@@ -66,15 +75,17 @@ impl Connection {
         let tls = session.map(|session| Arc::new(tls_digest(session)));
         let chose_http2 = session.is_some_and(|session| session.alpn_protocol() == Some(b"h2"));
         Self {
-            socket,
+            socket: Patient::new(socket, patience),
             ahead: BytesMut::new(),
             incoming: Incoming::Over,
+            pace: Pace::new(patience),
             behind: BytesMut::new(),
             outgoing: Outgoing::Head,
             ending: Ending::default(),
             ongoing: None,
             expects_upgrade: false,
             frames: None,
+            unsent: None,
             digest: Arc::new(digest),
             tls,
             chose_http2,
@@ -108,6 +119,7 @@ impl Connection {
     /// From now on it gives one request: `bytes`, the head as Pingora is to read it, and then a body as `head` announces it.
     pub(super) fn begin(&mut self, bytes: Bytes, head: Head) -> Arc<Ongoing> {
         self.incoming = Incoming::Head(bytes, head.body());
+        self.pace.begin();
         self.outgoing = Outgoing::Head;
         self.expects_upgrade = head.expects_upgrade();
         let ongoing = Ongoing::new(Some(head));
@@ -130,7 +142,8 @@ impl Connection {
     }
 
     /// From now on it is HTTP/2: everything that comes is passed on, and looked at.
-    pub(super) fn into_http2(mut self: Box<Self>, frames: Frames) -> io::Result<Box<Self>> {
+    pub(super) fn into_http2(mut self: Box<Self>, frames: Frames, unsent: Arc<Unsent>) -> io::Result<Box<Self>> {
+        self.unsent = Some(unsent);
         self.chose_http2 = true;
         self.incoming = Incoming::Through;
         self.outgoing = Outgoing::Through;
@@ -180,10 +193,15 @@ impl Shutdown for Connection {
     }
 }
 
-/// Who gives up in the middle of an answer still sends what was written; as far as it can be without waiting.
+/// Who gives up in the middle of an answer still sends what was written; as far as it can be without waiting. A panic takes the
+/// connection with it, so that here is the last place where it can be answered.
 impl Drop for Connection {
     fn drop(&mut self) {
+        if std::thread::panicking() && self.ongoing.is_some() && matches!(self.outgoing, Outgoing::Head) {
+            self.behind.extend_from_slice(INTERNAL_ERROR);
+        }
         if !self.behind.is_empty() {
+            self.socket.hurry();
             let _ = self.poll_behind(&mut Context::from_waker(Waker::noop()));
         }
     }
@@ -198,7 +216,7 @@ impl fmt::Debug for Connection {
 
 impl UniqueID for Connection {
     fn id(&self) -> UniqueIDType {
-        self.socket.descriptor()
+        self.socket.socket().descriptor()
     }
 }
 
@@ -239,6 +257,10 @@ fn tls_digest(session: &CommonState) -> SslDigest {
     let version = session.protocol_version().and_then(|version| version.as_str()).unwrap_or_default();
     SslDigest::new(cipher, version, None, None, Vec::new())
 }
+
+/// To a request that ended in a mistake of ours.
+const INTERNAL_ERROR: &[u8] = b"HTTP/1.1 500 Internal Server Error\r\nContent-Type: application/json\r\n\
+    Content-Length: 34\r\nConnection: close\r\n\r\n{\"detail\":\"Internal Server Error\"}";
 
 /// How long a client may take for what it has already been told.
 const LINGER: Duration = Duration::from_secs(1);

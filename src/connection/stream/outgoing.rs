@@ -38,7 +38,13 @@ impl AsyncWrite for Connection {
             return Poll::Ready(this.write_ended(length(bufs)));
         }
         let written = match this.outgoing {
-            Outgoing::Through => return Pin::new(&mut this.socket).poll_write_vectored(context, bufs),
+            Outgoing::Through => {
+                let written = Pin::new(&mut this.socket).poll_write_vectored(context, bufs);
+                if let (Poll::Pending, Some(unsent)) = (&written, &this.unsent) {
+                    unsent.waits();
+                }
+                return written;
+            }
             Outgoing::Head => return Poll::Ready(Ok(this.write_head(bufs))),
             Outgoing::Body => this.poll_outgoing(context, bufs),
             Outgoing::Tunnel(_) => this.poll_tunnel(context, bufs),
@@ -55,8 +61,13 @@ impl AsyncWrite for Connection {
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        ready!(this.poll_behind(context))?;
-        Pin::new(&mut this.socket).poll_flush(context)
+        let flushed = this.poll_behind(context);
+        match (&flushed, &this.unsent) {
+            (Poll::Pending, Some(unsent)) => unsent.waits(),
+            (Poll::Ready(Ok(())), Some(unsent)) => unsent.left(),
+            _ => {}
+        }
+        flushed
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -132,7 +143,8 @@ impl Connection {
         if self.behind.capacity() > LARGE {
             self.behind = BytesMut::new();
         }
-        Poll::Ready(Ok(()))
+        // What TLS has made of it may still be there.
+        Pin::new(&mut self.socket).poll_flush(context)
     }
 }
 

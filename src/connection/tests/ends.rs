@@ -18,7 +18,7 @@ const CLOSE: [u8; 4] = [0x88, 0x02, 0x03, 0xF0];
 /// A connection with a request on it whose answer has begun, and its client.
 async fn answered_with(head: &str) -> (Connection, Arc<Ongoing>, UnixStream) {
     let (ours, mut client) = UnixStream::pair().unwrap();
-    let mut connection = Connection::new(Socket::Unix(ours), None);
+    let mut connection = Connection::new(Socket::Unix(ours), None, NEVER);
     let bytes = Bytes::from_static(UPGRADE.as_bytes());
     let ongoing = connection.begin(bytes.clone(), Head::read(bytes, &limits().head).unwrap());
     let mut read = vec![0; UPGRADE.len()];

@@ -2,6 +2,8 @@
 
 use super::*;
 
+const INTERNAL_ERROR: &str = r#"{"detail":"Internal Server Error"}"#;
+
 #[tokio::test]
 async fn a_head_must_be_there_in_time_however_it_comes() {
     let door = Door::open(Limits { header_timeout: SOON, ..limits() }, false).await;
@@ -169,10 +171,12 @@ async fn a_stop_ends_who_waits_and_lets_finish_who_is_served() {
 async fn a_panic_and_a_cut_end_their_connection_only() {
     let door = Door::open(limits(), false).await;
     let mut other = door.client().await;
-    for path in ["/panic", "/cut"] {
+    for (path, expected) in [("/panic", INTERNAL_ERROR), ("/cut", "")] {
         let mut client = door.client().await;
         client.get(path).await;
-        assert_eq!(client.rest().await, "", "{path}");
+        let rest = client.rest().await;
+        assert_eq!(rest.split_once("\r\n\r\n").map_or("", |(_, body)| body), expected, "{path}");
+        assert_eq!(rest.starts_with("HTTP/1.1 500 "), !expected.is_empty(), "{path}");
         other.get("/a").await;
         assert_eq!(other.answer().await, answered("200", "/a"));
     }

@@ -4,19 +4,19 @@ use super::super::frames::PREFACE;
 use super::*;
 
 /// A frame: type, flags, stream, payload.
-fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+pub(super) fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     [&length[1..], &[kind, flags, 0, 0, 0, stream], payload].concat()
 }
 
 /// The head of a GET (RFC 7541 §6.1, §6.2.2), its stream ended.
-fn get(stream: u8, path: &str) -> Vec<u8> {
+pub(super) fn get(stream: u8, path: &str) -> Vec<u8> {
     let text = |text: &str| [&[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
     let block = [&[0x82, 0x86, 0x41][..], &text("a"), &[0x44], &text(path)].concat();
     frame(1, 5, stream, &block)
 }
 
-fn start() -> Vec<u8> {
+pub(super) fn start() -> Vec<u8> {
     [PREFACE, &frame(4, 0, 0, &[])].concat()
 }
 
@@ -154,6 +154,28 @@ async fn a_flood_of_resets_ends_the_connection() {
         if client.0.write_all(&both).await.is_err() {
             break;
         }
+    }
+    client.rest().await;
+    door.counted("doorward_connections_unserved_total{reason=\"http2\"}", 1).await;
+}
+
+/// However slowly: an answer that nobody waits for any more is none.
+#[tokio::test]
+async fn requests_that_end_after_their_reset_are_not_answered() {
+    let door = Door::open(limits(), true).await;
+    let mut client = door.client().await;
+    client.send(start()).await;
+    for stream in (1..=201).step_by(2) {
+        client.send(get(stream, "/wait")).await;
+        in_time(door.waiting.notified()).await;
+        client.send(frame(RESET, 0, stream, &[0, 0, 0, 8])).await;
+        door.go_on.add_permits(1);
+        in_time(async {
+            while door.go_on.available_permits() > 0 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
     }
     client.rest().await;
     door.counted("doorward_connections_unserved_total{reason=\"http2\"}", 1).await;

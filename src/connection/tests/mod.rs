@@ -3,6 +3,7 @@
 mod ends;
 mod http1;
 mod http2;
+mod patience;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -28,6 +29,12 @@ const NEVER: Duration = Duration::from_secs(20);
 /// What a deadline is where a test waits for it.
 const SOON: Duration = Duration::from_millis(150);
 
+/// More than fits into the buffers of two kernels.
+const LARGE: usize = 24 * 1024 * 1024;
+
+/// What a stream has left to send when the application has done its part.
+const SOME: usize = 30 * 1024;
+
 fn limits() -> Limits {
     Limits {
         connections: 100,
@@ -38,7 +45,7 @@ fn limits() -> Limits {
     }
 }
 
-/// Answers with what it was asked: `/wait` when it is told to, `/panic` not at all, `/cut` and `/body` as they say.
+/// Answers with what it was asked: `/wait` when it is told to, `/panic` not at all, `/cut`, `/body` and the sizes as they say.
 struct Echo {
     waiting: Arc<Notify>,
     go_on: Arc<Semaphore>,
@@ -55,6 +62,8 @@ impl ServeHttp for Echo {
                 self.go_on.acquire().await.unwrap().forget();
             }
             "/panic" => panic!("asked for by the test"),
+            "/large" => body = vec![b'x'; LARGE],
+            "/some" => body = vec![b'x'; SOME],
             "/cut" => {
                 Ongoing::current().unwrap().end(End::Cut);
                 // Nothing comes any more, so this is how it learns of the end.
@@ -95,6 +104,7 @@ impl Door {
             refuse: Arc::new(Plain),
             limits: Arc::new(ArcSwap::from_pointee(limits)),
             registry: Arc::clone(&registry),
+            others: None,
             tls: None,
             h2c,
             telemetry: Some(Arc::clone(&telemetry)),

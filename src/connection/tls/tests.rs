@@ -183,3 +183,32 @@ fn what_cannot_serve_is_named_with_its_file() {
     }
     assert_eq!(check(&good), Ok(()));
 }
+
+/// Whoever has nothing more to write waits for the client; what TLS has made of the last write must not wait with it.
+#[tokio::test]
+async fn what_tls_holds_back_leaves_while_the_next_is_awaited() {
+    use std::pin::Pin;
+    use std::task::{Context, Poll, Waker};
+    use tokio::io::AsyncWrite;
+
+    let ca = ca();
+    let server = ServerTls::new(&settings(&ca, None)).unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let theirs = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (ours, _) = listener.accept().await.unwrap();
+    let connector = TlsConnector::from(Arc::new(client(&ca, None, &[&TLS13])));
+    let name = ServerName::try_from("localhost").unwrap();
+    let (ours, theirs) = tokio::join!(server.acceptor().accept(ours), connector.connect(name, theirs));
+    let time = std::time::Duration::from_secs(10);
+    let socket = crate::connection::socket::Socket::Tls(Box::new(ours.unwrap()));
+    let mut connection = crate::connection::stream::Connection::new(socket, None, time);
+    let mut context = Context::from_waker(Waker::noop());
+    let mut sent = b"HTTP/1.1 200 OK\r\n\r\n".len();
+    connection.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+    while let Poll::Ready(written) = Pin::new(&mut connection).poll_write(&mut context, &[0; 8 * 1024]) {
+        sent += written.unwrap();
+    }
+    tokio::spawn(async move { connection.read_u8().await });
+    let mut theirs = theirs.unwrap();
+    tokio::time::timeout(time, theirs.read_exact(&mut vec![0; sent])).await.expect("in time").unwrap();
+}
