@@ -3,8 +3,8 @@
 
 use http::Method;
 use http::header::{
-    ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, COOKIE, HeaderName, HeaderValue,
-    ORIGIN, VARY,
+    ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, COOKIE,
+    HeaderName, HeaderValue, ORIGIN, VARY,
 };
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
@@ -79,6 +79,21 @@ pub fn add(settings: &CorsSettings, request: &RequestHeader, response: &mut Resp
 pub fn take_credentials_out(request: &mut RequestHeader) {
     request.remove_header(&AUTHORIZATION);
     request.remove_header(&COOKIE);
+}
+
+/// Puts back what makes a request a preflight. Without, as a client would have it that names these in `Connection`, it is an
+/// `OPTIONS` like any other, which an application may have a use for, and nobody was asked who wants it.
+///
+/// # Errors
+/// None: what was received is valid.
+pub fn keep_preflight(received: &RequestHeader, request: &mut RequestHeader) -> pingora::Result<()> {
+    for name in [ORIGIN, ACCESS_CONTROL_REQUEST_METHOD, ACCESS_CONTROL_REQUEST_HEADERS] {
+        request.remove_header(&name);
+        for value in received.headers.get_all(&name) {
+            request.append_header(name.clone(), value.clone())?;
+        }
+    }
+    Ok(())
 }
 
 /// A list of methods, as in `Allow`, with one more unless it is there.
