@@ -21,7 +21,8 @@ use super::failure::{self, Failure};
 use super::request_id::RequestIds;
 use super::streams::OpenStreams;
 use super::{
-    Site, forwarded, logging, request, request_body, respond, upgrade, upstream_request, upstream_response, websocket,
+    Site, cors, forwarded, logging, request, request_body, respond, upgrade, upstream_request, upstream_response,
+    websocket,
 };
 use crate::base::{Clock, Stopwatch};
 use crate::message::Client;
@@ -138,7 +139,7 @@ impl ProxyHttp for Door {
 
     async fn upstream_response_filter(
         &self,
-        _: &mut Session,
+        session: &mut Session,
         response: &mut ResponseHeader,
         context: &mut Context,
     ) -> pingora::Result<()> {
@@ -149,6 +150,7 @@ impl ProxyHttp for Door {
         if let State::Permitted { permit, .. } = &context.state {
             websocket::filter_response(response, permit)?;
         }
+        cors::filter(&context.site, context.noted.route, session.req_header(), response)?;
         if let Some(tunnel) = context.tunnel.as_ref().filter(|_| response.status == StatusCode::SWITCHING_PROTOCOLS) {
             tunnel.open();
         }

@@ -7,7 +7,7 @@ use pingora::{Error, ErrorType};
 
 use super::AuthorizationMode;
 use super::context::{Context, State};
-use super::{cookies, cors, websocket};
+use super::{cookies, preflight, websocket};
 
 /// Takes out what the upstream must not believe and puts in who asks.
 ///
@@ -44,8 +44,8 @@ pub fn filter(received: &RequestHeader, request: &mut RequestHeader, context: &C
     }
     request.insert_header("X-Request-Id", context.id.as_str())?;
     if permit.is_preflight() {
-        cors::take_credentials_out(request);
-        cors::keep_preflight(received, request)?;
+        preflight::take_credentials_out(request);
+        preflight::keep(received, request)?;
     }
     websocket::filter_request(received, request, permit)
 }
