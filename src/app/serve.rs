@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use arc_swap::access::Map;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -19,7 +20,7 @@ use crate::config::{Listen, Loaded, Settings, Shutdown, StoreKind};
 use crate::connection::tls::TlsError;
 use crate::connection::{Registry, ServerTls};
 use crate::proxy::streams::OpenStreams;
-use crate::proxy::{Door, Refusals, Upstream};
+use crate::proxy::{Door, Refusals, Site, Upstream};
 use crate::revocation::{EmbeddedStore, MemoryStore, OpenError, Revocations, Store, StoreError};
 use crate::telemetry::Telemetry;
 use crate::users::Hasher;
@@ -142,12 +143,13 @@ impl Running {
         let door = Door::new(site, Arc::clone(clock), Arc::clone(telemetry), streams, health.draining());
         let admin = Admin::new(Arc::clone(health), Arc::clone(telemetry), collector(&core, &live.hasher));
         let registry = Arc::<Registry>::default();
+        let cors = Map::new(Arc::clone(&live.site), |site: &Site| &site.cors);
         let terms = Terms {
             limits: Arc::clone(&live.limits),
             tls: live.tls.clone(),
             h2c: settings.server.h2c,
             registry: Arc::clone(&registry),
-            refuse: Arc::new(Refusals::new(Arc::clone(telemetry), Arc::clone(clock))),
+            refuse: Arc::new(Refusals::new(cors, Arc::clone(telemetry), Arc::clone(clock))),
         };
         let public = run_loop::start_public(door, listeners, terms, stopped, Arc::clone(telemetry));
         let admin = run_loop::start(admin, admin_listener, Some(Arc::clone(&registry)), admin_stopped);

@@ -18,7 +18,7 @@ pub struct RouteSpec {
     pub scopes: ScopeSet,
     /// One of these is needed; empty = none.
     pub any_scope: ScopeSet,
-    /// Who answers preflights; `None` = as `policy.cors` says.
+    /// Whose its CORS is; `None` = as `policy.cors` says.
     pub cors: Option<Cors>,
     /// What becomes of a stream when its token ends; `None` = as `policy.streams` says.
     pub streams: Option<Streams>,
@@ -46,7 +46,8 @@ impl RouteSpec {
     }
 }
 
-/// Who answers the preflights of proxied paths (Fetch standard, CORS protocol).
+/// Who answers the preflights of proxied paths, and says which pages may read what else is answered there (Fetch standard,
+/// CORS protocol).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cors {
     /// The upstream.

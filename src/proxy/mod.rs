@@ -10,6 +10,7 @@ pub mod forwarded;
 pub mod labels;
 pub mod logging;
 pub mod own;
+pub mod preflight;
 pub mod refusal;
 pub mod request;
 pub mod request_body;

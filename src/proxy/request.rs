@@ -7,7 +7,7 @@ use serde_json::json;
 use super::context::{Context, State};
 use super::facts::{self, RawRequest};
 use super::request_id::RequestIds;
-use super::{cors, forwarded, own, request_body, respond, websocket};
+use super::{forwarded, own, preflight, request_body, respond, websocket};
 use crate::base::{Clock, Stopwatch};
 use crate::endpoints::Reply;
 use crate::gate::{Denial, Permit, RequestFacts};
@@ -50,24 +50,24 @@ async fn answer_or_permit(
         return Ok(Some(Reply::no_content()));
     }
     let target = raw.target();
-    let preflight = cors::preflight(session);
+    let asked = preflight::asked(session);
     if let Some(endpoint) = context.site.endpoints.at(target.path) {
         context.noted.endpoint = Some(endpoint);
         let from = context.client.address;
-        let reply = match preflight {
-            Some(_) => cors::answer(&context.site.cors, session.req_header(), endpoint.methods()),
+        let reply = match asked {
+            Some(_) => preflight::own(&context.site.cors, session.req_header(), endpoint.methods()),
             None => own::answer(session, &context.site, endpoint, target.query, from).await?,
         };
         context.noted.own_reason = reply.reason;
         return Ok(Some(reply));
     }
     let watch = Stopwatch::start();
-    let permitted = permit(session, context, raw, preflight.as_deref(), clock);
+    let permitted = permit(session, context, raw, asked.as_deref(), clock);
     context.noted.decision = Some(watch.elapsed());
     match permitted {
         Ok(Permitted { answers: Some(methods), .. }) => {
             context.noted.preflight = true;
-            Ok(Some(cors::answer(&context.site.cors, session.req_header(), &methods)))
+            Ok(Some(preflight::proxied(&context.site.cors, session.req_header(), &methods)))
         }
         // Upstream it would be a plain request, whose answer is none to what was asked for.
         Ok(_) if context.site.upstream.settings().http2 && websocket::is_upgrade(session.req_header()) => {
@@ -106,14 +106,14 @@ fn permit(
     session: &Session,
     context: &mut Context,
     raw: &RawRequest,
-    preflight: Option<&str>,
+    asked: Option<&str>,
     clock: &dyn Clock,
 ) -> Result<Permitted, Denial> {
     let path = CanonicalPath::parse(raw.path()).map_err(|_| Denial::new(Reason::AmbiguousPath))?;
     let (request, token_bytes) = (session.req_header(), context.site.limits.token_bytes);
     let facts = RequestFacts {
         websocket: websocket::credential(request, token_bytes),
-        preflight,
+        preflight: asked,
         ..RequestFacts::new(request.method.as_str(), &path, facts::credential(session, token_bytes))
     };
     let decision = context.site.gate.decide(&facts, clock.now());
@@ -122,7 +122,7 @@ fn permit(
     let permit = decision.outcome?;
     request_body::check_declared(raw.body(), &context.site.limits)?;
     let identity = identity_headers(context, &permit)?;
-    let answers = cors::methods_to_answer(&context.site, context.noted.route, &facts);
+    let answers = preflight::methods_to_answer(&context.site, context.noted.route, &facts);
     Ok(Permitted { permit, identity, answers })
 }
 

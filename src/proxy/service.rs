@@ -22,7 +22,8 @@ use super::failure_log::FailureLog;
 use super::request_id::RequestIds;
 use super::streams::OpenStreams;
 use super::{
-    Site, forwarded, logging, request, request_body, respond, upgrade, upstream_request, upstream_response, websocket,
+    Site, cors, forwarded, logging, request, request_body, respond, upgrade, upstream_request, upstream_response,
+    websocket,
 };
 use crate::base::{Clock, Stopwatch};
 use crate::message::Client;
@@ -158,6 +159,7 @@ impl ProxyHttp for Door {
         if let State::Permitted { permit, .. } = &context.state {
             websocket::filter_response(response, permit)?;
         }
+        cors::filter(&context.site, context.noted.route, session.req_header(), response)?;
         match &context.tunnel {
             Some(tunnel) if response.status == StatusCode::SWITCHING_PROTOCOLS => tunnel.open(),
             // What the client sends next may be frames: they must not be read as requests.

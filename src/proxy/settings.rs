@@ -80,7 +80,7 @@ pub struct UpstreamTls {
     pub identity: Option<(Vec<Vec<u8>>, Secret)>,
 }
 
-/// `server.cors`: who may read doorward's own answers from a browser.
+/// `server.cors`: who may read doorward's own answers from a browser, and the upstream's where that is left to doorward.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CorsSettings {
     /// Origins as browsers send them, `https://app.example.com`; `*` = any.

@@ -37,7 +37,7 @@ pub struct Site {
     pub trusted_proxies: TrustedProxies,
     /// Who may read our own answers from a browser.
     pub cors: CorsSettings,
-    /// Who answers preflights, where a route does not say otherwise.
+    /// Whose the CORS of proxied paths is, where a route does not say otherwise.
     pub preflights: Cors,
     /// What becomes of a stream when its token ends, where a route does not say otherwise.
     pub streams: Streams,

@@ -8,7 +8,7 @@ use pingora::{Error, ErrorType};
 use super::AuthorizationMode;
 use super::context::{Context, State};
 use super::forwarded::TRACEPARENT;
-use super::{cookies, cors, websocket};
+use super::{cookies, preflight, websocket};
 
 /// Takes out what the upstream must not believe and puts in who asks.
 ///
@@ -23,7 +23,7 @@ pub fn filter(received: &RequestHeader, request: &mut RequestHeader, context: &C
     let site = &context.site;
     // Whoever asks and for whatever: a route without an identity must not be given one either.
     let is_forbidden = |name: &&HeaderName| {
-        let may_stay = context.client.through_proxy && site.headers.keeps(name.as_str());
+        let may_stay = context.client.through_proxy && !permit.is_preflight() && site.headers.keeps(name.as_str());
         site.headers.strips(name.as_str()) && !(may_stay && request.headers.get_all(*name).iter().count() == 1)
     };
     let forbidden: Vec<HeaderName> = request.headers.keys().filter(is_forbidden).cloned().collect();
@@ -52,7 +52,8 @@ pub fn filter(received: &RequestHeader, request: &mut RequestHeader, context: &C
     }
     request.insert_header("X-Request-Id", context.id.as_str())?;
     if permit.is_preflight() {
-        cors::take_credentials_out(request);
+        preflight::take_credentials_out(request);
+        preflight::keep(received, request)?;
     }
     websocket::filter_request(received, request, permit)
 }
