@@ -16,7 +16,7 @@ pub(super) struct Name {
 #[derive(Clone, Debug)]
 pub(super) struct Table {
     entries: VecDeque<Entry>,
-    size: usize,
+    pub(super) size: usize,
     most: usize,
 }
 

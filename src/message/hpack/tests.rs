@@ -164,12 +164,19 @@ fn what_is_bad_and_what_is_not_understood() {
     }
 }
 
-/// Connections as `tests/cases/hpack/make.py` says: heads, and whether they are bad.
-fn connections() -> Vec<Vec<(bool, Vec<u8>)>> {
+/// A head, whether it is bad, and the size of the table behind it.
+struct Head {
+    bytes: Vec<u8>,
+    is_bad: bool,
+    table: usize,
+}
+
+/// Connections as `tests/cases/hpack/make.py` makes them.
+fn connections() -> Vec<Vec<Head>> {
     let text = include_str!("../../../tests/cases/hpack/heads.txt");
     let head = |line: &str| {
-        let (kind, hex) = line.split_once(' ').unwrap();
-        (kind == "bad", bytes(hex))
+        let [kind, table, hex] = line.split(' ').collect::<Vec<_>>().try_into().unwrap();
+        Head { bytes: bytes(hex), is_bad: kind == "bad", table: table.parse().unwrap() }
     };
     let connection = |text: &str| text.lines().filter(|line| !line.starts_with('#')).map(head).collect();
     text.split("\n\n").map(connection).collect()
@@ -178,17 +185,17 @@ fn connections() -> Vec<Vec<(bool, Vec<u8>)>> {
 #[test]
 fn as_another_decoder_reads_them() {
     let connections = connections();
-    let count = connections.iter().flatten().filter(|(is_bad, _)| *is_bad).count();
+    let count = connections.iter().flatten().filter(|head| head.is_bad).count();
     assert!(connections.len() > 500 && count > 250, "{} connections, {count} bad heads", connections.len());
     for (number, heads) in connections.iter().enumerate() {
         let mut paths = Paths::default();
-        for (is_bad, head) in heads {
-            for end in 0..head.len().min(400) {
-                let mut paths = Paths { table: paths.table.clone() };
-                let cut = paths.is_bad_in(&head[..end]);
+        for Head { bytes, is_bad, table } in heads {
+            for end in 0..bytes.len().min(200) {
+                let cut = Paths { table: paths.table.clone() }.is_bad_in(&bytes[..end]);
                 assert!(cut != Ok(true) || *is_bad, "{end} bytes of a good head in connection {number}");
             }
-            assert_eq!(paths.is_bad_in(head), Ok(*is_bad), "connection {number}");
+            assert_eq!(paths.is_bad_in(bytes), Ok(*is_bad), "connection {number}");
+            assert!(*is_bad || paths.table.size == *table, "{} ≠ {table} in connection {number}", paths.table.size);
         }
     }
 }
@@ -206,7 +213,7 @@ fn anything_else() {
     let mut not_lost = 0;
     for heads in connections() {
         let mut paths = Paths::default();
-        for (_, mut head) in heads {
+        for Head { bytes: mut head, .. } in heads {
             let len = u64::try_from(head.len()).unwrap();
             for _ in 0..random() % 4 {
                 let place = usize::try_from(random() % len).unwrap();

@@ -13,50 +13,52 @@ from hpack.huffman import HuffmanEncoder
 from hpack.huffman_constants import REQUEST_CODES, REQUEST_CODES_LENGTH
 from hpack.table import HeaderTable
 
-CONNECTIONS = 40
-HEADS = 8
+CONNECTIONS = 30
+HEADS = 10
 FOREIGN = [byte for byte in range(256) if byte == 0x23 or not 0x21 <= byte <= 0x7E]
 HUFFMAN = HuffmanEncoder(REQUEST_CODES, REQUEST_CODES_LENGTH)
-NAMES = [b"accept", b"authorization", b"cookie", b"user-agent", b"x", b"x-path", b":path-not", b"path", b":patH", b"x-" + b"n" * 130]
+NAMES = [b"accept", b"authorization", b"cookie", b"user-agent", b"x", b"x-path", b":path-not", b"path", b":patH", b"x-" + b"n" * 60]
 
 
 def main():
     chance = random.Random(7541)
-    out = ["# make.py makes this. A connection is closed by an empty line; a head is `good` or `bad`, then its bytes."]
+    out = ["# make.py makes this. A connection is closed by an empty line; a head is `good` or `bad`, the size of the table behind it, its bytes."]
     for connection in range(CONNECTIONS):
         write = by_encoder(chance) if connection % 2 else by_hand(chance)
+        values = [text(chance, range(256), longest) for longest in (5, 10, 20, 40, 60, 130)]
         decoder = Decoder(max_header_list_size=1 << 20)
         decoder.max_allowed_table_size = 4096
         for head in range(HEADS):
-            may_be_bad = head > 3
-            block = write(fields(chance, may_be_bad))
+            may_be_bad = head > 4
+            block = write(fields(chance, values, may_be_bad))
             is_bad = any(name == b":path" and set(value) & set(FOREIGN) for name, value in decoder.decode(block, raw=True))
-            out.append(f"{'bad' if is_bad else 'good'} {block.hex()}")
+            size = sum(32 + len(name) + len(value) for name, value in decoder.header_table.dynamic_entries)
+            out.append(f"{'bad' if is_bad else 'good'} {size} {block.hex()}")
             if is_bad:
                 break
         out.append("")
     for byte in range(256):
         for string in (plain, coded):
             block = number(4, 4, 0x00) + string(b"/" + bytes([byte]))
-            out += [f"{'bad' if byte in FOREIGN else 'good'} {block.hex()}", ""]
+            out += [f"{'bad' if byte in FOREIGN else 'good'} 0 {block.hex()}", ""]
     Path(__file__).with_name("heads.txt").write_text("\n".join(out))
 
 
-def fields(chance, may_be_bad):
+def fields(chance, values, may_be_bad):
     path = chance.choice([b"/", b"/index.html", b"/api/v1/orders?page=2", b"/" + text(chance, range(0x24, 0x7F))])
     if may_be_bad and chance.random() < 0.3:
         path += bytes([chance.choice([0x23, chance.choice(FOREIGN)])]) + chance.choice([b"", b"a"])
     them = [(b":method", chance.choice([b"GET", b"POST", b"PATCH"])), (b":scheme", b"https"), (b":authority", b"a.example")]
     them.insert(chance.randrange(4), (b":path", path))
-    for _ in range(chance.randrange(5)):
-        # Some are larger than the table.
-        longest = 5000 if chance.random() < 0.01 else 40
-        name = chance.choice(NAMES)
-        them.append((name, text(chance, range(256), longest)))
+    for _ in range(chance.randrange(8)):
+        them.append((chance.choice(NAMES), chance.choice(values)))
+    if chance.random() < 0.02:
+        # Larger than the table.
+        them.append((b"x", text(chance, range(0x61, 0x7B), 5000)))
     return them
 
 
-def text(chance, letters, longest=40):
+def text(chance, letters, longest=25):
     return bytes(chance.choice(letters) for _ in range(chance.randrange(longest)))
 
 
@@ -65,7 +67,7 @@ def by_encoder(chance):
 
     def write(them):
         if chance.random() < 0.3:
-            encoder.header_table_size = chance.choice([0, 40, 200, 1000, 4096])
+            encoder.header_table_size = chance.choice([0, 4096, chance.randrange(700), chance.randrange(700)])
         kinds = [HeaderTuple, HeaderTuple, NeverIndexedHeaderTuple]
         return encoder.encode([chance.choice(kinds)(*field) for field in them], huffman=chance.random() < 0.7)
 
@@ -76,7 +78,7 @@ def by_hand(chance):
     table = HeaderTable()
 
     def write(them):
-        sizes = [chance.choice([0, 50, 300, 4096]) for _ in range(chance.choice([0, 0, 0, 1, 2]))]
+        sizes = [chance.choice([0, 4096, chance.randrange(700), chance.randrange(700)]) for _ in range(chance.choice([0, 0, 0, 1, 2]))]
         for size in sizes:
             table.maxsize = size
         return b"".join([number(size, 5, 0x20) for size in sizes] + [one(*field) for field in them])
