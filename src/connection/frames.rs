@@ -1,7 +1,10 @@
-//! HTTP/2 as it comes in, frame by frame: what takes too long, and what comes too often (RFC 9113 §4.1, §10.5).
+//! HTTP/2 as it comes in, frame by frame: what takes too long, what comes too often, and what is cut off where nobody sees it
+//! (RFC 9113 §4.1, §10.5, §8.3.1).
 //!
 //! The library that reads the frames bounds what they cost it, not how long half of one may take nor how many of them may mean
-//! nothing.
+//! nothing; and it takes a path with a fragment for one without.
+
+mod heads;
 
 use std::io;
 use std::pin::Pin;
@@ -12,6 +15,7 @@ use std::time::Duration;
 
 use tokio::time::Sleep;
 
+use self::heads::{Frame, Heads};
 use crate::base::Stopwatch;
 
 /// What a client says first over HTTP/2 (RFC 9113 §3.4).
@@ -44,9 +48,13 @@ impl Frames {
     /// Takes the bytes that come next.
     ///
     /// # Errors
-    /// Those for which the connection has to end: too many frames that are no requests.
+    /// Those for which the connection has to end: too many frames that are no requests, or a request for a path that is none.
     pub(super) fn pass(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.follower.pass(bytes);
+        // Behind the library, `/public#/../admin` is `/public` (attacks.md P12).
+        if self.follower.heads.are_bad() {
+            return Err(io::Error::other("a path with a fragment, or with what has to be escaped"));
+        }
         // Requests that are taken back before they are answered cost the upstream, and nobody but the upstream.
         if self.follower.resets > self.requests.answered.load(Ordering::Relaxed).saturating_add(RESETS) {
             return Err(broken(&self.requests, io::Error::other("a flood of resets")));
@@ -97,6 +105,7 @@ struct Follower {
     /// Whether the first frame, the client's settings, was there.
     settled: bool,
     in_block: bool,
+    heads: Heads,
     /// Whether it waited for something when it was asked last, and the number of the thing.
     waits: bool,
     number: u64,
@@ -113,6 +122,7 @@ impl Follower {
             let taken = if self.left > 0 {
                 let taken = self.left.min(bytes.len());
                 self.left -= taken;
+                self.pass_payload(bytes.get(..taken).unwrap_or_default());
                 taken
             } else {
                 let taken = bytes.len().min(HEADER - self.read);
@@ -144,6 +154,22 @@ impl Follower {
             HEADERS | CONTINUATION | PUSH_PROMISE => self.in_block = flags & END_HEADERS == 0,
             RST_STREAM => self.resets += 1,
             _ => self.hollow += 1,
+        }
+        if self.left == 0 {
+            self.pass_payload(&[]);
+        }
+    }
+
+    fn pass_payload(&mut self, bytes: &[u8]) {
+        let [_, _, _, kind, flags, stream @ ..] = self.header;
+        match kind {
+            HEADERS | CONTINUATION => {
+                let frame = Frame { flags, stream: u32::from_be_bytes(stream), goes_on: kind == CONTINUATION };
+                self.heads.push(frame, bytes, self.left == 0);
+            }
+            // No client may send it, but it would change what heads refer to.
+            PUSH_PROMISE => self.heads.stop(),
+            _ => {}
         }
     }
 

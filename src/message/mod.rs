@@ -7,6 +7,7 @@ pub mod field;
 pub mod framing;
 pub mod head;
 pub mod host;
+pub mod hpack;
 pub mod http2;
 pub mod limits;
 pub mod target;

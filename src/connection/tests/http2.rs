@@ -182,6 +182,28 @@ async fn requests_that_end_after_their_reset_are_not_answered() {
 }
 
 #[tokio::test]
+async fn a_path_with_a_fragment_ends_the_connection_and_is_never_served() {
+    let door = Door::open(limits(), true).await;
+    for (count, path) in [(1, "/public#/../admin"), (2, "/a#"), (3, "#"), (4, "/a b"), (5, "/a\u{e9}")] {
+        let bytes = [start(), get(1, path)].concat();
+        for piece in [bytes.len(), bytes.len() - 1] {
+            let mut client = door.client().await;
+            for bytes in bytes.chunks(piece) {
+                let _ = client.0.write_all(bytes).await;
+            }
+            client.rest().await;
+        }
+        door.counted("doorward_connections_unserved_total{reason=\"http2\"}", 2 * count).await;
+    }
+    let mut client = door.client().await;
+    client.send([start(), get(1, "/wait")].concat()).await;
+    in_time(door.waiting.notified()).await;
+    client.send(get(3, "/a#")).await;
+    client.rest().await;
+    door.counted("doorward_connections", 0).await;
+}
+
+#[tokio::test]
 async fn a_stop_says_so_and_lets_finish_who_is_served() {
     let door = Door::open(limits(), true).await;
     let mut client = door.client().await;
