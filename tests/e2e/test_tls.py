@@ -12,8 +12,7 @@ from certificates import Authority, client_context, write_private
 from scripted import Scripted, good
 from sidecar import merge, replace, until
 from test_reload import reloaded
-from test_upstream import request
-from wire import Connection
+from wire import Connection, request
 
 VERSIONS = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 

@@ -9,8 +9,7 @@ from scripted import Scripted, good
 from scripted_h2 import speaks_h2
 from sidecar import merge
 from test_reload import reloaded
-from test_upstream import request
-from wire import Connection, exchange
+from wire import Connection, exchange, request
 
 
 @pytest.fixture
