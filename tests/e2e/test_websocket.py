@@ -187,7 +187,7 @@ def test_not_one_of_many_handshakes_is_torn_down(start):
 async def handshakes(start):
     server = await asyncio.start_server(switch, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    gate = await asyncio.to_thread(start, f"http://127.0.0.1:{port}", {"policy": POLICY, "telemetry": {"access_log": False}})
+    gate = start(f"http://127.0.0.1:{port}", {"policy": POLICY, "telemetry": {"access_log": False}})
     token = (await asyncio.to_thread(gate.login))["access_token"]
     host, port = gate.public.split(":")
     request = handshake(gate.public, token)
