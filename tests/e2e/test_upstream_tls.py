@@ -150,10 +150,7 @@ def start_h2(request, authority, start):
 
 
 def test_http2_to_the_upstream(start_h2):
-    """A connection carries many requests, at once too: eight are held, and there are not as many connections.
-
-    Of requests that begin in one moment some may find the connection just handed back, and open another.
-    """
+    """One connection carries many requests, at once too."""
     held, arrived = [], threading.Barrier(9)
 
     def act(stream):
@@ -181,7 +178,7 @@ def test_http2_to_the_upstream(start_h2):
     for thread in threads:
         thread.join(20)
     assert answers == {i: f"/public/held{i}".encode() for i in range(8)}
-    assert upstream.connections < len(held) == 8
+    assert upstream.connections == 1
     sent = upstream.received[0].headers
     assert sent[":scheme"] in ("http", "https") and "host" not in sent and sent[":authority"] == "api.example.test"
 
