@@ -53,7 +53,8 @@ impl Frames {
         self.follower.pass(bytes);
         // Behind the library, `/public#/../admin` is `/public` (attacks.md P12).
         if self.follower.heads.are_bad() {
-            return Err(io::Error::other("a path with a fragment, or with what has to be escaped"));
+            let error = io::Error::other("a path with a fragment, or with what has to be escaped");
+            return Err(broken(&self.requests, error));
         }
         // Requests that are taken back before they are answered cost the upstream, and nobody but the upstream.
         if self.follower.resets > self.requests.answered.load(Ordering::Relaxed).saturating_add(RESETS) {

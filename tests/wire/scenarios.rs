@@ -19,6 +19,7 @@ pub(crate) async fn run(name: &str) -> Result<(), String> {
         "websocket_ends" => streams::websocket().await,
         "events_end_and_bodies_do_not" => streams::events_and_bodies().await,
         "canaries" => hostile::canaries().await,
+        "http2_heads" => http2::heads().await,
         "refused_and_gone" => http2::refused_and_gone().await,
         "early_refusal" => bodies::early_refusal().await,
         "slow_body" => bodies::slow_body().await,

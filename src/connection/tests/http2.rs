@@ -200,7 +200,7 @@ async fn a_path_with_a_fragment_ends_the_connection_and_is_never_served() {
     in_time(door.waiting.notified()).await;
     client.send(get(3, "/a#")).await;
     client.rest().await;
-    door.counted("doorward_connections", 0).await;
+    door.counted("doorward_connections_unserved_total{reason=\"http2\"}", 11).await;
 }
 
 #[tokio::test]
