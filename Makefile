@@ -8,7 +8,8 @@ SHELL := /bin/bash
 CARGO := cargo
 LOCKED := --locked
 SETUP := bash tests/setup/install.sh
-BINARY = $${CARGO_TARGET_DIR:-$(CURDIR)/target}/debug/doorward
+BINARY = $${CARGO_TARGET_DIR:-$(CURDIR)/target}/$(PROFILE)/doorward
+PROFILE := debug
 PYTHON = source tests/setup/paths.sh && PYTHONDONTWRITEBYTECODE=1 DOORWARD_BIN="$(BINARY)" "$$DOORWARD_VENV/bin/python"
 
 .PHONY: help demo test check fuzz bench soak install-deps format lint deny doc architecture test-rust test-e2e test-attacks build
@@ -35,12 +36,13 @@ bench: ## Measure the verifier and the decision
 	@$(SETUP) build
 	$(CARGO) bench $(LOCKED) --bench '*'
 
-soak: ## Run doorward under load for SOAK_SECONDS (300), then 1 GiB bodies and 10,000 WebSockets; watch its memory
+soak: PROFILE := release
+soak: ## Of the release build: load for SOAK_SECONDS (300), 1 GiB bodies, 10,000 WebSockets, 2,000 slow clients; an hour of fuzzing a reader
 	@$(SETUP) test
-	@$(MAKE) --no-print-directory build
+	$(CARGO) build $(LOCKED) --release --bins
 	$(PYTHON) -m pytest tests/e2e/soak.py -s -p no:cacheprovider
-	FUZZ_SECONDS=$${FUZZ_SECONDS:-3600} $(MAKE) --no-print-directory fuzz
 	export SOAK=1; $(PYTHON) -m pytest tests/e2e/test_abuse.py tests/e2e/test_streaming.py tests/e2e/test_websocket.py -s -p no:cacheprovider
+	FUZZ_SECONDS=$${FUZZ_SECONDS:-3600} $(MAKE) --no-print-directory fuzz
 
 install-deps: ## Install what building and testing need, where it is missing
 	@$(SETUP) test

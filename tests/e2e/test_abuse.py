@@ -39,10 +39,27 @@ STAYS = 24 * 2**20
 ARRIVES = 500
 # Of normal requests, a second: fewer would be no service, and no p99 either.
 SERVED = 50
-# What p99 may come to in any case: less is noise of the machine.
-FLOOR = 0.005
+# What p99 may come to in any case where the measurement is short, and of a debug build.
+FLOOR = 0 if SOAK else 0.005
+# The attacker works on a core of its own, as an attacker does.
+CORES = sorted(os.sched_getaffinity(0))
+ATTACKERS, OURS = (CORES[-1:], CORES[:-1]) if len(CORES) > 1 else (CORES, CORES)
 
 LIMITS = {"connections": CAP, "header_timeout": f"{HEADER_TIMEOUT}s", "idle_timeout": "120s"}
+
+
+def keep_to(process, cores):
+    """Keeps a process and its threads to these cores."""
+    for thread in Path(f"/proc/{process}/task").iterdir():
+        os.sched_setaffinity(int(thread.name), cores)
+
+
+@pytest.fixture(autouse=True)
+def on_our_cores():
+    """Who is not attacking works on the cores that are left."""
+    keep_to(os.getpid(), OURS)
+    yield
+    keep_to(os.getpid(), CORES)
 
 
 class Helper:
@@ -51,6 +68,7 @@ class Helper:
     def __init__(self, *arguments):
         command = [sys.executable, Path(__file__).with_name("attacker.py"), *arguments]
         self.process = children.start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        keep_to(self.process.pid, ATTACKERS)
 
     def line(self):
         """The next; one that says none in time is killed, which ends the wait."""
@@ -157,10 +175,11 @@ def quick(shop, start):
 def under_attack(doorward, kind, count, tls=None):
     """Holds normal requests and the memory to their bounds during an attack; gives the attacker's tally.
 
-    The attacker works on the same cores, which two of them feel, and that is not doorward's doing: `elsewhere` is what normal
-    requests take while the same is done to a listener that has nothing to do with it. Against that and against the quiet before
-    is p99 held.
+    `elsewhere` is what normal requests take while the same is done to a listener that has nothing to do with it: what more they
+    take here is doorward's doing. A short measurement is held against the larger of it and of the quiet before, a long one
+    against the quiet.
     """
+    keep_to(doorward.process.pid, OURS)
     quiet = measure(doorward.public, tls)
     with Sink(count) as sink, Attacker(kind, sink, count):
         elsewhere = measure(doorward.public, tls)
@@ -176,7 +195,8 @@ def under_attack(doorward, kind, count, tls=None):
         f"RSS {memory.before / 2**20:.1f} -> {memory.largest / 2**20:.1f} -> {doorward.resident_bytes() / 2**20:.1f} MiB"
     )
     assert memory.largest <= memory.before + STAYS + PER_CONNECTION * count, "memory during the attack"
-    assert busy[1] <= max(3 * quiet[1], 3 * elsewhere[1], FLOOR), f"p99 {quiet[1]:.4f}, {elsewhere[1]:.4f} -> {busy[1]:.4f} s"
+    least = quiet[1] if SOAK else max(quiet[1], elsewhere[1])
+    assert busy[1] <= max(3 * least, FLOOR), f"p99 {quiet[1]:.4f}, {elsewhere[1]:.4f} -> {busy[1]:.4f} s"
     return tally
 
 

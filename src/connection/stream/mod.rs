@@ -11,7 +11,9 @@ mod stall;
 
 use std::fmt;
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -24,7 +26,7 @@ use pingora::protocols::{
     ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, TimingDigest, UniqueID,
     UniqueIDType,
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio_rustls::rustls::CommonState;
 
 use super::frames::Frames;
@@ -162,13 +164,26 @@ impl Connection {
         }
     }
 
+    /// In gulps, and ever less often: who sends on in small pieces would wake us for each of them.
     async fn linger(&mut self) {
         let mut left = LINGER_BYTES;
-        let mut space = [0; 2 * 1024];
-        while let Ok(read @ 1..) = self.socket.read(&mut space).await
-            && read <= left
-        {
-            left -= read;
+        let mut pause = LINGER_PAUSE;
+        while self.throw_away(&mut left) {
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
+    }
+
+    /// Reads what is there; whether there may be more, and `left` is not used up.
+    fn throw_away(&mut self, left: &mut usize) -> bool {
+        let mut space = [const { MaybeUninit::uninit() }; 16 * 1024];
+        loop {
+            let mut buf = ReadBuf::uninit(&mut space);
+            match Pin::new(&mut self.socket).poll_read(&mut Context::from_waker(Waker::noop()), &mut buf) {
+                Poll::Pending => return true,
+                Poll::Ready(Ok(())) if (1..=*left).contains(&buf.filled().len()) => *left -= buf.filled().len(),
+                Poll::Ready(_) => return false,
+            }
         }
     }
 
@@ -265,5 +280,8 @@ const INTERNAL_ERROR: &[u8] = b"HTTP/1.1 500 Internal Server Error\r\nContent-Ty
 /// How long a client may take for what it has already been told.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// How much of what it still sends is thrown away.
+/// Until it is looked the first time at what it still sends.
+const LINGER_PAUSE: Duration = Duration::from_millis(4);
+
+/// How much of that is thrown away.
 const LINGER_BYTES: usize = 256 * 1024;

@@ -40,8 +40,10 @@ impl AsyncWrite for Connection {
         let written = match this.outgoing {
             Outgoing::Through => {
                 let written = Pin::new(&mut this.socket).poll_write_vectored(context, bufs);
-                if let (Poll::Pending, Some(unsent)) = (&written, &this.unsent) {
-                    unsent.waits();
+                match (&written, &this.unsent, &mut this.frames) {
+                    (Poll::Pending, Some(unsent), _) => unsent.waits(),
+                    (Poll::Ready(Ok(bytes)), _, Some(frames)) => frames.wrote(*bytes),
+                    _ => {}
                 }
                 return written;
             }
