@@ -42,7 +42,7 @@ fn decide(criterion: &mut Criterion) {
         let revocations = runtime.block_on(Revocations::open(store, Arc::new(SystemClock), cache)).unwrap();
         let gate = Gate::new(
             Table::compile(routes(count), Access::Authenticated, false).unwrap(),
-            Arc::new(Verifier::new([(fixture::rules(), ring.clone())])),
+            (Arc::new(Verifier::of(fixture::rules(), &ring)), Arc::default()),
             Arc::new(revocations),
             Arc::new(Telemetry::new(Sink::memory(), &Settings::default())),
         );

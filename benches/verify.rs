@@ -23,7 +23,7 @@ fn verify(criterion: &mut Criterion) {
     for algorithm in Algorithm::ALL {
         let ring = KeyRing::of(Arc::new(key(algorithm)));
         let token = fixture::token(&ring);
-        let verifier = Verifier::new([(fixture::rules(), ring)]);
+        let verifier = Verifier::of(fixture::rules(), &ring);
         let name = algorithm.name();
         criterion.bench_function(&format!("verify/{name}/cold"), |bencher| {
             bencher.iter(|| verifier.verify_uncached(black_box(&token)).unwrap());

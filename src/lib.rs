@@ -14,6 +14,7 @@
 // Floor 0
 pub mod base;
 // Floor 1
+pub mod issuers;
 pub mod keys;
 pub mod message;
 pub mod policy;

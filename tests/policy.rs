@@ -19,8 +19,7 @@ use doorward::policy::{
 };
 use doorward::revocation::{CacheSettings, MemoryStore, Revocations};
 use doorward::telemetry::{Settings, Sink, Telemetry};
-use doorward::tokens::verify::IssuerRules;
-use doorward::tokens::{AccessToken, Issuer, ScopeSet, Verifier};
+use doorward::tokens::{AccessToken, Issuer, IssuerRules, ScopeSet, Verifier};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -184,22 +183,16 @@ impl World {
     fn with(table: Table) -> Self {
         let secret = Secret::new("p7Qm2xVf9Lr4Tz8Wc1Ky6Hd3Nb5Sg0Ja");
         let ring = KeyRing::of(Arc::new(SigningKey::from_secret(&secret).unwrap()));
-        let rules = IssuerRules {
-            issuer: ISSUER.to_owned(),
-            audience: Vec::new(),
-            scope_claim: "scope".to_owned(),
-            leeway: Duration::ZERO,
-            max_lifetime: Duration::from_hours(24),
-        };
+        let rules = IssuerRules { leeway: Duration::ZERO, ..IssuerRules::own(ISSUER) };
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let clock = Arc::new(ManualClock::at(NOW));
         let cache = CacheSettings { capacity: 0, ttl: Duration::from_secs(30) };
         let store = Arc::new(MemoryStore::new(None));
         let revocations = runtime.block_on(Revocations::open(store, clock, cache)).unwrap();
         let telemetry = Arc::new(Telemetry::new(Sink::memory(), &Settings::default()));
-        let verifier = Arc::new(Verifier::new([(rules, ring.clone())]));
+        let verifier = Arc::new(Verifier::of(rules, &ring));
         let issuer = Issuer::new(ISSUER.to_owned(), Vec::new(), "JWT", false, ring);
-        Self { gate: Gate::new(table, verifier, Arc::new(revocations), telemetry), issuer }
+        Self { gate: Gate::new(table, (verifier, Arc::default()), Arc::new(revocations), telemetry), issuer }
     }
 
     fn failures_of(&self, case: &RequestCase) -> Vec<String> {

@@ -8,12 +8,13 @@ use crate::connection::tls::TlsError;
 use crate::endpoints::Endpoints;
 use crate::gate::Gate;
 use crate::grants::{Grants, ScopeClaim};
+use crate::issuers::Issuers;
 use crate::keys::{KeyRing, ServerKeys, SigningKey};
 use crate::policy::{HeaderPlan, HeaderSettings, Table};
 use crate::proxy::labels::Labels;
 use crate::proxy::{ConnectSettings, Site, Upstream};
-use crate::tokens::verify::{IssuerRules, LONGEST_OWN_LIFE};
-use crate::tokens::{Issuer, Verifier};
+use crate::tokens::verify::LONGEST_OWN_LIFE;
+use crate::tokens::{ClaimPath, Issuer, IssuerRules, Verifier};
 use crate::users::{FileUsers, Hasher, HashingSettings, User};
 
 /// A site, and the gauges' sources that belong to it.
@@ -65,7 +66,7 @@ pub fn build(settings: &Settings, users: Vec<User>, core: &Core, before: Option<
     if settings.issuer_from_listen {
         terms.issuer.clone_from(&core.issuer_from_listen);
     }
-    let verifier = Arc::new(Verifier::new([(rules(&terms), ring.clone())]));
+    let verifier = Arc::new(Verifier::of(rules(&terms), &ring));
     // Kept where nothing about them changed: addresses that were resolved, and the bound on what is hashed at once.
     let hasher = before
         .filter(|before| before.hashing == settings.hashing)
@@ -95,7 +96,7 @@ pub fn build(settings: &Settings, users: Vec<User>, core: &Core, before: Option<
     let table = table.map_err(|_| BuildError::Routes)?;
     let labels = Labels::new(&core.telemetry.metrics, &table, &endpoints);
     let headers = HeaderPlan::new(&header_settings(settings)).map_err(|_| BuildError::Headers)?;
-    let gate = Gate::new(table, verifier, Arc::clone(&core.revocations), Arc::clone(&core.telemetry));
+    let gate = Gate::new(table, (verifier, Arc::<Issuers>::default()), Arc::clone(&core.revocations), Arc::clone(&core.telemetry));
     core.revocations.set_cache(settings.cache);
     let site = Site {
         gate: Arc::new(gate),
@@ -121,7 +122,7 @@ pub fn build(settings: &Settings, users: Vec<User>, core: &Core, before: Option<
 #[must_use]
 pub fn verifier(settings: &Settings) -> Option<Verifier> {
     let ring = KeyRing::new(settings.keys.iter().cloned())?;
-    Some(Verifier::new([(rules(&settings.grants), ring)]))
+    Some(Verifier::of(rules(&settings.grants), &ring))
 }
 
 /// The one `before`, with its connections, unless it is to be reached in another way; where only that differs, what is known of
@@ -158,13 +159,13 @@ fn scheme(settings: &Settings, with_tls: bool) -> &'static str {
 
 fn rules(terms: &crate::grants::Settings) -> IssuerRules {
     IssuerRules {
-        issuer: terms.issuer.clone(),
         audience: terms.audience.clone(),
-        scope_claim: match terms.scope_claim {
-            ScopeClaim::Scope => "scope".to_owned(),
-            ScopeClaim::Scopes => "scopes".to_owned(),
-        },
+        scope_claim: ClaimPath::new(match terms.scope_claim {
+            ScopeClaim::Scope => "scope",
+            ScopeClaim::Scopes => "scopes",
+        }),
         leeway: terms.leeway,
         max_lifetime: LONGEST_OWN_LIFE,
+        ..IssuerRules::own(terms.issuer.clone())
     }
 }

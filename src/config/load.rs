@@ -90,6 +90,8 @@ fn document(root: &Section<'_>) -> (Option<Settings>, UsersFile) {
         keys: tokens.keys.into_iter().map(Arc::new).collect(),
         grants: tokens.grants,
         issuer_from_listen: tokens.issuer_from_listen,
+        issues: true,
+        trusted: Vec::new(),
         hashing,
         store,
         cache,

@@ -49,4 +49,4 @@ pub use code::Code;
 pub use load::{Loaded, load};
 pub use problem::{Position, Problem, Problems};
 pub use restart::restart_needed;
-pub use settings::{Admin, Listen, Policy, Profile, Server, Settings, Shutdown, StoreKind};
+pub use settings::{Admin, Listen, Policy, Profile, Server, Settings, Shutdown, StoreKind, TrustedIssuer};

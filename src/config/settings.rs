@@ -8,9 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::Secret;
+use crate::issuers::KeySource;
 use crate::keys::SigningKey;
 use crate::message::TrustedProxies;
 use crate::policy::{Access, Cors, RouteSpec, Streams};
+use crate::tokens::IssuerRules;
 use crate::{connection, endpoints, grants, proxy, revocation, telemetry, users};
 
 /// Everything the configuration says, defaults put in. There is no way to make one but [`load`](super::load()).
@@ -35,6 +37,10 @@ pub struct Settings {
     /// Whether `grants.issuer` was made from the first listener's address because nothing else was given: with port 0
     /// it must be made again once the port is known.
     pub issuer_from_listen: bool,
+    /// Whether doorward issues tokens; `tokens: null` = no, it only validates those of `trusted`.
+    pub issues: bool,
+    /// Other issuers.
+    pub trusted: Vec<TrustedIssuer>,
     /// How passwords are checked.
     pub hashing: users::HashingSettings,
     /// Where sessions and marks are kept.
@@ -49,6 +55,15 @@ pub struct Settings {
     pub endpoints: endpoints::Settings,
     /// Logs.
     pub telemetry: telemetry::Settings,
+}
+
+/// One of `trusted_issuers`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrustedIssuer {
+    /// What its tokens must be, and what they mean here.
+    pub rules: IssuerRules,
+    /// Where its keys are.
+    pub keys: KeySource,
 }
 
 /// `profile`.

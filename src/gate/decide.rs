@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::credential::Credential;
 use super::permit::Active;
 use super::{Denial, Permit};
-use crate::base::Timestamp;
+use crate::base::{Clock, Timestamp};
+use crate::issuers::{IssuerKeys, Issuers};
 use crate::policy::{Access, CanonicalPath, Match, Reason, Route, Streams, Table};
 use crate::revocation::{Identifiers, LookUp, Revocations, Standing};
 use crate::telemetry::{CacheResult, IssuerLabel, Telemetry};
@@ -45,6 +46,15 @@ pub struct Decision {
     pub verified: Option<Arc<Verified>>,
     /// The outcome.
     pub outcome: Result<Permit, Denial>,
+    /// Whose keys might have changed it: the token names a key id that they have not.
+    wanted: Option<WantedKey>,
+}
+
+/// A key id that is not among its issuer's keys.
+#[derive(Clone, Debug)]
+struct WantedKey {
+    keys: Arc<IssuerKeys>,
+    kid: Option<Box<str>>,
 }
 
 /// Decides requests: for the proxy, and for everything else that has to know what the proxy would do.
@@ -52,6 +62,7 @@ pub struct Decision {
 pub struct Gate {
     table: Table,
     verifier: Arc<Verifier>,
+    issuers: Arc<Issuers>,
     revocations: Arc<Revocations>,
     telemetry: Arc<Telemetry>,
     /// One for each trusted issuer; there are few.
@@ -59,22 +70,32 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// A gate over a policy, the issuers it trusts and what was revoked.
+    /// A gate over a policy, the issuers it trusts with their keys, and what was revoked.
     #[must_use]
     pub fn new(
         table: Table,
-        verifier: Arc<Verifier>,
+        (verifier, issuers): (Arc<Verifier>, Arc<Issuers>),
         revocations: Arc<Revocations>,
         telemetry: Arc<Telemetry>,
     ) -> Self {
         let labels = verifier.issuers().map(|issuer| telemetry.metrics.issuer(issuer)).collect();
-        Self { table, verifier, revocations, telemetry, labels }
+        Self { table, verifier, issuers, revocations, telemetry, labels }
     }
 
     /// The policy.
     #[must_use]
     pub fn table(&self) -> &Table {
         &self.table
+    }
+
+    /// Decides one request, as [`Gate::decide`] does. If that fails for a key id that the issuer's keys have not, they are asked
+    /// for once more, if that is due, and it is decided again; a second at the most.
+    pub async fn decide_with_new_keys(&self, facts: &RequestFacts<'_>, clock: &dyn Clock) -> Decision {
+        let decision = self.decide(facts, clock.now());
+        match &decision.wanted {
+            Some(wanted) if wanted.keys.want(wanted.kid.as_deref()).await => self.decide(facts, clock.now()),
+            _ => decision,
+        }
     }
 
     /// Decides one request. Waits for nothing: keys and marks are in memory.
@@ -84,7 +105,7 @@ impl Gate {
         let found = self.table.find(facts.path, facts.preflight.unwrap_or(facts.method));
         if let Some(closed) = facts.preflight.and_then(|_| self.closed_to_options(facts.path)) {
             let outcome = Err(Denial::new(Reason::RouteDenied));
-            return Decision { route: Some(closed.index()), verified: None, outcome };
+            return Decision { route: Some(closed.index()), verified: None, outcome, wanted: None };
         }
         let mut identity = Identity::Unknown;
         let mut route = found.first.route().map(Route::index);
@@ -99,7 +120,8 @@ impl Gate {
                 Err(denial) => outcome = Err(denial),
             }
         }
-        Decision { route, verified: identity.verified(), outcome }
+        let (verified, wanted) = identity.into_parts();
+        Decision { route, verified, outcome, wanted }
     }
 
     /// Why a stream that was begun with this token must not go on: whatever a request for it would be refused for now, by this
@@ -121,7 +143,7 @@ impl Gate {
         if ![Some(&found.first), found.second.as_ref()].into_iter().flatten().any(ends) {
             return None;
         }
-        let mut identity = Identity::Known(self.still_good(token, now).map(|()| Arc::clone(token)));
+        let mut identity = Identity::Known(self.still_good(token, now).map(|()| Arc::clone(token)).map_err(Failure::from));
         // Which token it is, is known; the credential only says that there is one.
         let facts = RequestFacts::new(method, path, Credential::Bearer(""));
         let mut readings = [Some(found.first), found.second].into_iter().flatten();
@@ -197,7 +219,7 @@ impl Gate {
         }
     }
 
-    fn identify(&self, token: &str, now: Timestamp) -> Result<Arc<Verified>, Reason> {
+    fn identify(&self, token: &str, now: Timestamp) -> Result<Arc<Verified>, Failure> {
         let (verified, cached) = self.verifier.verify(token, now);
         let metrics = &self.telemetry.metrics;
         metrics.verified_token_cache(match cached {
@@ -205,9 +227,10 @@ impl Gate {
             tokens::CacheResult::Miss => CacheResult::Miss,
         });
         let verified = verified.map_err(|rejected| {
-            let reason = reason_of(rejected.error);
-            self.label(rejected.issuer.as_deref().map(|rules| rules.issuer.as_str())).refused(reason.as_str());
-            reason
+            let issuer = rejected.issuer.as_deref().map(|rules| rules.issuer.as_str());
+            let failure = self.failure(rejected.error, issuer, rejected.kid);
+            self.label(issuer).refused(failure.reason.as_str());
+            failure
         })?;
         let label = self.label(Some(&verified.claims().issuer));
         let (standing, look_up) = self.revocations.standing(&Identifiers::of(&verified), now);
@@ -223,8 +246,21 @@ impl Gate {
             }
             Standing::Revoked(_) => {
                 label.refused(Reason::Revoked.as_str());
-                Err(Reason::Revoked)
+                Err(Reason::Revoked.into())
             }
+        }
+    }
+
+    fn failure(&self, error: VerifyError, issuer: Option<&str>, kid: Option<Box<str>>) -> Failure {
+        let keys = issuer.and_then(|issuer| self.issuers.get(issuer));
+        match (error, keys) {
+            (VerifyError::UnknownKey | VerifyError::KeysUnavailable, Some(keys)) => {
+                // It may be a key that could not be learnt: that is not the client's fault.
+                let unlearnt = error == VerifyError::KeysUnavailable || keys.last_fetch_failed();
+                let reason = if unlearnt { Reason::KeysUnavailable } else { Reason::UnknownKey };
+                Failure { reason, wanted: Some(WantedKey { keys: Arc::clone(keys), kid }) }
+            }
+            _ => reason_of(error).into(),
         }
     }
 
@@ -237,23 +273,39 @@ impl Gate {
 /// Looked up at most once a request, however many readings its path has.
 enum Identity {
     Unknown,
-    Known(Result<Arc<Verified>, Reason>),
+    Known(Result<Arc<Verified>, Failure>),
+}
+
+/// Why a token is no identity, and whose keys might change that.
+#[derive(Clone)]
+struct Failure {
+    reason: Reason,
+    wanted: Option<WantedKey>,
+}
+
+impl From<Reason> for Failure {
+    fn from(reason: Reason) -> Self {
+        Self { reason, wanted: None }
+    }
 }
 
 impl Identity {
-    fn resolve(&mut self, identify: impl FnOnce() -> Result<Arc<Verified>, Reason>) -> Result<Arc<Verified>, Reason> {
-        if let Self::Known(known) = self {
-            return known.clone();
+    fn resolve(&mut self, identify: impl FnOnce() -> Result<Arc<Verified>, Failure>) -> Result<Arc<Verified>, Reason> {
+        if matches!(self, Self::Unknown) {
+            *self = Self::Known(identify());
         }
-        let known = identify();
-        *self = Self::Known(known.clone());
-        known
+        match self {
+            Self::Known(Ok(verified)) => Ok(Arc::clone(verified)),
+            Self::Known(Err(failure)) => Err(failure.reason),
+            Self::Unknown => Err(Reason::NoCredential),
+        }
     }
 
-    fn verified(self) -> Option<Arc<Verified>> {
+    fn into_parts(self) -> (Option<Arc<Verified>>, Option<WantedKey>) {
         match self {
-            Self::Known(Ok(verified)) => Some(verified),
-            _ => None,
+            Self::Known(Ok(verified)) => (Some(verified), None),
+            Self::Known(Err(failure)) => (None, failure.wanted),
+            Self::Unknown => (None, None),
         }
     }
 }
@@ -262,6 +314,7 @@ fn reason_of(error: VerifyError) -> Reason {
     match error {
         VerifyError::Malformed => Reason::MalformedToken,
         VerifyError::UnknownKey => Reason::UnknownKey,
+        VerifyError::KeysUnavailable => Reason::KeysUnavailable,
         VerifyError::WrongAlgorithm => Reason::WrongAlgorithm,
         VerifyError::BadSignature => Reason::BadSignature,
         VerifyError::Expired => Reason::Expired,

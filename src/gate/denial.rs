@@ -156,14 +156,14 @@ const fn wire(reason: Reason, limit: Limit) -> Wire {
             description: "The access token lacks a scope",
             detail: "Not enough permissions",
         },
-        Reason::NoRoute | Reason::RouteDenied => FORBIDDEN,
+        Reason::NoRoute | Reason::RouteDenied | Reason::IssuerNotAllowed => FORBIDDEN,
         Reason::TooLarge => too_large(limit),
         Reason::HeaderTimeout => invalid_message(408, "The request did not arrive in time"),
         Reason::MultipleCredentials => invalid_request("More than one Authorization header"),
         Reason::AmbiguousPath => invalid_request("The path is ambiguous"),
         Reason::MalformedRequest => invalid_request("The request is malformed"),
         Reason::MethodNotAllowed => Wire { status: 405, error: None, description: "", detail: "Method Not Allowed" },
-        Reason::StoreUnavailable | Reason::Overloaded => {
+        Reason::StoreUnavailable | Reason::KeysUnavailable | Reason::Overloaded => {
             Wire { status: 503, error: None, description: "", detail: "Authentication temporarily unavailable" }
         }
     }

@@ -2,6 +2,7 @@
 
 pub mod algorithm;
 pub mod jwk_set;
+pub mod key_set;
 pub mod pem;
 mod public_key;
 pub mod ring;
@@ -13,6 +14,7 @@ pub mod verifying;
 
 pub use algorithm::Algorithm;
 pub use jwk_set::{JwkSet, NotASet};
+pub use key_set::{KeySet, LiveKeys, NoKey};
 pub use public_key::Unusable;
 pub use ring::KeyRing;
 pub use server::{KeyNumber, ServerKeys};

@@ -52,14 +52,14 @@ pub(super) fn read(jwk: &Map<String, Value>, allowed: &[Algorithm]) -> Result<Ve
         return Err(Unusable::NotForSignatures);
     }
     let Material { kind, key, thumbprint } = material(jwk)?;
-    let kid = optional_text(jwk, "kid")?.map_or(thumbprint, str::to_owned);
+    let kid = optional_text(jwk, "kid")?.map_or_else(|| thumbprint.clone(), str::to_owned);
     let named = match optional_text(jwk, "alg")? {
         Some(name) => Some(Algorithm::from_name(name).ok_or(Unusable::WrongAlgorithm)?),
         None => None,
     };
     let fits = |algorithm: &&Algorithm| kind.contains(*algorithm) && named.is_none_or(|named| named == **algorithm);
     let keys: Vec<_> =
-        allowed.iter().filter(fits).map(|algorithm| VerifyingKey::new(*algorithm, kid.clone(), key.clone())).collect();
+        allowed.iter().filter(fits).map(|algorithm| VerifyingKey::new(*algorithm, thumbprint.clone(), key.clone()).named(&kid)).collect();
     if keys.is_empty() { Err(Unusable::WrongAlgorithm) } else { Ok(keys) }
 }
 

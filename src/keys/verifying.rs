@@ -9,12 +9,28 @@ use super::Algorithm;
 pub struct VerifyingKey {
     algorithm: Algorithm,
     kid: Box<str>,
+    thumbprint: Box<str>,
     key: DecodingKey,
 }
 
+/// The same key under the same name, for the same algorithm. An issuer may give a new key an old name.
+impl PartialEq for VerifyingKey {
+    fn eq(&self, other: &Self) -> bool {
+        (self.algorithm, &self.kid, &self.thumbprint) == (other.algorithm, &other.kid, &other.thumbprint)
+    }
+}
+
+impl Eq for VerifyingKey {}
+
 impl VerifyingKey {
-    pub(super) fn new(algorithm: Algorithm, kid: String, key: DecodingKey) -> Self {
-        Self { algorithm, kid: kid.into_boxed_str(), key }
+    /// A key that its thumbprint names.
+    pub(super) fn new(algorithm: Algorithm, thumbprint: String, key: DecodingKey) -> Self {
+        Self { algorithm, kid: thumbprint.as_str().into(), thumbprint: thumbprint.into_boxed_str(), key }
+    }
+
+    /// The same key under the name its issuer gave it.
+    pub(super) fn named(self, kid: &str) -> Self {
+        Self { kid: kid.into(), ..self }
     }
 
     /// The only algorithm this key verifies.

@@ -43,6 +43,11 @@ pub enum Reason {
     TooLarge,
     /// The store of sessions and marks does not answer. Nothing the client can do but retry.
     StoreUnavailable,
+    /// The keys of the token's issuer were never learnt, are too old, or could not be asked for a key id nobody knows. Nothing the
+    /// client can do but retry.
+    KeysUnavailable,
+    /// The route takes tokens of other issuers only.
+    IssuerNotAllowed,
     /// More logins than there is room to hash. Cure: retry after the time given.
     Overloaded,
     /// The head of a request did not arrive in time.
@@ -51,7 +56,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason there is.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::NoCredential,
         Self::MultipleCredentials,
         Self::MalformedToken,
@@ -72,6 +77,8 @@ impl Reason {
         Self::MethodNotAllowed,
         Self::TooLarge,
         Self::StoreUnavailable,
+        Self::KeysUnavailable,
+        Self::IssuerNotAllowed,
         Self::Overloaded,
         Self::HeaderTimeout,
     ];
@@ -100,6 +107,8 @@ impl Reason {
             Self::MethodNotAllowed => "method-not-allowed",
             Self::TooLarge => "too-large",
             Self::StoreUnavailable => "store-unavailable",
+            Self::KeysUnavailable => "keys-unavailable",
+            Self::IssuerNotAllowed => "issuer-not-allowed",
             Self::Overloaded => "overloaded",
             Self::HeaderTimeout => "header-timeout",
         }

@@ -62,7 +62,7 @@ async fn answer_or_permit(
         return Ok(Some(reply));
     }
     let watch = Stopwatch::start();
-    let permitted = permit(session, context, raw, asked.as_deref(), clock);
+    let permitted = permit(session, context, raw, asked.as_deref(), clock).await;
     context.noted.decision = Some(watch.elapsed());
     match permitted {
         Ok(Permitted { answers: Some(methods), .. }) => {
@@ -102,7 +102,7 @@ struct Permitted {
     answers: Option<String>,
 }
 
-fn permit(
+async fn permit(
     session: &Session,
     context: &mut Context,
     raw: &RawRequest,
@@ -116,7 +116,7 @@ fn permit(
         preflight: asked,
         ..RequestFacts::new(request.method.as_str(), &path, facts::credential(session, token_bytes))
     };
-    let decision = context.site.gate.decide(&facts, clock.now());
+    let decision = context.site.gate.decide_with_new_keys(&facts, clock).await;
     context.noted.route = decision.route;
     context.noted.verified = decision.verified;
     let permit = decision.outcome?;

@@ -5,6 +5,7 @@ pub mod claims;
 pub mod issue;
 pub mod raw;
 pub mod refresh;
+pub mod rules;
 pub mod scope;
 pub mod verify;
 
@@ -13,5 +14,6 @@ pub use claims::Claims;
 pub use issue::{AccessToken, Issued, Issuer};
 pub use raw::{Malformed, RawToken};
 pub use refresh::{FamilyId, RefreshToken};
+pub use rules::{ClaimPath, IssuerRules, TokenType};
 pub use scope::{Scope, ScopeSet};
 pub use verify::{Rejected, Verified, Verifier, VerifyError};

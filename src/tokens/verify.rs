@@ -7,9 +7,9 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::cache::{CacheResult, VerifiedCache, digest_of};
-use super::{Claims, RawToken};
+use super::{Claims, IssuerRules, RawToken};
 use crate::base::{Timestamp, base64url};
-use crate::keys::{Algorithm, KeyRing, VerifyingKey};
+use crate::keys::{Algorithm, KeyRing, KeySet, LiveKeys, NoKey, VerifyingKey};
 
 /// The most that `leeway` may be. Revocation marks live this much longer than what they match, whatever the setting was
 /// when they were made: it may be raised later, and must not bring a revoked token back.
@@ -19,41 +19,28 @@ pub const MAX_LEEWAY: Duration = Duration::from_mins(5);
 /// what was issued under a longer one; this bounds what a key that leaked, or that an application shares, can make.
 pub const LONGEST_OWN_LIFE: Duration = Duration::from_hours(365 * 24);
 
-/// What one issuer's tokens must be.
-#[derive(Clone, Debug)]
-pub struct IssuerRules {
-    /// `iss`, byte for byte.
-    pub issuer: String,
-    /// One of these must be in `aud`; empty = none is asked for.
-    pub audience: Vec<String>,
-    /// The claim that holds the scopes.
-    pub scope_claim: String,
-    /// Tolerance for clocks.
-    pub leeway: Duration,
-    /// An `exp` further ahead than this is refused; bounds how long a revocation mark must live.
-    pub max_lifetime: Duration,
-}
-
 /// Checks tokens: organised by issuer, then by key. A key of one issuer never verifies another's token.
 #[derive(Debug)]
 pub struct Verifier {
-    issuers: HashMap<Box<str>, TrustedIssuer>,
+    issuers: HashMap<Box<str>, Arc<TrustedIssuer>>,
     cache: VerifiedCache,
 }
 
 #[derive(Debug)]
 struct TrustedIssuer {
     rules: Arc<IssuerRules>,
-    keys: HashMap<Box<str>, VerifyingKey>,
+    keys: Arc<LiveKeys>,
 }
 
 /// A token whose signature, issuer, kind, audience and times were checked. Only [`Verifier`] makes one.
 #[derive(Debug)]
 pub struct Verified {
     claims: Claims,
-    rules: Arc<IssuerRules>,
-    /// The key's id.
-    kid: Box<str>,
+    issuer: Arc<TrustedIssuer>,
+    key: VerifyingKey,
+    /// The keys of its issuer when it was verified. Once they are others it is verified anew, or a key that was withdrawn would
+    /// live on here (attacks.md K07).
+    keys: Arc<KeySet>,
     identifier: Box<str>,
     weight: u32,
 }
@@ -65,6 +52,8 @@ pub struct Rejected {
     pub error: VerifyError,
     /// The trusted issuer it names; for counting only, as anybody can name one.
     pub issuer: Option<Arc<IssuerRules>>,
+    /// The key id it names, where no key has that.
+    pub kid: Option<Box<str>>,
 }
 
 /// Why a token is not believed.
@@ -76,6 +65,9 @@ pub enum VerifyError {
     /// No key of the issuer has this `kid`.
     #[error("unknown key")]
     UnknownKey,
+    /// The issuer's keys were never learnt, or are too old to be believed.
+    #[error("the issuer's keys are not available")]
+    KeysUnavailable,
     /// `alg` is not the key's.
     #[error("wrong algorithm")]
     WrongAlgorithm,
@@ -102,12 +94,17 @@ pub enum VerifyError {
 impl Verifier {
     /// A verifier for the issuers given, each with its keys.
     #[must_use]
-    pub fn new(issuers: impl IntoIterator<Item = (IssuerRules, KeyRing)>) -> Self {
-        let trusted = |(rules, ring): (IssuerRules, KeyRing)| {
-            let keys = ring.verifying().map(|key| (key.kid().into(), key.clone())).collect();
-            (rules.issuer.as_str().into(), TrustedIssuer { rules: Arc::new(rules), keys })
+    pub fn new(issuers: impl IntoIterator<Item = (IssuerRules, Arc<LiveKeys>)>) -> Self {
+        let trusted = |(rules, keys): (IssuerRules, Arc<LiveKeys>)| {
+            (rules.issuer.as_str().into(), Arc::new(TrustedIssuer { rules: Arc::new(rules), keys }))
         };
         Self { issuers: issuers.into_iter().map(trusted).collect(), cache: VerifiedCache::new() }
+    }
+
+    /// A verifier for own tokens alone, with the keys of `ring`.
+    #[must_use]
+    pub fn of(rules: IssuerRules, ring: &KeyRing) -> Self {
+        Self::new([(rules, Arc::new(LiveKeys::new(ring.into())))])
     }
 
     /// The `iss` values that are trusted.
@@ -121,7 +118,7 @@ impl Verifier {
     /// The first check that failed.
     pub fn verify(&self, token: &str, now: Timestamp) -> (Result<Arc<Verified>, Rejected>, CacheResult) {
         let digest = digest_of(token);
-        let (verified, cached) = match self.cache.get(&digest) {
+        let (verified, cached) = match self.cache.get(&digest).filter(|verified| verified.is_of_current_keys()) {
             Some(verified) => (verified, CacheResult::Hit),
             None => match self.verify_uncached(token) {
                 Ok(verified) => (Arc::new(verified), CacheResult::Miss),
@@ -129,8 +126,8 @@ impl Verifier {
             },
         };
         if let Err(error) = verified.in_time(now) {
-            let issuer = Some(Arc::clone(&verified.rules));
-            return (Err(Rejected { error, issuer }), cached);
+            let issuer = Some(Arc::clone(&verified.issuer.rules));
+            return (Err(Rejected { error, issuer, kid: None }), cached);
         }
         if cached == CacheResult::Miss {
             self.cache.insert(digest, Arc::clone(&verified));
@@ -145,8 +142,9 @@ impl Verifier {
     /// The first of these that does not hold.
     pub fn still_trusts(&self, token: &Verified, now: Timestamp) -> Result<(), VerifyError> {
         let issuer = self.issuers.get(&*token.claims.issuer).ok_or(VerifyError::WrongIssuer)?;
-        if !issuer.keys.contains_key(&token.kid) {
-            return Err(VerifyError::UnknownKey);
+        let keys = issuer.keys.now();
+        if !keys.has(&token.key) {
+            return Err(if keys.is_available() { VerifyError::UnknownKey } else { VerifyError::KeysUnavailable });
         }
         issuer.rules.check_audience(&token.claims)?;
         if now >= token.claims.expires_at.plus(issuer.rules.leeway) { Err(VerifyError::Expired) } else { Ok(()) }
@@ -157,16 +155,16 @@ impl Verifier {
     /// # Errors
     /// The first check that failed.
     pub fn verify_uncached(&self, token: &str) -> Result<Verified, Rejected> {
-        let nobody = |error| Rejected { error, issuer: None };
+        let nobody = |error| Rejected { error, issuer: None, kid: None };
         let raw = RawToken::parse(token).map_err(|_| nobody(VerifyError::Malformed))?;
         refuse_extensions(raw.header()).map_err(nobody)?;
         let issuer = self.issuer_of(&raw).map_err(nobody)?;
-        let verified = issuer.verify(raw, token.len());
-        verified.map_err(|error| Rejected { error, issuer: Some(Arc::clone(&issuer.rules)) })
+        let kid = raw.header().get("kid").and_then(Value::as_str).map(Box::from);
+        issuer.verify(raw, token.len()).map_err(|error| Rejected { error, issuer: Some(Arc::clone(&issuer.rules)), kid })
     }
 
     /// The unverified `iss` only selects whose keys are tried.
-    fn issuer_of(&self, raw: &RawToken<'_>) -> Result<&TrustedIssuer, VerifyError> {
+    fn issuer_of(&self, raw: &RawToken<'_>) -> Result<&Arc<TrustedIssuer>, VerifyError> {
         let issuer = raw.unverified_claims().get("iss").and_then(Value::as_str).ok_or(VerifyError::WrongIssuer)?;
         self.issuers.get(issuer).ok_or(VerifyError::WrongIssuer)
     }
@@ -184,8 +182,9 @@ impl IssuerRules {
 }
 
 impl TrustedIssuer {
-    fn verify(&self, raw: RawToken<'_>, length: usize) -> Result<Verified, VerifyError> {
-        let key = self.key_for(raw.header())?;
+    fn verify(self: &Arc<Self>, raw: RawToken<'_>, length: usize) -> Result<Verified, VerifyError> {
+        let keys = Arc::clone(&self.keys.now());
+        let key = key_for(&keys, raw.header())?;
         if !key.verifies(raw.signed().as_bytes(), raw.signature()) {
             return Err(VerifyError::BadSignature);
         }
@@ -193,32 +192,27 @@ impl TrustedIssuer {
         let signed_digest = base64url::encode(digest_of(raw.signed()));
         let weight = u32::try_from(length * 2 + 400).unwrap_or(u32::MAX);
         let rules = &self.rules;
-        let claims = Claims::read(raw.into_claims(), &rules.scope_claim).map_err(|_| VerifyError::Malformed)?;
+        let claims = Claims::read(raw.into_claims(), rules.scope_claim.as_str()).map_err(|_| VerifyError::Malformed)?;
         rules.check_audience(&claims)?;
         // A token without a `jti` is named by what was signed, never by its signature: ECDSA's can be respelled.
         let identifier = claims.token_id.clone().unwrap_or_else(|| signed_digest.into());
-        Ok(Verified { claims, rules: Arc::clone(rules), kid: key.kid().into(), identifier, weight })
+        let key = key.clone();
+        Ok(Verified { claims, issuer: Arc::clone(self), key, keys, identifier, weight })
     }
+}
 
-    fn key_for(&self, header: &Map<String, Value>) -> Result<&VerifyingKey, VerifyError> {
-        let algorithm = header.get("alg").and_then(Value::as_str).and_then(Algorithm::from_name);
-        let key = match header.get("kid") {
-            Some(Value::String(kid)) => self.keys.get(kid.as_str()).ok_or(VerifyError::UnknownKey)?,
-            Some(_) => return Err(VerifyError::Malformed),
-            // Without a kid a key must be the only one it could be: trying one after the other would let a token of one
-            // key pass for another's.
-            None => {
-                let algorithm = algorithm.ok_or(VerifyError::WrongAlgorithm)?;
-                let mut fitting = self.keys.values().filter(|key| key.algorithm() == algorithm);
-                match (fitting.next(), fitting.next()) {
-                    (Some(key), None) => key,
-                    (None, _) => return Err(VerifyError::WrongAlgorithm),
-                    _ => return Err(VerifyError::UnknownKey),
-                }
-            }
-        };
-        if algorithm == Some(key.algorithm()) { Ok(key) } else { Err(VerifyError::WrongAlgorithm) }
-    }
+fn key_for<'k>(keys: &'k KeySet, header: &Map<String, Value>) -> Result<&'k VerifyingKey, VerifyError> {
+    let algorithm = header.get("alg").and_then(Value::as_str).and_then(Algorithm::from_name);
+    let kid = match header.get("kid") {
+        None => None,
+        Some(Value::String(kid)) => Some(kid.as_str()),
+        Some(_) => return Err(VerifyError::Malformed),
+    };
+    keys.find(kid, algorithm).map_err(|none| match none {
+        NoKey::Unavailable => VerifyError::KeysUnavailable,
+        NoKey::Unknown => VerifyError::UnknownKey,
+        NoKey::WrongAlgorithm => VerifyError::WrongAlgorithm,
+    })
 }
 
 impl Verified {
@@ -237,7 +231,17 @@ impl Verified {
     /// The tolerance that applies to its times.
     #[must_use]
     pub fn leeway(&self) -> Duration {
-        self.rules.leeway
+        self.issuer.rules.leeway
+    }
+
+    /// The rules of its issuer.
+    #[must_use]
+    pub fn rules(&self) -> &IssuerRules {
+        &self.issuer.rules
+    }
+
+    fn is_of_current_keys(&self) -> bool {
+        Arc::ptr_eq(&self.keys, &self.issuer.keys.now())
     }
 
     pub(super) fn weight(&self) -> u32 {
@@ -249,11 +253,11 @@ impl Verified {
     /// # Errors
     /// [`VerifyError::Expired`]; [`VerifyError::NotYetValid`]; [`VerifyError::Malformed`] if it would live too long.
     pub fn in_time(&self, now: Timestamp) -> Result<(), VerifyError> {
-        let leeway = self.rules.leeway;
+        let leeway = self.issuer.rules.leeway;
         if now >= self.claims.expires_at.plus(leeway) {
             return Err(VerifyError::Expired);
         }
-        if self.claims.expires_at > now.plus(self.rules.max_lifetime).plus(leeway) {
+        if self.claims.expires_at > now.plus(self.issuer.rules.max_lifetime).plus(leeway) {
             return Err(VerifyError::Malformed);
         }
         // A login in the second of a subject's mark is dated one second later, whatever the leeway.

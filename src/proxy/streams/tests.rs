@@ -6,8 +6,8 @@ use crate::keys::{KeyRing, SigningKey};
 use crate::policy::{Access, PathPattern, Reason, RouteSpec, Streams, Table};
 use crate::revocation::{CacheSettings, Mark, MarkKind, MemoryStore, Revocations};
 use crate::telemetry::{Settings, Sink};
-use crate::tokens::verify::IssuerRules;
-use crate::tokens::{AccessToken, Issuer, ScopeSet, Verifier};
+
+use crate::tokens::{AccessToken, Issuer, IssuerRules, ScopeSet, Verifier};
 
 const ISSUER: &str = "https://api.example.com";
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -33,9 +33,9 @@ impl World {
         let revocations = Arc::new(Revocations::open(store, clock, cache).await.unwrap());
         let sink = Sink::memory();
         let telemetry = Arc::new(Telemetry::new(sink.clone(), &Settings::default()));
-        let verifier = Arc::new(Verifier::new([(rules(), ring.clone())]));
+        let verifier = Arc::new(Verifier::of(rules(), &ring));
         let table = Table::compile(Vec::new(), Access::Authenticated, false).unwrap();
-        let gate = Gate::new(table, Arc::clone(&verifier), Arc::clone(&revocations), Arc::clone(&telemetry));
+        let gate = Gate::new(table, (Arc::clone(&verifier), Arc::default()), Arc::clone(&revocations), Arc::clone(&telemetry));
         let issuer = Issuer::new(ISSUER.to_owned(), Vec::new(), "JWT", false, ring.clone());
         Self { gate, revocations, telemetry, sink, verifier, issuer, ring, streams: Arc::default() }
     }
@@ -43,8 +43,8 @@ impl World {
     /// The gate after a reload.
     fn gate(&self, rules: IssuerRules, ring: KeyRing, routes: Vec<RouteSpec>, default: Access) -> Gate {
         let table = Table::compile(routes, default, false).unwrap();
-        let verifier = Arc::new(Verifier::new([(rules, ring)]));
-        Gate::new(table, verifier, Arc::clone(&self.revocations), Arc::clone(&self.telemetry))
+        let verifier = Arc::new(Verifier::of(rules, &ring));
+        Gate::new(table, (verifier, Arc::default()), Arc::clone(&self.revocations), Arc::clone(&self.telemetry))
     }
 
     /// A stream of `subject`, whose token lives so long.
@@ -87,11 +87,8 @@ fn ring(secret: &str) -> KeyRing {
 
 fn rules() -> IssuerRules {
     IssuerRules {
-        issuer: ISSUER.to_owned(),
-        audience: Vec::new(),
-        scope_claim: "scope".to_owned(),
         leeway: LEEWAY,
-        max_lifetime: Duration::from_hours(24),
+        ..IssuerRules::own(ISSUER)
     }
 }
 
