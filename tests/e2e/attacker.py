@@ -25,9 +25,9 @@ WHOLE = GET + b"\r\n"
 REFUSED = b"GET /attack HTTP/1.1\r\nHost: a\r\n\r\n"
 # A header block in static and literal fields only: :method GET, :scheme http, :path, :authority a.
 HEADERS = bytes([0x82, 0x86, 0x04, len(PATH)]) + PATH + bytes([0x01, 1]) + b"a"
-# Kinds that keep as many connections as they are told; the others do much on a few.
 # One for all: the CAs of the system, which would be read each time, are not needed for a hello.
 CLIENT = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+# Kinds that keep as many connections as they are told; the others do much on a few.
 STAY_AWAY = ("idle", "silent", "reader", "window", "upload")
 HELD = ("head", "second", "hello", "preface", *STAY_AWAY)
 
