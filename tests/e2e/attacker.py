@@ -240,7 +240,7 @@ async def sink():
         answered = False
         while await reader.read(65536):
             if not answered:
-                writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+                writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n{}")
                 answered = True
 
     server = await asyncio.start_server(take, "127.0.0.1", 0)
