@@ -27,7 +27,7 @@ pub fn filter(request: &mut RequestHeader) -> pingora::Result<()> {
         .collect::<Vec<_>>()
         .join(b"; ".as_slice());
     request.remove_header(&COOKIE);
-    if joined.is_empty() { Ok(()) } else { request.insert_header(COOKIE, joined) }
+    if joined.is_empty() { Ok(()) } else { request.insert_header("Cookie", joined) }
 }
 
 fn is_ours(pair: &[u8]) -> bool {

@@ -59,10 +59,10 @@ pub fn take_credentials_out(request: &mut RequestHeader) {
 /// # Errors
 /// None: what was received is valid.
 pub fn keep(received: &RequestHeader, request: &mut RequestHeader) -> pingora::Result<()> {
-    for name in [ORIGIN, ACCESS_CONTROL_REQUEST_METHOD, ACCESS_CONTROL_REQUEST_HEADERS] {
-        request.remove_header(&name);
-        for value in received.headers.get_all(&name) {
-            request.append_header(name.clone(), value.clone())?;
+    for name in ["Origin", "Access-Control-Request-Method", "Access-Control-Request-Headers"] {
+        request.remove_header(name);
+        for value in received.headers.get_all(name) {
+            request.append_header(name, value.clone())?;
         }
     }
     Ok(())

@@ -34,7 +34,7 @@ pub fn filter(received: &RequestHeader, request: &mut RequestHeader, context: &C
         // A client that names it in `Connection` has it dropped on the way, and what was checked must arrive. As it came otherwise:
         // to insert it is to spell its name anew.
         (AuthorizationMode::Pass, Some(checked)) if !request.headers.contains_key(AUTHORIZATION) => {
-            request.insert_header(AUTHORIZATION, checked.clone())?;
+            request.insert_header("Authorization", checked.clone())?;
         }
         (AuthorizationMode::Pass, _) => {}
         (AuthorizationMode::Strip, _) => drop(request.remove_header(&AUTHORIZATION)),

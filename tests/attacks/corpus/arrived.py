@@ -38,7 +38,7 @@ class Reader:
         self.upstream, self.connection = upstream, connection
 
     def more(self):
-        data = self.connection.stream.recv(262144)
+        data = self.connection.receive(262144)
         if not data:
             raise Ended
         self.connection.ahead += data

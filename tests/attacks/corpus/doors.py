@@ -6,6 +6,7 @@ import re
 import signal
 import ssl
 import sys
+import time
 from pathlib import Path
 
 import yaml
@@ -59,6 +60,10 @@ class Target:
         signatures = {name: self.words[name].decode().rsplit(".", 1)[-1] for name in TOKENS}
         return signatures | {"the HS256 secret": self.keys["hs1"].decode()}
 
+    def settle(self):
+        """Returns when nothing of the case before is under way."""
+        self.upstream.settle()
+
     def connect(self, protocol="h1", patience=PATIENCE):
         if protocol == "h1":
             return http1.Connection(self.address, client_context(["http/1.1"]) if self.tls else None, patience)
@@ -83,6 +88,13 @@ class Door(Target):
         admin_host, admin_port = process.admin.rsplit(":", 1)
         self.admin = (admin_host, int(admin_port))
         self.words |= {"admin-host": process.admin, "directory": str(process.directory)}
+
+    def settle(self):
+        """Its client may have been told, or gone, before the request's part towards the upstream ended."""
+        end = time.monotonic() + 10
+        while self.samples().get("doorward_http_requests_in_flight") and time.monotonic() < end:
+            time.sleep(0.001)
+        super().settle()
 
     def reload(self, changes):
         """A new configuration, said by SIGHUP; what came of it is in the log."""

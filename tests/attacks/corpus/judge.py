@@ -9,6 +9,12 @@ from .text import fill, show
 # From worst to best. README.md says what each means.
 VERDICTS = ("hole", "broken", "differs", "skipped", "ok")
 PROTECTED = re.compile(rb"(http-)?(x-auth-(user|roles|issuer)|x-doorward-.*)", re.IGNORECASE)
+# What doorward writes itself, and what concerns one connection only.
+ADDED = {
+    b"connection", b"upgrade",
+    b"x-auth-user", b"x-auth-roles", b"x-auth-issuer", b"x-real-ip", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host",
+    b"traceparent", b"x-request-id",
+}
 
 # The words that stand for a whole answer; the vocabulary of the list of attacks.
 OUTCOMES = {
@@ -116,8 +122,8 @@ def judge_header(verdict, name, value, answer, words):
         verdict.find("differs", f"{name} is {found}, not {wanted}")
 
 
-def judge_arrived(verdict, expected, arrived, words, exact):
-    """What the upstream was sent, request by request."""
+def judge_arrived(verdict, expected, arrived, words, exact, spelled):
+    """What the upstream was sent, request by request; `exact` is whether nothing may be added, `spelled` whether names keep their case."""
     arrived = without_repeats(expected, arrived)
     expected = [told for told in expected if not is_optional(told) or len(arrived) >= len(expected)]
     if len(arrived) > len(expected):
@@ -128,7 +134,7 @@ def judge_arrived(verdict, expected, arrived, words, exact):
         verdict.find("differs", f"the upstream got {len(arrived)} requests, not {len(expected)}")
         return
     for told, request in zip(expected, arrived, strict=True):
-        judge_request(verdict, told, request, words, exact)
+        judge_request(verdict, told, request, words, exact, spelled)
 
 
 def without_repeats(expected, arrived):
@@ -141,7 +147,7 @@ def is_optional(told):
     return isinstance(told, dict) and told.get("optional", False)
 
 
-def judge_request(verdict, told, request, words, exact):
+def judge_request(verdict, told, request, words, exact, spelled):
     told = {"head": told} if isinstance(told, str) else told
     lines = fill(told["head"].rstrip("\n").replace("\n", "\\r\\n"), words).split(b"\r\n")
     wanted_line, *wanted_fields = [line for line in lines if line]
@@ -157,12 +163,20 @@ def judge_request(verdict, told, request, words, exact):
         # Headers of another proxy's own making are no hole; a protected one that it did not make is.
         word = "hole" if any(PROTECTED.fullmatch(normal(name)) for name, _ in extra + missing) else "differs"
         verdict.find(word, f"headers at the upstream: missing {shown(missing)}, too many {shown(extra)}")
+    elif spelled and (names := respelled(wanted_fields, request.fields)):
+        verdict.find("differs", f"headers at the upstream in another spelling: {names}")
     if "body" in told and request.body != fill(told["body"], words):
         verdict.find("hole", f"the body at the upstream is {show(request.body)}")
     if request.trailers:
         verdict.find("hole", f"trailers at the upstream: {request.trailers}")
     if not told.get("optional") and request.complete != told.get("complete", True):
         verdict.find("differs", f"the request at the upstream is {'complete' if request.complete else 'not complete'}")
+
+
+def respelled(wanted, found):
+    """Names of the client's own fields that are not spelled as it sent them."""
+    sent = {line.partition(b":")[0] for line in wanted}
+    return sorted(show(name) for name in {name for name, _ in found if name.lower() not in ADDED} - sent)
 
 
 def normal(name):

@@ -59,6 +59,7 @@ class Attempt:
 
     def run(self):
         witness = Witness(self.target, self._expectations()) if self.exact else None
+        self.target.settle()
         self.target.upstream.forget(None)
         if self.case.scenario:
             told = SCENARIOS[self.case.scenario](self.target, self)
@@ -72,7 +73,9 @@ class Attempt:
         if self.uncounted:
             arrived = []
         else:
-            judge_arrived(self.verdict, self.arrives, arrived, self.words, self.exact)
+            # HTTP/2 has one spelling only.
+            spelled = self.exact and all(own.protocol != "h2" for own in self.connections.values())
+            judge_arrived(self.verdict, self.arrives, arrived, self.words, self.exact, spelled)
             for fault in self.target.upstream.faults():
                 self.verdict.find("hole", f"at the upstream: {fault}")
         if not self.tunnelled and any(self.target.upstream.tunnels()):

@@ -1,9 +1,12 @@
 """An upstream that writes down every byte of every connection, and answers what a case tells it to."""
 
 import contextlib
+import fcntl
 import socket
 import struct
+import termios
 import threading
+import time
 from dataclasses import dataclass
 
 from .arrived import Ended, Reader, parse_head, read_body
@@ -53,6 +56,23 @@ class Recorded:
         self.in_body = False
         self.tunnel = None
         self.ended = False
+        # Whether the thread that serves it waits for more.
+        self.waits = False
+
+    def receive(self, most):
+        self.waits = True
+        try:
+            return self.stream.recv(most)
+        finally:
+            self.waits = False
+
+    def is_read(self):
+        """Whether all that came has been taken."""
+        try:
+            unread = struct.unpack("i", fcntl.ioctl(self.stream, termios.FIONREAD, b"\0\0\0\0"))[0]
+        except (OSError, ValueError):
+            return True  # closed meanwhile
+        return self.ended or (self.waits and unread == 0)
 
 
 class Upstream:
@@ -67,6 +87,8 @@ class Upstream:
         self.requests = []
         self.script = None
         self.stopped = False
+        # Ports of connections that are only made to see that those before have been accepted, and whether that is so.
+        self.marks = {}
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
@@ -88,6 +110,22 @@ class Upstream:
             self.requests = []
             for connection in self.connections:
                 connection.faults = []
+
+    def settle(self):
+        """Returns when all that was sent so far is written down, so that it does not count for the next case."""
+        with socket.socket() as mark:
+            mark.bind(("127.0.0.1", 0))
+            port = mark.getsockname()[1]
+            self.marks[port] = False
+            mark.connect(("127.0.0.1", self.port))
+            assert self.wait_for(lambda: self.marks[port]), "the upstream accepts nobody"
+            del self.marks[port]
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            with self.changed:
+                if all(connection.is_read() for connection in self.connections):
+                    return
+            time.sleep(0.001)
 
     def arrived(self):
         """Every request of the case."""
@@ -121,9 +159,15 @@ class Upstream:
     def _accept(self):
         while not self.stopped:
             try:
-                stream, _ = self.listener.accept()
+                stream, (_, port) = self.listener.accept()
             except OSError:
                 return
+            if port in self.marks:
+                stream.close()
+                with self.changed:
+                    self.marks[port] = True
+                    self.changed.notify_all()
+                continue
             stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection = Recorded(stream)
             with self.changed:
@@ -192,13 +236,13 @@ class Upstream:
             connection.stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         if script.then == "close":
             connection.stream.shutdown(socket.SHUT_WR)
-            drain(connection.stream)
+            drain(connection)
         if script.then in ("tunnel", "silent"):
             self._tunnel(connection)
         return script.then == "keep"
 
     def _tunnel(self, connection):
-        while data := connection.stream.recv(65536):
+        while data := connection.receive(65536):
             with self.changed:
                 connection.tunnel += data
                 self.changed.notify_all()
@@ -211,8 +255,8 @@ def echo(arrived):
     return head if arrived.line.startswith(b"HEAD ") else head + body
 
 
-def drain(stream):
+def drain(connection):
     """Reads what still comes, so that closing does not reset the connection under an answer."""
-    stream.settimeout(5)
-    while stream.recv(65536):
+    connection.stream.settimeout(5)
+    while connection.receive(65536):
         pass
