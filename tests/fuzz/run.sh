@@ -42,9 +42,14 @@ for target in "${targets[@]}"; do
     exit 1
   fi
   runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$found/log")
-  if DOORWARD_FUZZ_PLANTED=1 run "$target" 60 -artifact_prefix="$found/planted-"; then
-    echo "fuzz: $target: the planted bug was not found in 60 s" >&2
-    exit 1
-  fi
-  echo "fuzz: $target: $runs inputs in $seconds s, the property held; the planted bug was found" >&2
+  for ((number = 0; ; number++)); do
+    outcome=0
+    DOORWARD_FUZZ_PLANTED=$number run "$target" 60 -artifact_prefix="$found/planted-" || outcome=$?
+    grep -q 'there is no such planted bug' "$found/log" && break
+    if [ "$outcome" = 0 ]; then
+      echo "fuzz: $target: the planted bug $number was not found in 60 s" >&2
+      exit 1
+    fi
+  done
+  echo "fuzz: $target: $runs inputs in $seconds s, the property held; $number planted bugs were found" >&2
 done

@@ -5,8 +5,11 @@ use doorward::gate::credential::Credential;
 use super::Target;
 
 /// The field's value.
-pub const TARGET: Target =
-    Target { name: "authorization", check: |data| property(data, read), check_planted: |data| property(data, planted) };
+pub const TARGET: Target = Target {
+    name: "authorization",
+    check: |data| property(data, read),
+    planted: &[|data| property(data, merged), |data| property(data, picky)],
+};
 
 const LIMIT: usize = 8 * 1024;
 
@@ -42,8 +45,13 @@ fn read(field: &[u8]) -> Option<String> {
 }
 
 /// Takes the first of a list, as hops that merge fields with commas make one.
-fn planted(field: &[u8]) -> Option<String> {
+fn merged(field: &[u8]) -> Option<String> {
     read(field.split(|byte| *byte == b',').next().unwrap_or_default())
+}
+
+/// Knows the scheme in one spelling only, as many do.
+fn picky(field: &[u8]) -> Option<String> {
+    read(field).filter(|_| trimmed(field).starts_with(b"Bearer "))
 }
 
 fn trimmed(mut bytes: &[u8]) -> &[u8] {

@@ -8,8 +8,11 @@ use doorward::config;
 use super::Target;
 
 /// The text of the configuration.
-pub const TARGET: Target =
-    Target { name: "configuration", check: |data| property(data, load), check_planted: |data| property(data, planted) };
+pub const TARGET: Target = Target {
+    name: "configuration",
+    check: |data| property(data, load),
+    planted: &[|data| property(data, planted), |data| property(data, talkative)],
+};
 
 /// The problems, one a line, or none.
 type Answer = Result<(), String>;
@@ -41,6 +44,11 @@ fn planted(text: &[u8], folder: &Path) -> Answer {
     let Ok(serde_yaml::Value::Mapping(mut known)) = serde_yaml::from_slice(text) else { return load(text, folder) };
     known.retain(|key, _| key.as_str() != Some("no_such_key_as_this"));
     load(serde_yaml::to_string(&known).expect("a mapping").as_bytes(), folder)
+}
+
+/// Quotes what it refuses.
+fn talkative(text: &[u8], folder: &Path) -> Answer {
+    load(text, folder).map_err(|problems| problems + &String::from_utf8_lossy(text).replace("${A}", CANARY))
 }
 
 const CANARY: &str = "q7Zr2Kx9-canary-Lm4Tv8Wb1Yc6Hd3N";

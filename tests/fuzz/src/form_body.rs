@@ -5,8 +5,11 @@ use doorward::endpoints::urlencoded;
 use super::Target;
 
 /// The body of a form.
-pub const TARGET: Target =
-    Target { name: "form_body", check: |data| property(data, read), check_planted: |data| property(data, planted) };
+pub const TARGET: Target = Target {
+    name: "form_body",
+    check: |data| property(data, read),
+    planted: &[|data| property(data, planted), |data| property(data, keeps_plus)],
+};
 
 type Pairs = Vec<(String, String)>;
 
@@ -42,4 +45,10 @@ fn read(body: &[u8]) -> Option<Pairs> {
 /// Replaces what it cannot read: a password that arrives changed.
 fn planted(body: &[u8]) -> Option<Pairs> {
     Some(url::form_urlencoded::parse(body).into_owned().collect())
+}
+
+/// Does not know that a plus is a blank.
+fn keeps_plus(body: &[u8]) -> Option<Pairs> {
+    let text = String::from_utf8(body.to_vec()).ok()?;
+    read(text.replace('+', "%2B").as_bytes())
 }

@@ -6,8 +6,11 @@ use serde_json::{Map, Value};
 use super::Target;
 
 /// The text of the set.
-pub const TARGET: Target =
-    Target { name: "jwk_set", check: |data| property(data, read), check_planted: |data| property(data, planted) };
+pub const TARGET: Target = Target {
+    name: "jwk_set",
+    check: |data| property(data, read),
+    planted: &[|data| property(data, planted), |data| property(data, takes_private)],
+};
 
 /// `kid` and algorithm of every key, in order.
 type Keys = Vec<(String, Algorithm)>;
@@ -54,10 +57,19 @@ fn read(text: &[u8]) -> Option<Keys> {
 
 /// Does not look at what a key is for.
 fn planted(text: &[u8]) -> Option<Keys> {
+    read_without(text, &["use", "key_ops"])
+}
+
+/// Takes the public half of a private key.
+fn takes_private(text: &[u8]) -> Option<Keys> {
+    read_without(text, &["d", "p", "q", "dp", "dq", "qi", "oth"])
+}
+
+fn read_without(text: &[u8], members: &[&str]) -> Option<Keys> {
     let mut set: Value = serde_json::from_slice(text).ok()?;
     for jwk in set.get_mut("keys")?.as_array_mut()? {
         if let Value::Object(jwk) = jwk {
-            jwk.retain(|name, _| name != "use" && name != "key_ops");
+            jwk.retain(|name, _| !members.contains(&name.as_str()));
         }
     }
     read(set.to_string().as_bytes())

@@ -1,7 +1,7 @@
 //! What must hold whatever comes in: one property a reader, held against second opinions.
 //!
-//! A [`Target`] has the reader as it is, and one with a bug planted in it, as bugs of its kind were found elsewhere. The property
-//! must hold for the first, and must be seen to fail for the second: a property that cannot fail would prove nothing.
+//! A [`Target`] has the reader as it is, and some with a bug planted in them, as bugs of their kind were found elsewhere. The
+//! property must hold for the first, and must be seen to fail for each of the others: one that cannot fail would prove nothing.
 
 pub mod authorization;
 pub mod canonical_path;
@@ -18,8 +18,8 @@ pub struct Target {
     pub name: &'static str,
     /// The property, for the reader as it is: panics where it does not hold.
     pub check: fn(&[u8]),
-    /// The same property, for a reader with a planted bug.
-    pub check_planted: fn(&[u8]),
+    /// The same property, for readers with a planted bug: one for each thing it says.
+    pub planted: &'static [fn(&[u8])],
 }
 
 /// All of them.
@@ -33,12 +33,22 @@ pub const TARGETS: [Target; 7] = [
     request_head::TARGET,
 ];
 
-/// One input; with `DOORWARD_FUZZ_PLANTED` in the environment for the reader with the bug.
+/// One input; with a number in `DOORWARD_FUZZ_PLANTED`, counted from 0, for that reader with a bug. A number that is none's is
+/// said to be.
 pub fn run(target: Target, data: &[u8]) {
-    static PLANTED: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
-    if *PLANTED.get_or_init(|| std::env::var_os("DOORWARD_FUZZ_PLANTED").is_some()) {
-        (target.check_planted)(data);
-    } else {
-        (target.check)(data);
-    }
+    static CHECK: std::sync::OnceLock<fn(&[u8])> = std::sync::OnceLock::new();
+    let chosen = || match std::env::var("DOORWARD_FUZZ_PLANTED") {
+        Err(_) => target.check,
+        Ok(number) => match number.parse().ok().and_then(|number: usize| target.planted.get(number)) {
+            Some(check) => *check,
+            None => {
+                eprintln!("{NO_SUCH_BUG}");
+                std::process::exit(1)
+            }
+        },
+    };
+    CHECK.get_or_init(chosen)(data);
 }
+
+/// What run.sh waits for.
+const NO_SUCH_BUG: &str = "there is no such planted bug";

@@ -8,8 +8,11 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use super::Target;
 
 /// The head, and what may stand behind it.
-pub const TARGET: Target =
-    Target { name: "request_head", check: |data| property(data, read), check_planted: |data| property(data, planted) };
+pub const TARGET: Target = Target {
+    name: "request_head",
+    check: |data| property(data, read),
+    planted: &[|data| property(data, planted), |data| property(data, asks_about_the_target)],
+};
 
 /// What a decision is made on.
 struct Seen {
@@ -156,6 +159,13 @@ fn planted(data: &[u8]) -> Option<Seen> {
     let (method, target) = (request.method?.as_bytes().to_vec(), request.path?.as_bytes().to_vec());
     let path = target.split(|byte| *byte == b'?').next()?.to_vec();
     Some(Seen { method, origin_form: target.clone(), path, target, host: value("host")?.to_vec(), body, length })
+}
+
+/// Asks the policy about the target as it came, whatever its form.
+fn asks_about_the_target(data: &[u8]) -> Option<Seen> {
+    let seen = read(data)?;
+    let path = seen.target.split(|byte| *byte == b'?').next()?.to_vec();
+    Some(Seen { path, ..seen })
 }
 
 const LIMITS: HeadLimits = HeadLimits { header_bytes: 8192, header_count: 100, uri_bytes: 4096 };
