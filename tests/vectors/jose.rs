@@ -10,13 +10,13 @@ use crate::published;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Examples {
-    jws: Vec<Jws>,
-    thumbprints: Vec<Thumbprint>,
+    jws: Vec<Example>,
+    thumbprints: Vec<Named>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Jws {
+struct Example {
     from: String,
     alg: String,
     key: Value,
@@ -27,32 +27,39 @@ struct Jws {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Thumbprint {
+struct Named {
     from: String,
     key: Value,
     thumbprint: String,
+}
+
+fn octets(text: &str) -> Vec<u8> {
+    base64url::decode(text).unwrap()
 }
 
 fn examples() -> Examples {
     serde_yaml::from_str(include_str!("../cases/vectors/jose.yaml")).unwrap()
 }
 
-impl Jws {
+impl Example {
     fn message_and_signature(&self) -> (&[u8], &str) {
         let (message, signature) = self.jws.rsplit_once('.').unwrap();
         (message.as_bytes(), signature)
     }
 
+    /// The private half, where it is printed or the same as the public one.
     fn signing(&self, algorithm: Algorithm) -> Option<SigningKey> {
-        if let Some(secret) = self.key.get("k") {
-            let secret = Secret::new(base64url::decode(secret.as_str().unwrap()).unwrap());
-            return Some(SigningKey::hmac(&secret, algorithm).unwrap());
+        match (&self.key["k"], &self.seed) {
+            (Value::String(secret), _) => SigningKey::hmac(&Secret::new(octets(secret)), algorithm).ok(),
+            (_, Some(seed)) => {
+                // PKCS#8 around the seed (RFC 8410 §7).
+                let head = b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20";
+                let der = [head.as_slice(), &octets(seed)].concat();
+                let text = pem::encode(&pem::Pem::new("PRIVATE KEY", der));
+                SigningKey::from_pem(text.as_bytes(), Some(algorithm)).ok()
+            }
+            _ => None,
         }
-        // PKCS#8 around the seed (RFC 8410 §7).
-        let seed = base64url::decode(self.seed.as_ref()?).unwrap();
-        let der = [b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20", seed.as_slice()].concat();
-        let text = pem::encode(&pem::Pem::new("PRIVATE KEY", der));
-        Some(SigningKey::from_pem(text.as_bytes(), Some(algorithm)).unwrap())
     }
 
     fn verifying(&self, algorithm: Algorithm) -> VerifyingKey {
@@ -67,7 +74,7 @@ impl Jws {
 fn examples_verify_under_their_own_key_and_no_other() {
     let examples = examples().jws;
     let ours = || {
-        let bound = |example: &Jws| Some((Algorithm::from_name(&example.alg)?, example.from.clone()));
+        let bound = |example: &Example| Some((Algorithm::from_name(&example.alg)?, example.from.clone()));
         examples.iter().filter_map(move |example| bound(example).map(|(algorithm, from)| (example, algorithm, from)))
     };
     assert_eq!(ours().count(), 7);
@@ -123,7 +130,7 @@ fn examples_of_other_algorithms_are_refused() {
 fn keys_without_a_name_are_named_by_their_thumbprint() {
     let examples = examples().thumbprints;
     assert!(examples.len() >= 3);
-    for Thumbprint { from, key, thumbprint } in examples {
+    for Named { from, key, thumbprint } in examples {
         let found = Algorithm::ALL.into_iter().find_map(|algorithm| published(&key, algorithm).ok());
         assert_eq!(found.expect("a key").kid(), thumbprint, "{from}");
     }
