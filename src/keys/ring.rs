@@ -36,3 +36,6 @@ impl KeyRing {
         std::iter::once(&self.signing).chain(&self.others).map(|key| key.verifying())
     }
 }
+
+#[cfg(test)]
+mod tests;

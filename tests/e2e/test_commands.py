@@ -1,5 +1,6 @@
 """The commands, judged by other people's tools: openssl, passlib, PyJWT."""
 
+import base64
 import json
 import subprocess
 
@@ -25,9 +26,14 @@ def run(binary, tmp_path):
 KEYS = [
     ("ES256", [], "Private-Key: (256 bit)", "NIST CURVE: P-256"),
     ("ES256", ["--alg", "ES256"], "Private-Key: (256 bit)", "NIST CURVE: P-256"),
+    ("ES384", ["--alg", "ES384"], "Private-Key: (384 bit)", "NIST CURVE: P-384"),
     ("EdDSA", ["--alg", "EdDSA"], "ED25519 Private-Key:", "pub:"),
-    ("RS256", ["--alg", "RS256"], "Private-Key: (", "publicExponent: 65537"),
-    ("PS256", ["--alg", "PS256"], "Private-Key: (", "publicExponent: 65537"),
+    ("RS256", ["--alg", "RS256"], "Private-Key: (2048 bit", "publicExponent: 65537"),
+    ("RS384", ["--alg", "RS384", "--bits", "2048"], "Private-Key: (2048 bit", "publicExponent: 65537"),
+    ("RS512", ["--alg", "RS512", "--bits", "4096"], "Private-Key: (4096 bit", "publicExponent: 65537"),
+    ("PS256", ["--alg", "PS256"], "Private-Key: (2048 bit", "publicExponent: 65537"),
+    ("PS384", ["--alg", "PS384", "--bits", "3072"], "Private-Key: (3072 bit", "publicExponent: 65537"),
+    ("PS512", ["--alg", "PS512"], "Private-Key: (2048 bit", "publicExponent: 65537"),
 ]
 
 
@@ -44,10 +50,19 @@ def test_keygen_makes_what_openssl_reads(case, run, tmp_path):
     for line in expected:
         assert line in read.stdout
     key = load_pem_private_key(file.read_bytes(), None)
-    if algorithm in ("RS256", "PS256"):
-        assert key.key_size >= 2048
     signed = jwt.encode({"sub": "johndoe"}, key, algorithm=algorithm)
     assert jwt.decode(signed, key.public_key(), algorithms=[algorithm]) == {"sub": "johndoe"}
+
+
+@pytest.mark.parametrize(("algorithm", "least"), [("HS256", 32), ("HS384", 48), ("HS512", 64)])
+def test_keygen_makes_secrets_that_are_long_enough(algorithm, least, run, tmp_path):
+    secrets = {run("keygen", "--alg", algorithm).stdout for _ in range(3)}
+    assert len(secrets) == 3
+    for secret in secrets:
+        assert secret.endswith("\n") and len(base64.urlsafe_b64decode(secret.strip() + "==")) >= least
+    result = run("keygen", "--alg", algorithm, "--out", "secret.key")
+    assert result.returncode == 0 and f"secret.key: {algorithm}, kid " in result.stderr
+    assert (tmp_path / "secret.key").read_text().strip() not in result.stderr
 
 
 def test_keygen_prints_a_new_key_each_time_and_overwrites_none(run, tmp_path):
@@ -61,6 +76,9 @@ def test_keygen_prints_a_new_key_each_time_and_overwrites_none(run, tmp_path):
     assert file.read_text() == "precious"
     unknown = run("keygen", "--alg", "HS1")
     assert (unknown.returncode, unknown.stdout) == (2, "")
+    for arguments in (["--alg", "RS256", "--bits", "1024"], ["--alg", "ES256", "--bits", "2048"]):
+        refused = run("keygen", *arguments)
+        assert (refused.returncode, refused.stdout) == (2, ""), arguments
 
 
 @pytest.mark.parametrize("password", ["secret", "se cret&+é", " blanks kept ", "x" * 1024])

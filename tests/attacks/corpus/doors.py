@@ -58,7 +58,7 @@ class Target:
     def secrets(self):
         """name → text that no log may have: the signatures of tokens, which are worth as much as all of them, and passwords."""
         signatures = {name: self.words[name].decode().rsplit(".", 1)[-1] for name in TOKENS}
-        return signatures | {"the HS256 secret": self.keys["hs1"].decode()}
+        return signatures | {f"the secret {name}": self.keys[name].decode() for name in ("hs1", "hs384", "hs512")}
 
     def settle(self):
         """Returns when nothing of the case before is under way."""
@@ -147,7 +147,7 @@ class Doors:
         """A doorward with its files, not started yet."""
         directory = self.directory / (folder or name)
         directory.mkdir(parents=True)
-        self.keys.write(directory)
+        self.keys.write(directory, longer=name == "longer")
         Authority(directory).issue("tls")
         users = [user | {"password_hash": password_hash(user["password"])} for user in self.users]
         for user in users:
@@ -163,7 +163,7 @@ class Doors:
 
     def _learn_kid(self, process):
         """The key id of the secret, from a token that was issued under it."""
-        if "tls" in process.settings["server"]:
+        if "tls" in process.settings["server"] or process.settings["tokens"]["keys"][0] != self.base["tokens"]["keys"][0]:
             process = self.prepare("standard", folder="kid").start()
             self._learn_kid(process)
             return process.stop()

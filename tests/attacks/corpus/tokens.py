@@ -13,13 +13,21 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa,
 from .text import fill
 
 ISSUER = "https://auth.attacks.test"
-ALGORITHMS = {"hs": "HS256", "rs": "RS256", "ps": "PS256", "ec": "ES256", "ed": "EdDSA", "p384": "ES384", "p521": "ES512"}
+ALGORITHMS = {
+    "hs": "HS256", "rs": "RS256", "ps": "PS256", "ec": "ES256", "ed": "EdDSA",
+    "hs384": "HS384", "hs512": "HS512", "rs384": "RS384", "rs512": "RS512", "ps384": "PS384", "ps512": "PS512", "p384": "ES384", "p521": "ES512",
+}  # fmt: skip
 ED25519_ORDER = (1 << 252) + 27742317777372353535851937790883648493
+# By the bytes of a coordinate: the field's prime and the group's order, of P-256 and P-384.
 CURVES = {
-    "P-256": (
+    32: (
         0xFFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF,
         0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
-    )
+    ),
+    48: (
+        0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEFFFFFFFF0000000000000000FFFFFFFF,
+        0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973,
+    ),
 }
 TOKEN = {"key", "kid_of", "sign", "secret", "of", "header", "claims", "without", "header_text", "claims_text", "signature", "spell", "nested"}
 
@@ -31,6 +39,8 @@ class Keys:
     """
 
     CONFIGURED = ("hs1", "rs1", "ps1", "ec1", "ed1")
+    # Those of the door `longer`, which another proxy need not have.
+    LONGER = ("hs384", "hs512", "rs384", "rs512", "ps384", "ps512", "p384")
 
     def __init__(self, folder=None):
         self.kids = {}
@@ -45,31 +55,36 @@ class Keys:
     def _read(self, name):
         if self.folder is None or name not in self.CONFIGURED:
             return None
-        data = (self.folder / name).with_suffix(".txt" if name == "hs1" else ".pem").read_bytes()
-        return data if name == "hs1" else serialization.load_pem_private_key(data, None)
+        data = _file(self.folder, name).read_bytes()
+        return data if name.startswith("hs") else serialization.load_pem_private_key(data, None)
 
-    def write(self, folder):
-        """All configured keys as files: the secret as text, the rest in PEM."""
-        for name in self.CONFIGURED:
-            path = (folder / name).with_suffix(".txt" if name == "hs1" else ".pem")
-            path.write_bytes(self[name] if name == "hs1" else private_pem(self[name]))
+    def write(self, folder, longer=False):
+        """All configured keys as files: secrets as text, the rest in PEM."""
+        for name in self.CONFIGURED + (self.LONGER if longer else ()):
+            path = _file(folder, name)
+            path.write_bytes(self[name] if name.startswith("hs") else private_pem(self[name]))
             path.chmod(0o600)
 
     def algorithm(self, name):
-        return ALGORITHMS[name.removeprefix("evil-").rstrip("0123456789") if not name.startswith("p") or name == "ps1" else name]
+        kind = name.removeprefix("evil-")
+        return ALGORITHMS.get(kind) or ALGORITHMS[kind.removesuffix("1")]
 
     def kid(self, name):
         """As it was learnt from a token the server issued, else the RFC 7638 thumbprint; a secret's can only be learnt."""
-        if name in self.kids or name.endswith("hs") or name == "hs1":
+        if name in self.kids or name.removeprefix("evil-").startswith("hs"):
             return self.kids.get(name)
         members = json.dumps(jwk(self[name].public_key()), sort_keys=True, separators=(",", ":"))
         return b64(hashlib.sha256(members.encode()).digest())
 
 
+def _file(folder, name):
+    return (folder / name).with_suffix(".txt" if name.startswith("hs") else ".pem")
+
+
 def _make(name):
     kind = name.removeprefix("evil-")
     if kind.startswith("hs"):
-        return b64(os.urandom(33)).encode()
+        return b64(os.urandom(48)).encode()
     if kind.startswith(("rs", "ps")):
         return rsa.generate_private_key(65537, 2048)
     if kind.startswith("ed"):
@@ -129,7 +144,7 @@ class Mint:
         if isinstance(wanted, str) and wanted.startswith("bytes:"):
             return fill(wanted.removeprefix("bytes:"), words)
         if "secret" in told:
-            return digest("HS256", secret(told["secret"], self.keys, told.get("of", "rs1")), message)
+            return digest(told.get("sign", "HS256"), secret(told["secret"], self.keys, told.get("of", "rs1")), message)
         made = sign(self.keys[key], told.get("sign") or self.keys.algorithm(key), message)
         if isinstance(wanted, str) and wanted.startswith("flip:"):
             at = int(wanted.removeprefix("flip:"))
@@ -184,14 +199,14 @@ def digest(algorithm, secret_bytes, message):
 
 
 def respelled(made, wanted):
-    """A signature from two numbers, said as sums of n, p, L and the true ones: `r` and `s` of ES256, `R` and `S` of Ed25519; or in DER."""
-    p, n = CURVES["P-256"]
+    """A signature from two numbers, said as sums of n, p, L and the true ones: `r` and `s` of ES256 and ES384, `R` and `S` of Ed25519; or in DER."""
     half = len(made) // 2
+    p, n = CURVES[half]
     if wanted.get("der"):
         return utils.encode_dss_signature(int.from_bytes(made[:half], "big"), int.from_bytes(made[half:], "big"))
     order = "little" if "S" in wanted or "R" in wanted else "big"
     true = [int.from_bytes(part, order) for part in (made[:half], made[half:])]
-    names = {"n": n, "p": p, "L": ED25519_ORDER, "r": true[0], "s": true[1], "R": true[0], "S": true[1], "max": (1 << 256) - 1}
+    names = {"n": n, "p": p, "L": ED25519_ORDER, "r": true[0], "s": true[1], "R": true[0], "S": true[1], "max": (1 << 8 * half) - 1}
     first, second = wanted.get("R" if order == "little" else "r", true[0]), wanted.get("S" if order == "little" else "s", true[1])
     numbers = [eval(str(number), {"__builtins__": {}}, names) for number in (first, second)]
     return b"".join(number.to_bytes(half, order) for number in numbers)

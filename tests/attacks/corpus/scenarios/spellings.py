@@ -59,7 +59,7 @@ def other_last_letters(target, attempt):
 
 def respelled_and_revoked(target, attempt):
     """s → n-s: the same token in another spelling; a revocation of either is one of both."""
-    told = {"key": "ec1"} | ({"without": ["jti"]} if attempt.words["with"] == b"none" else {})
+    told = {"key": attempt.words.get("key", b"ec1").decode()} | ({"without": ["jti"]} if attempt.words["with"] == b"none" else {})
     heads = []
     for revoked in (0, 1):
         good = target.mint.write(told, target.words)
