@@ -104,7 +104,7 @@ fn place_v6(address: Ipv6Addr) -> Place {
         [0x2002, high, low, ..] => embedded(high, low),
         // Teredo (RFC 4380) hides one.
         [0x2001, 0, ..] => Place::Nowhere,
-        [0x64, 0xFF9B, 1, ..] | [0xFC00..=0xFDFF, ..] | [0xFEC0..=0xFEFF, ..] => Place::Private,
+        [0x64, 0xFF9B, 1, ..] | [0xFC00..=0xFDFF | 0xFEC0..=0xFEFF, ..] => Place::Private,
         [0xFE80..=0xFEBF, ..] => Place::LinkLocal,
         [0xFF00..=0xFFFF, ..] => Place::Nowhere,
         _ => Place::Public,
@@ -139,7 +139,9 @@ impl Resolver {
                 }
             }
             let mut found = self.found.lock();
-            addresses.iter().for_each(|address| found.add(address.ip()));
+            for address in &addresses {
+                found.add(address.ip());
+            }
         }
         Ok(addresses)
     }
@@ -159,14 +161,55 @@ mod tests {
     #[test]
     fn a_place_is_what_the_registries_say_however_it_is_spelled() {
         for (place_of, addresses) in [
-            (Place::Public, &["8.8.8.8", "100.63.0.1", "172.32.0.1", "2606:4700::1", "::ffff:8.8.8.8", "64:ff9b::808:808"][..]),
-            (Place::Loopback, &["127.0.0.1", "127.255.0.9", "::1", "::ffff:127.0.0.1", "::127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::"]),
-            (Place::LinkLocal, &["169.254.169.254", "fe80::1", "febf::1", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe"]),
+            (
+                Place::Public,
+                &["8.8.8.8", "100.63.0.1", "172.32.0.1", "2606:4700::1", "::ffff:8.8.8.8", "64:ff9b::808:808"][..],
+            ),
+            (
+                Place::Loopback,
+                &[
+                    "127.0.0.1",
+                    "127.255.0.9",
+                    "::1",
+                    "::ffff:127.0.0.1",
+                    "::127.0.0.1",
+                    "64:ff9b::7f00:1",
+                    "2002:7f00:1::",
+                ],
+            ),
+            (
+                Place::LinkLocal,
+                &["169.254.169.254", "fe80::1", "febf::1", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe"],
+            ),
             (
                 Place::Private,
-                &["10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "100.64.0.1", "198.18.0.1", "fc00::1", "fd12::1", "::ffff:10.0.0.1", "fec0::1"],
+                &[
+                    "10.0.0.1",
+                    "172.16.0.1",
+                    "172.31.255.255",
+                    "192.168.1.1",
+                    "100.64.0.1",
+                    "198.18.0.1",
+                    "fc00::1",
+                    "fd12::1",
+                    "::ffff:10.0.0.1",
+                    "fec0::1",
+                ],
             ),
-            (Place::Nowhere, &["0.0.0.0", "0.1.2.3", "224.0.0.1", "255.255.255.255", "240.0.0.1", "::", "ff02::1", "2001:0:1::", "::ffff:0.0.0.0"]),
+            (
+                Place::Nowhere,
+                &[
+                    "0.0.0.0",
+                    "0.1.2.3",
+                    "224.0.0.1",
+                    "255.255.255.255",
+                    "240.0.0.1",
+                    "::",
+                    "ff02::1",
+                    "2001:0:1::",
+                    "::ffff:0.0.0.0",
+                ],
+            ),
         ] {
             for address in addresses {
                 assert_eq!(place(address.parse().unwrap()), place_of, "{address}");
