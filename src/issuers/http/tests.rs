@@ -265,6 +265,41 @@ async fn a_server_must_prove_who_it_is() {
     assert_eq!(server.asked.lock().len(), 1);
 }
 
+/// The environment of a process with threads cannot be changed: another process has it from its start.
+#[tokio::test]
+async fn a_proxy_of_the_environment_is_asked_but_not_for_this_machine() {
+    let (proxy, direct) = (Server::default(), Server::default());
+    let (proxy_address, address) = (proxy.start().await, direct.start().await);
+    proxy.tell("http://issuer.example/jwks", ok("", &set(&["proxied"])));
+    direct.tell("/jwks", ok("", &set(&["direct"])));
+    let fetched = tokio::task::spawn_blocking(move || {
+        std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "issuers::http::tests::in_an_environment_with_a_proxy", "--ignored"])
+            .env("http_proxy", format!("http://{proxy_address}"))
+            .env(DIRECT, address.to_string())
+            .env_remove("no_proxy")
+            .env_remove("NO_PROXY")
+            .output()
+            .unwrap()
+    });
+    let output = fetched.await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!(proxy.paths(), ["http://issuer.example/jwks"]);
+    assert_eq!(direct.paths(), ["/jwks"]);
+}
+
+#[tokio::test]
+#[ignore = "run by the test above"]
+#[expect(clippy::disallowed_methods, reason = "told by the process that started this one")]
+async fn in_an_environment_with_a_proxy() {
+    let direct = format!("http://{}/jwks", std::env::var(DIRECT).unwrap());
+    let outside = KeySource { allow_http: true, ..at("http://issuer.example/jwks") };
+    assert_eq!(fetched(&outside).await.unwrap().text, set(&["proxied"]));
+    assert_eq!(fetched(&at(&direct)).await.unwrap().text, set(&["direct"]));
+}
+
+const DIRECT: &str = "ADDRESS_OF_THE_SERVER";
+
 #[test]
 fn freshness_is_what_the_fields_say() {
     for (cache_control, age, expected) in [
