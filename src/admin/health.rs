@@ -4,7 +4,9 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
+
+use crate::issuers::{Issuers, Status};
 
 /// The state of the process, as far as probes ask for it.
 #[derive(Debug, Default)]
@@ -12,6 +14,9 @@ pub struct Health {
     started: AtomicBool,
     draining: Arc<AtomicBool>,
     reload_problem: ArcSwapOption<String>,
+    issuers: ArcSwap<Issuers>,
+    /// Whether only tokens of the issuers pass: doorward issues none.
+    pure: AtomicBool,
 }
 
 impl Health {
@@ -36,37 +41,64 @@ impl Health {
         self.reload_problem.store(problem.map(Arc::new));
     }
 
+    /// Whose keys are fetched from now on, and whether `pure`: there are no tokens but theirs.
+    pub fn set_issuers(&self, issuers: Arc<Issuers>, pure: bool) {
+        self.issuers.store(issuers);
+        self.pure.store(pure, Ordering::Release);
+    }
+
+    /// Whose keys are fetched.
+    #[must_use]
+    pub fn issuers(&self) -> Arc<Issuers> {
+        self.issuers.load_full()
+    }
+
     /// Whether it started: never depends on the upstream, which may wait for this.
     #[must_use]
     pub fn is_started(&self) -> bool {
         self.started.load(Ordering::Acquire)
     }
 
-    /// Whether requests should be sent here.
+    /// Whether requests should be sent here. An issuer that is down takes no replica out of service, unless there is nobody whose
+    /// tokens could be checked: doorward issues none, and of no issuer there are keys.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.is_started() && !self.draining.load(Ordering::Acquire)
+        self.is_started() && !self.draining.load(Ordering::Acquire) && !self.is_without_keys()
     }
 
-    /// What `/readyz` says. A broken reload leaves the old configuration serving, and marks are in memory while the store is
-    /// down, so these degrade and do not fail.
+    fn is_without_keys(&self) -> bool {
+        let issuers = self.issuers.load();
+        self.pure.load(Ordering::Acquire) && !issuers.iter().any(|keys| keys.live().now().is_available())
+    }
+
+    /// What `/readyz` says. A broken reload leaves the old configuration serving, marks are in memory while the store is down, and
+    /// the last keys of an issuer serve while it is: these degrade and do not fail.
     #[must_use]
     pub fn ready_text(&self, store_up: bool, verbose: bool) -> String {
-        let problem = self.reload_problem.load_full();
-        let draining = self.draining.load(Ordering::Acquire);
-        let mut text = match (self.is_started(), draining, store_up, &problem) {
-            (false, ..) => "not started\n".to_owned(),
-            (_, true, ..) => "draining\n".to_owned(),
-            (_, _, false, None) => "degraded: store\n".to_owned(),
-            (_, _, false, Some(_)) => "degraded: store, configuration\n".to_owned(),
-            (_, _, _, Some(_)) => "degraded: configuration\n".to_owned(),
-            _ => "ok\n".to_owned(),
+        let (problem, issuers) = (self.reload_problem.load_full(), self.issuers.load());
+        let (draining, statuses) = (self.draining.load(Ordering::Acquire), issuers.statuses());
+        let degraded = statuses.iter().filter(|(_, status)| status.is_degraded());
+        let mut reasons: Vec<String> = degraded.map(|(issuer, _)| format!("issuer {}", line(issuer))).collect();
+        reasons.splice(..0, (!store_up).then(|| "store".to_owned()));
+        reasons.extend(problem.is_some().then(|| "configuration".to_owned()));
+        let mut text = if !self.is_started() {
+            "not started\n".to_owned()
+        } else if draining {
+            "draining\n".to_owned()
+        } else if self.is_without_keys() {
+            format!("no keys: {}\n", reasons.join(", "))
+        } else if reasons.is_empty() {
+            "ok\n".to_owned()
+        } else {
+            format!("degraded: {}\n", reasons.join(", "))
         };
         if verbose {
-            let mark = |good| if good { "[+]" } else { "[-]" };
             let _ = writeln!(text, "{} started", mark(self.is_started()));
             let _ = writeln!(text, "{} not draining", mark(!draining));
             let _ = writeln!(text, "{} store", mark(store_up));
+            for (issuer, status) in statuses {
+                text.push_str(&issuer_line(issuer, &status));
+            }
             match problem {
                 None => text.push_str("[+] configuration\n"),
                 Some(problem) => {
@@ -81,9 +113,32 @@ impl Health {
     }
 }
 
+fn issuer_line(issuer: &str, status: &Status) -> String {
+    let age = match (status.available, status.age) {
+        (true, Some(age)) => format!("keys of {} s ago", age.as_secs()),
+        (false, Some(_)) => "the last keys are too old".to_owned(),
+        (_, None) => "no keys yet".to_owned(),
+    };
+    let problem = status.problem.as_ref().map(|problem| format!("; {}", line(problem))).unwrap_or_default();
+    format!("{} issuer {}: {age}{problem}\n", mark(!status.is_degraded()), line(issuer))
+}
+
+const fn mark(good: bool) -> &'static str {
+    if good { "[+]" } else { "[-]" }
+}
+
+/// Nothing in it ends a line.
+fn line(text: &str) -> String {
+    text.replace(char::is_control, " ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::ManualClock;
+    use crate::issuers::{Document, Fetch, FetchError, Fetched, KeySource, Surroundings};
+    use crate::keys::KeySet;
+    use crate::telemetry::{Settings, Sink, Telemetry};
 
     #[test]
     fn readiness_follows_the_life_of_the_process() {
@@ -106,5 +161,56 @@ mod tests {
             health.ready_text(true, true),
             "draining\n[+] started\n[-] not draining\n[+] store\n[+] configuration\n"
         );
+    }
+
+    #[derive(Debug)]
+    struct Down;
+
+    #[async_trait::async_trait]
+    impl Fetch for Down {
+        async fn fetch(&self, _: &KeySource) -> Result<Fetched, FetchError> {
+            Err(FetchError::Status(Document::Keys, 500))
+        }
+    }
+
+    fn key_source(issuer: &str) -> KeySource {
+        KeySource {
+            issuer: issuer.to_owned(),
+            jwks_url: None,
+            algorithms: Vec::new(),
+            max_stale: std::time::Duration::from_hours(1),
+            roots: Vec::new(),
+            allow_http: false,
+        }
+    }
+
+    #[tokio::test]
+    async fn an_issuer_that_is_down_degrades_and_fails_only_where_there_is_nobody_else() {
+        let telemetry = Telemetry::new(Sink::memory(), &Settings::default());
+        let (clock, fetch) = (Arc::new(ManualClock::default()), Arc::new(Down));
+        let around = Surroundings { clock, telemetry: Arc::new(telemetry), fetch, last_good: None };
+        let sources = ["https://a.example/", "https://b.example/"].map(key_source);
+        let issuers = Arc::new(Issuers::new(sources.to_vec(), None, around));
+        let health = Health::default();
+        health.started();
+        health.set_issuers(Arc::clone(&issuers), false);
+        issuers.begin().await;
+        assert!(health.is_ready(), "own tokens are served");
+        assert_eq!(health.ready_text(true, false), "degraded: issuer https://a.example/, issuer https://b.example/\n");
+        assert!(
+            health
+                .ready_text(true, true)
+                .contains("[-] issuer https://a.example/: no keys yet; the key set answered with status 500\n")
+        );
+        health.set_issuers(Arc::clone(&issuers), true);
+        assert!(!health.is_ready());
+        assert_eq!(
+            health.ready_text(false, false),
+            "no keys: store, issuer https://a.example/, issuer https://b.example/\n"
+        );
+        issuers.get("https://a.example/").unwrap().live().replace(KeySet::new([]));
+        assert!(health.is_ready(), "one issuer's tokens are served");
+        health.set_issuers(Arc::default(), false);
+        assert_eq!(health.ready_text(true, false), "ok\n");
     }
 }

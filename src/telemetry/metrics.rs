@@ -13,6 +13,7 @@ use super::buckets::{DECISION_BUCKETS, PASSWORD_BUCKETS, REQUEST_BUCKETS};
 use super::connections::Connections;
 use super::events::Request;
 use super::handles::{IssuerLabel, RouteLabel};
+use super::key_fetches::KeyFetches;
 use super::labels::{CacheResult, GrantType, Listener, NONE, OTHER};
 use super::names;
 use super::registry::Families;
@@ -44,6 +45,8 @@ pub struct Metrics {
     denylist_entries: IntGauge,
     verified_token_cache: [IntCounter; CacheResult::ALL.len()],
     revocation_cache: [IntCounter; CacheResult::ALL.len()],
+    /// Those of other issuers' keys.
+    pub key_fetches: KeyFetches,
     store_errors: IntCounterVec,
     store_up: IntGauge,
     password_duration: Histogram,
@@ -98,6 +101,7 @@ impl Metrics {
             denylist_entries: families.gauge(&names::DENYLIST_ENTRIES),
             verified_token_cache: cache(&names::VERIFIED_TOKEN_CACHE),
             revocation_cache: cache(&names::REVOCATION_CACHE),
+            key_fetches: KeyFetches::new(&families),
             store_errors: families.counters(&names::STORE_ERRORS),
             store_up: families.gauge(&names::STORE_UP),
             password_duration: families.histogram(&names::PASSWORD_VERIFY_DURATION, &PASSWORD_BUCKETS),
