@@ -96,7 +96,12 @@ pub fn build(settings: &Settings, users: Vec<User>, core: &Core, before: Option<
     let table = table.map_err(|_| BuildError::Routes)?;
     let labels = Labels::new(&core.telemetry.metrics, &table, &endpoints);
     let headers = HeaderPlan::new(&header_settings(settings)).map_err(|_| BuildError::Headers)?;
-    let gate = Gate::new(table, (verifier, Arc::<Issuers>::default()), Arc::clone(&core.revocations), Arc::clone(&core.telemetry));
+    let gate = Gate::new(
+        table,
+        (verifier, Arc::<Issuers>::default()),
+        Arc::clone(&core.revocations),
+        Arc::clone(&core.telemetry),
+    );
     core.revocations.set_cache(settings.cache);
     let site = Site {
         gate: Arc::new(gate),
@@ -138,15 +143,9 @@ fn upstream(connect: &ConnectSettings, before: Option<&Arc<Upstream>>) -> Result
     Ok(Arc::new(upstream))
 }
 
-/// The granted scopes stand where `tokens.scope_claim` says; whoever asks for `scope` means them.
 fn header_settings(settings: &Settings) -> HeaderSettings<'_> {
-    let scopes = match settings.grants.scope_claim {
-        ScopeClaim::Scope => "scope",
-        ScopeClaim::Scopes => "scopes",
-    };
-    let claim = |claim| if claim == "scope" { scopes } else { claim };
     let upstream = &settings.upstream;
-    let identity = upstream.identity_headers.iter().map(|header| (&*header.name, claim(&*header.claim))).collect();
+    let identity = upstream.identity_headers.iter().map(|header| (&*header.name, &*header.claim)).collect();
     HeaderSettings { identity, keep: &upstream.keep_headers, budget: upstream.identity_header_bytes }
 }
 
