@@ -82,6 +82,8 @@ codes! {
     EmptyList = "empty-list",
     /// The same value twice where each must differ.
     Duplicate = "duplicate",
+    /// A route for the tokens of an issuer that is nobody's.
+    UnknownIssuer = "unknown-issuer",
     /// Two keys that exclude each other.
     Contradiction = "contradiction",
     /// A variable that the environment does not have.

@@ -78,7 +78,9 @@ fn document(root: &Section<'_>) -> (Option<Settings>, UsersFile) {
     let data_dir = root.field("data_dir").and_then(|field| field.file_path());
     let store = revocation::store(root);
     let http2 = upstream.as_ref().is_some_and(|upstream| upstream.connect.http2);
-    let policy = root.section("policy", |section| policy::policy(section, &own, &server.cors.allow_origins, http2));
+    let issuers = [tokens.grants.issuer.clone()];
+    let origins = &server.cors.allow_origins;
+    let policy = root.section("policy", |section| policy::policy(section, (&own, &issuers), origins, http2));
     let telemetry = root.section("telemetry", telemetry::telemetry);
     let settings = upstream.map(|upstream| Settings {
         profile: Profile::Compat,

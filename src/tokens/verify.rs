@@ -245,7 +245,7 @@ impl Verified {
 
     /// The rules of its issuer.
     #[must_use]
-    pub fn rules(&self) -> &IssuerRules {
+    pub fn rules(&self) -> &Arc<IssuerRules> {
         &self.issuer.rules
     }
 
