@@ -1,3 +1,5 @@
+//! What is no token of the issuer it names.
+
 use super::*;
 
 #[test]

@@ -1,3 +1,5 @@
+//! What is remembered of a verified token, and how long.
+
 use super::*;
 
 #[test]
