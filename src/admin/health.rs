@@ -4,7 +4,9 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
+
+use crate::issuers::Issuers;
 
 /// The state of the process, as far as probes ask for it.
 #[derive(Debug, Default)]
@@ -12,6 +14,9 @@ pub struct Health {
     started: AtomicBool,
     draining: Arc<AtomicBool>,
     reload_problem: ArcSwapOption<String>,
+    issuers: ArcSwap<Issuers>,
+    /// Whether only tokens of the issuers pass: doorward issues none.
+    pure: AtomicBool,
 }
 
 impl Health {
@@ -34,6 +39,18 @@ impl Health {
     /// What was wrong with the last reload, one line; `None` if nothing was.
     pub fn set_reload_problem(&self, problem: Option<String>) {
         self.reload_problem.store(problem.map(Arc::new));
+    }
+
+    /// Whose keys are fetched from now on, and whether `pure`: there are no tokens but theirs.
+    pub fn set_issuers(&self, issuers: Arc<Issuers>, pure: bool) {
+        self.issuers.store(issuers);
+        self.pure.store(pure, Ordering::Release);
+    }
+
+    /// Whose keys are fetched.
+    #[must_use]
+    pub fn issuers(&self) -> Arc<Issuers> {
+        self.issuers.load_full()
     }
 
     /// Whether it started: never depends on the upstream, which may wait for this.
