@@ -13,12 +13,12 @@ pub struct Status {
     pub last_success: Option<Timestamp>,
     /// How long ago that is.
     pub age: Option<Duration>,
-    /// Why the last fetch failed, one line; `None` if it did not.
+    /// Why the last fetch failed, one line without anything of the answer; `None` if it did not.
     pub problem: Option<String>,
 }
 
 impl Status {
-    /// Whether somebody should look: no keys, or those of before.
+    /// Whether somebody should look: there are no keys, or only those of before.
     #[must_use]
     pub fn is_degraded(&self) -> bool {
         !self.available || self.problem.is_some()

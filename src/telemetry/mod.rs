@@ -11,6 +11,7 @@ mod diagnostics;
 mod escape;
 mod events;
 mod handles;
+mod issuer_keys;
 mod labels;
 mod line;
 pub mod logging;

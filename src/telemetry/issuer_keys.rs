@@ -1,0 +1,56 @@
+//! The numbers about other issuers' keys.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use prometheus::{IntCounterVec, IntGaugeVec};
+
+use super::names;
+use super::registry::Families;
+use crate::base::Timestamp;
+
+/// The families, and whose gauges there are.
+#[derive(Debug)]
+pub(super) struct IssuerKeys {
+    refreshes: IntCounterVec,
+    last_success: IntGaugeVec,
+    age: IntGaugeVec,
+    shown: Mutex<BTreeSet<Box<str>>>,
+}
+
+impl IssuerKeys {
+    pub(super) fn new(families: &Families) -> Self {
+        Self {
+            refreshes: families.counters(&names::JWKS_REFRESH),
+            last_success: families.gauges(&names::JWKS_LAST_SUCCESS_TIMESTAMP),
+            age: families.gauges(&names::ISSUER_KEYS_AGE),
+            shown: Mutex::default(),
+        }
+    }
+
+    pub(super) fn refreshed(&self, issuer: &str, result: &'static str) {
+        self.refreshes.with_label_values(&[issuer, result]).inc();
+    }
+
+    pub(super) fn set<'i>(&self, issuers: impl IntoIterator<Item = (&'i str, Option<Timestamp>, Option<Duration>)>) {
+        let mut shown = self.shown.lock();
+        let mut gone = std::mem::take(&mut *shown);
+        for (issuer, last_success, age) in issuers {
+            self.last_success.with_label_values(&[issuer]).set(last_success.map_or(0, Timestamp::seconds));
+            match age {
+                Some(age) => {
+                    self.age.with_label_values(&[issuer]).set(i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
+                }
+                // There was none, then.
+                None => drop(self.age.remove_label_values(&[issuer])),
+            }
+            gone.remove(issuer);
+            shown.insert(issuer.into());
+        }
+        // An age that stands still would look like good keys.
+        for issuer in gone {
+            let _ = (self.last_success.remove_label_values(&[&issuer]), self.age.remove_label_values(&[&issuer]));
+        }
+    }
+}
