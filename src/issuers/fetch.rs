@@ -68,8 +68,8 @@ pub enum FetchError {
 }
 
 impl FetchError {
-    /// The codes of all, and of those that did not fail: the values of the metric's `result`.
-    pub const RESULTS: [&'static str; 12] = [
+    /// The codes of all, and of the fetches that did not fail: the values of the metric's `result`.
+    pub(super) const RESULTS: [&'static str; 12] = [
         "ok",
         "unchanged",
         "forbidden",

@@ -80,7 +80,7 @@ impl Issuers {
         if let Some(around) = &self.around {
             let statuses = self.statuses();
             let gauges = statuses.iter().map(|(issuer, status)| (*issuer, status.last_success, status.age));
-            around.telemetry.metrics.set_issuer_keys(gauges);
+            around.telemetry.metrics.key_fetches.set_all(gauges);
         }
     }
 

@@ -20,6 +20,7 @@ pub(super) struct Reports {
 
 impl Reports {
     pub fn new(issuer: &str, telemetry: Arc<Telemetry>) -> Self {
+        telemetry.metrics.key_fetches.begin(issuer, &FetchError::RESULTS);
         Self { issuer: issuer.to_owned(), telemetry, warned: None }
     }
 
@@ -27,7 +28,7 @@ impl Reports {
     pub fn fetched(&mut self, before: &KeySet, now: &KeySet, left_out: &[(usize, Unusable)]) {
         let issuer = &self.issuer;
         let changed = before != now;
-        self.telemetry.metrics.jwks_refreshed(issuer, if changed { "ok" } else { "unchanged" });
+        self.telemetry.metrics.key_fetches.ended(issuer, if changed { "ok" } else { "unchanged" });
         if changed {
             let (added, withdrawn) = (kids(now, before), kids(before, now));
             tracing::info!(issuer, added, withdrawn, "the keys of an issuer have changed");
@@ -43,7 +44,7 @@ impl Reports {
     /// None came.
     pub fn failed(&mut self, error: &FetchError, has_keys: bool, now: Instant) {
         let issuer = &self.issuer;
-        self.telemetry.metrics.jwks_refreshed(issuer, error.code());
+        self.telemetry.metrics.key_fetches.ended(issuer, error.code());
         if self.warned.is_some_and(|at| now < at + WARN_EVERY) {
             return;
         }

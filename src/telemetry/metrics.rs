@@ -13,7 +13,7 @@ use super::buckets::{DECISION_BUCKETS, PASSWORD_BUCKETS, REQUEST_BUCKETS};
 use super::connections::Connections;
 use super::events::Request;
 use super::handles::{IssuerLabel, RouteLabel};
-use super::issuer_keys::IssuerKeys;
+use super::key_fetches::KeyFetches;
 use super::labels::{CacheResult, GrantType, Listener, NONE, OTHER};
 use super::names;
 use super::registry::Families;
@@ -45,7 +45,8 @@ pub struct Metrics {
     denylist_entries: IntGauge,
     verified_token_cache: [IntCounter; CacheResult::ALL.len()],
     revocation_cache: [IntCounter; CacheResult::ALL.len()],
-    issuer_keys: IssuerKeys,
+    /// Those of other issuers' keys.
+    pub key_fetches: KeyFetches,
     store_errors: IntCounterVec,
     store_up: IntGauge,
     insecure_settings: IntGauge,
@@ -101,7 +102,7 @@ impl Metrics {
             denylist_entries: families.gauge(&names::DENYLIST_ENTRIES),
             verified_token_cache: cache(&names::VERIFIED_TOKEN_CACHE),
             revocation_cache: cache(&names::REVOCATION_CACHE),
-            issuer_keys: IssuerKeys::new(&families),
+            key_fetches: KeyFetches::new(&families),
             store_errors: families.counters(&names::STORE_ERRORS),
             store_up: families.gauge(&names::STORE_UP),
             insecure_settings: families.gauge(&names::INSECURE_SETTINGS),
@@ -201,19 +202,6 @@ impl Metrics {
     /// How many revocation marks are alive.
     pub fn set_denylist_entries(&self, entries: usize) {
         self.denylist_entries.set(i64::try_from(entries).unwrap_or(i64::MAX));
-    }
-
-    /// A fetch of an issuer's keys ended; `result` is `ok`, `unchanged` or the code of an error.
-    pub fn jwks_refreshed(&self, issuer: &str, result: &'static str) {
-        self.issuer_keys.refreshed(issuer, result);
-    }
-
-    /// When the keys of all configured issuers were last fetched, and how long ago that is; other issuers have no gauges then.
-    pub fn set_issuer_keys<'i>(
-        &self,
-        issuers: impl IntoIterator<Item = (&'i str, Option<Timestamp>, Option<Duration>)>,
-    ) {
-        self.issuer_keys.set(issuers);
     }
 
     /// An operation of the store failed. Does not touch [`Metrics::set_store_up`].

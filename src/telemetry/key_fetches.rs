@@ -12,14 +12,14 @@ use crate::base::Timestamp;
 
 /// The families, and whose gauges there are.
 #[derive(Debug)]
-pub(super) struct IssuerKeys {
+pub struct KeyFetches {
     refreshes: IntCounterVec,
     last_success: IntGaugeVec,
     age: IntGaugeVec,
     shown: Mutex<BTreeSet<Box<str>>>,
 }
 
-impl IssuerKeys {
+impl KeyFetches {
     pub(super) fn new(families: &Families) -> Self {
         Self {
             refreshes: families.counters(&names::JWKS_REFRESH),
@@ -29,11 +29,21 @@ impl IssuerKeys {
         }
     }
 
-    pub(super) fn refreshed(&self, issuer: &str, result: &'static str) {
+    /// Begins the series of an issuer whose keys are fetched from now on: one that starts at its first event hides that event from
+    /// `rate()`.
+    pub fn begin(&self, issuer: &str, results: &[&'static str]) {
+        for result in results {
+            self.refreshes.with_label_values(&[issuer, result]);
+        }
+    }
+
+    /// A fetch ended; `result` is `ok`, `unchanged` or the code of an error.
+    pub fn ended(&self, issuer: &str, result: &'static str) {
         self.refreshes.with_label_values(&[issuer, result]).inc();
     }
 
-    pub(super) fn set<'i>(&self, issuers: impl IntoIterator<Item = (&'i str, Option<Timestamp>, Option<Duration>)>) {
+    /// When the keys of all configured issuers were last fetched, and how long ago that is; other issuers have no gauges then.
+    pub fn set_all<'i>(&self, issuers: impl IntoIterator<Item = (&'i str, Option<Timestamp>, Option<Duration>)>) {
         let mut shown = self.shown.lock();
         let mut gone = std::mem::take(&mut *shown);
         for (issuer, last_success, age) in issuers {
