@@ -187,11 +187,16 @@ pub(crate) fn published() -> Vec<u8> {
         { "kty": "oct", "k": base64url::encode(SECRET), "kid": "secret", "alg": "HS256" },
     ] });
     let set = set.to_string();
-    format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{set}", set.len()).into_bytes()
+    format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{set}", set.len())
+        .into_bytes()
 }
 
 fn der(key: Key) -> Vec<u8> {
-    let text = if key == Key::Theirs { generated(Algorithm::Es256, &THEIRS) } else { generated(Algorithm::EdDsa, &THEIRS_TOO) };
+    let text = if key == Key::Theirs {
+        generated(Algorithm::Es256, &THEIRS)
+    } else {
+        generated(Algorithm::EdDsa, &THEIRS_TOO)
+    };
     ::pem::parse(text).unwrap().into_contents()
 }
 

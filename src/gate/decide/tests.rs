@@ -1,3 +1,5 @@
+mod new_keys;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
