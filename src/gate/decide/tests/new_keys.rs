@@ -10,10 +10,13 @@ use super::*;
 use crate::issuers::{Document, Fetch, FetchError, Fetched, KeySource, Surroundings};
 use crate::keys::{Algorithm, KeyRing};
 
+/// A key id and a public key of Ed25519.
+type Published = (&'static str, Vec<u8>);
+
 #[derive(Debug, Default)]
 struct Scripted {
     /// The keys it publishes; `None` = it is down.
-    published: Mutex<Option<Vec<(&'static str, Vec<u8>)>>>,
+    published: Mutex<Option<Vec<Published>>>,
     fetches: Mutex<usize>,
 }
 
@@ -23,7 +26,8 @@ impl Fetch for Scripted {
         *self.fetches.lock() += 1;
         let published = self.published.lock();
         let Some(keys) = &*published else { return Err(FetchError::Status(Document::Keys, 500)) };
-        let jwk = |(kid, x): &(&str, Vec<u8>)| json!({ "kty": "OKP", "crv": "Ed25519", "kid": kid, "x": base64url::encode(x) });
+        let jwk =
+            |(kid, x): &Published| json!({ "kty": "OKP", "crv": "Ed25519", "kid": kid, "x": base64url::encode(x) });
         let keys: Vec<Value> = keys.iter().map(jwk).collect();
         Ok(Fetched { text: json!({ "keys": keys }).to_string().into_bytes(), fresh_for: None })
     }
