@@ -1,6 +1,7 @@
 //! `policy`.
 
 use super::code::Code;
+use super::endpoints::plain_path;
 use super::field::Field;
 use super::problem::Position;
 use super::reader::Reader;
@@ -9,16 +10,22 @@ use super::settings::Policy;
 use crate::policy::{Access, ConflictKind, Cors, PathPattern, RouteSpec, Streams, Table};
 use crate::tokens::ScopeSet;
 
-/// `own` are the paths doorward answers itself, `allow_origins` those that `server.cors` names, and `http2` is whether the upstream
-/// is spoken to in HTTP/2.
-pub(super) fn policy(section: &Section<'_>, own: &[String], allow_origins: &[String], http2: bool) -> Policy {
+/// `own` are the paths doorward answers itself, `issuers` those whose tokens are taken, `allow_origins` those that `server.cors` names,
+/// and `http2` is whether the upstream is spoken to in HTTP/2.
+pub(super) fn policy(
+    section: &Section<'_>,
+    (own, issuers): (&[String], &[String]),
+    allow_origins: &[String],
+    http2: bool,
+) -> Policy {
     let defaults = [Access::Deny, Access::Authenticated, Access::Public].map(|access| (access.as_str(), access));
     let default = section.word("default", Access::Authenticated, &defaults);
     let ignore_case = section.flag("ignore_case", false);
     let preflights = Preflights { allowed: !allow_origins.is_empty() };
-    let around = Around { own: Own { paths: own, ignore_case }, preflights, http2 };
+    let around = Around { own: Own { paths: own, ignore_case }, issuers, preflights, http2 };
     let cors = section.field("cors").and_then(|field| preflights.answered(&field)).unwrap_or(Cors::Upstream);
     let streams = section.word("streams", Streams::End, &STREAMS);
+    let resources = section.field("resources").map(|field| resources(&field)).unwrap_or_default();
     let mut routes = Vec::new();
     let mut places = Vec::new();
     for item in section.field("routes").and_then(|field| field.list()).unwrap_or_default() {
@@ -30,7 +37,7 @@ pub(super) fn policy(section: &Section<'_>, own: &[String], allow_origins: &[Str
             places.push(item.at());
         }
     }
-    let policy = Policy { default, ignore_case, cors, streams, routes };
+    let policy = Policy { default, ignore_case, cors, streams, resources, routes };
     refuse_conflicts(section.reader(), &policy, &places);
     warn_of_lone_slashes(section.reader(), &policy.routes, &places);
     policy
@@ -75,12 +82,20 @@ fn refuse_conflicts(reader: &Reader<'_>, policy: &Policy, places: &[Position]) {
 }
 
 fn route(section: &Section<'_>, around: Around<'_>) -> Option<RouteSpec> {
-    let Around { own, preflights, http2 } = around;
+    let Around { own, issuers, preflights, http2 } = around;
     let path = section.required("path", "say which path: `path: /items`").and_then(|field| path(&field, own));
     let methods = section.field("methods").and_then(|field| methods(&field)).unwrap_or_default();
     let access = section.word("access", Access::Authenticated, &Access::ALL.map(|access| (access.as_str(), access)));
     let all = scopes(section, "scopes", access);
     let any_scope = scopes(section, "any_scope", access);
+    let audience = section.field("audience").map(|field| {
+        refuse_without_token(&field, access, "asks whom a token is for");
+        names(&field, "name an audience, or leave the key out for any")
+    });
+    let allowed = section.field("issuers").map(|field| {
+        refuse_without_token(&field, access, "asks whose a token is");
+        trusted(&field, issuers)
+    });
     let streams = section.field("streams").and_then(|field| {
         refuse_without_token(&field, access, "says what happens when a token ends");
         field.word(&STREAMS)
@@ -105,6 +120,8 @@ fn route(section: &Section<'_>, around: Around<'_>) -> Option<RouteSpec> {
         methods,
         scopes: all,
         any_scope,
+        audience: audience.unwrap_or_default(),
+        issuers: allowed.unwrap_or_default(),
         cors,
         streams,
         encoded_slash,
@@ -113,10 +130,25 @@ fn route(section: &Section<'_>, around: Around<'_>) -> Option<RouteSpec> {
     })
 }
 
+/// Each has a document of its own, which clients find by the path.
+fn resources(field: &Field<'_>) -> Vec<String> {
+    let mut resources = Vec::new();
+    for item in field.list().unwrap_or_default() {
+        let Some(path) = plain_path(&item) else { continue };
+        if resources.contains(&path) {
+            item.refuse::<()>(Code::Duplicate, "stands in the list already", "take one of the two out");
+        } else {
+            resources.push(path);
+        }
+    }
+    resources
+}
+
 /// What a route is held against.
 #[derive(Clone, Copy)]
 struct Around<'a> {
     own: Own<'a>,
+    issuers: &'a [String],
     preflights: Preflights,
     /// Whether the upstream is spoken to in HTTP/2, in which no WebSocket gets through to it.
     http2: bool,
@@ -200,6 +232,30 @@ fn scopes(section: &Section<'_>, key: &'static str, access: Access) -> ScopeSet 
     let Some(field) = section.field(key) else { return ScopeSet::default() };
     refuse_without_token(&field, access, "asks for scopes");
     field.scope_rule().unwrap_or_default()
+}
+
+/// Each once, in their order.
+fn names(field: &Field<'_>, help: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    for item in field.filled_list(help).unwrap_or_default() {
+        let Some(name) = item.name() else { continue };
+        if names.contains(&name) {
+            item.refuse::<()>(Code::Duplicate, "stands in the list already", "take one of the two out");
+        } else {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// A route for tokens that are never taken is closed, and its author believes it is open to somebody.
+fn trusted(field: &Field<'_>, issuers: &[String]) -> Vec<String> {
+    let names = names(field, "name an issuer, or leave the key out for all that are trusted");
+    if names.iter().any(|name| !issuers.contains(name)) {
+        let help = "write an issuer as in `tokens.issuer` or `trusted_issuers`, to the letter and the last `/`";
+        field.refuse::<()>(Code::UnknownIssuer, "names an issuer whose tokens are not taken", help);
+    }
+    names
 }
 
 /// What is about tokens would have no effect where none is looked at, and its author believes it has one.

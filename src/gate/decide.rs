@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use super::credential::Credential;
+use super::identify::{Identities, Identity, reason_of};
 use super::permit::Active;
 use super::{Denial, Permit};
 use crate::base::{Clock, Timestamp};
-use crate::issuers::{IssuerKeys, Issuers};
+use crate::issuers::Issuers;
 use crate::policy::{Access, CanonicalPath, Match, Reason, Route, Streams, Table};
-use crate::revocation::{Identifiers, LookUp, Revocations, Standing};
-use crate::telemetry::{CacheResult, IssuerLabel, Telemetry};
-use crate::tokens::{self, Verified, Verifier, VerifyError};
+use crate::revocation::{Identifiers, Revocations, Standing};
+use crate::telemetry::Telemetry;
+use crate::tokens::{Verified, Verifier};
 
 /// All that a decision may see of a request.
 #[derive(Clone, Copy, Debug)]
@@ -46,27 +47,13 @@ pub struct Decision {
     pub verified: Option<Arc<Verified>>,
     /// The outcome.
     pub outcome: Result<Permit, Denial>,
-    /// Whose keys might have changed it: the token names a key id that they have not.
-    wanted: Option<WantedKey>,
-}
-
-/// A key id that is not among its issuer's keys.
-#[derive(Clone, Debug)]
-struct WantedKey {
-    keys: Arc<IssuerKeys>,
-    kid: Option<Box<str>>,
 }
 
 /// Decides requests: for the proxy, and for everything else that has to know what the proxy would do.
 #[derive(Debug)]
 pub struct Gate {
     table: Table,
-    verifier: Arc<Verifier>,
-    issuers: Arc<Issuers>,
-    revocations: Arc<Revocations>,
-    telemetry: Arc<Telemetry>,
-    /// One for each trusted issuer; there are few.
-    labels: Vec<IssuerLabel>,
+    identities: Identities,
 }
 
 impl Gate {
@@ -74,12 +61,11 @@ impl Gate {
     #[must_use]
     pub fn new(
         table: Table,
-        (verifier, issuers): (Arc<Verifier>, Arc<Issuers>),
+        issuers: (Arc<Verifier>, Arc<Issuers>),
         revocations: Arc<Revocations>,
         telemetry: Arc<Telemetry>,
     ) -> Self {
-        let labels = verifier.issuers().map(|issuer| telemetry.metrics.issuer(issuer)).collect();
-        Self { table, verifier, issuers, revocations, telemetry, labels }
+        Self { table, identities: Identities::new(issuers, revocations, telemetry) }
     }
 
     /// The policy.
@@ -91,23 +77,32 @@ impl Gate {
     /// Decides one request, as [`Gate::decide`] does. If that fails for a key id that the issuer's keys have not, they are asked
     /// for once more, if that is due, and it is decided again; a second at the most.
     pub async fn decide_with_new_keys(&self, facts: &RequestFacts<'_>, clock: &dyn Clock) -> Decision {
-        let decision = self.decide(facts, clock.now());
-        match &decision.wanted {
-            Some(wanted) if wanted.keys.want(wanted.kid.as_deref()).await => self.decide(facts, clock.now()),
-            _ => decision,
+        let (decision, identity) = self.judge(facts, clock.now());
+        if let Some(wanted) = identity.wanted()
+            && wanted.ask().await
+        {
+            return self.decide(facts, clock.now());
         }
+        self.identities.tell(&identity);
+        decision
     }
 
     /// Decides one request. Waits for nothing: keys and marks are in memory.
     #[must_use]
     pub fn decide(&self, facts: &RequestFacts<'_>, now: Timestamp) -> Decision {
+        let (decision, identity) = self.judge(facts, now);
+        self.identities.tell(&identity);
+        decision
+    }
+
+    fn judge(&self, facts: &RequestFacts<'_>, now: Timestamp) -> (Decision, Identity) {
+        let mut identity = Identity::default();
         // A preflight asks for what is to come: it passes where that could, and a token is asked for then.
         let found = self.table.find(facts.path, facts.preflight.unwrap_or(facts.method));
         if let Some(closed) = facts.preflight.and_then(|_| self.closed_to_options(facts.path)) {
             let outcome = Err(Denial::new(Reason::RouteDenied));
-            return Decision { route: Some(closed.index()), verified: None, outcome, wanted: None };
+            return (Decision { route: Some(closed.index()), verified: None, outcome }, identity);
         }
-        let mut identity = Identity::Unknown;
         let mut route = found.first.route().map(Route::index);
         let mut outcome = self.decide_reading(found.first, facts, now, &mut identity);
         // A path with two readings passes only if both do: the upstream takes one of them, and nobody knows which. Of two permits
@@ -120,8 +115,7 @@ impl Gate {
                 Err(denial) => outcome = Err(denial),
             }
         }
-        let (verified, wanted) = identity.into_parts();
-        Decision { route, verified, outcome, wanted }
+        (Decision { route, verified: identity.verified(), outcome }, identity)
     }
 
     /// Why a stream that was begun with this token must not go on: whatever a request for it would be refused for now, by this
@@ -143,8 +137,7 @@ impl Gate {
         if ![Some(&found.first), found.second.as_ref()].into_iter().flatten().any(ends) {
             return None;
         }
-        let mut identity =
-            Identity::Known(self.still_good(token, now).map(|()| Arc::clone(token)).map_err(Failure::from));
+        let mut identity = Identity::given(self.still_good(token, now).map(|()| Arc::clone(token)));
         // Which token it is, is known; the credential only says that there is one.
         let facts = RequestFacts::new(method, path, Credential::Bearer(""));
         let mut readings = [Some(found.first), found.second].into_iter().flatten();
@@ -154,8 +147,8 @@ impl Gate {
     }
 
     fn still_good(&self, token: &Verified, now: Timestamp) -> Result<(), Reason> {
-        self.verifier.still_trusts(token, now).map_err(reason_of)?;
-        match self.revocations.standing(&Identifiers::of(token), now).0 {
+        self.identities.verifier.still_trusts(token, now).map_err(reason_of)?;
+        match self.identities.revocations.standing(&Identifiers::of(token), now).0 {
             Standing::Good => Ok(()),
             Standing::Revoked(_) => Err(Reason::Revoked),
         }
@@ -212,116 +205,14 @@ impl Gate {
         let Credential::Bearer(token) = credential else {
             return Err(with_scopes(Reason::NoCredential));
         };
-        let verified = identity.resolve(|| self.identify(token, now)).map_err(with_scopes)?;
-        match route {
-            Some(route) if !route.allows(&verified.claims().scopes) => Err(with_scopes(Reason::InsufficientScope)),
-            _ if websocket => Ok(Permit::of_websocket(Active(verified))),
-            _ => Ok(Permit::of(Active(verified))),
-        }
-    }
-
-    fn identify(&self, token: &str, now: Timestamp) -> Result<Arc<Verified>, Failure> {
-        let (verified, cached) = self.verifier.verify(token, now);
-        let metrics = &self.telemetry.metrics;
-        metrics.verified_token_cache(match cached {
-            tokens::CacheResult::Hit => CacheResult::Hit,
-            tokens::CacheResult::Miss => CacheResult::Miss,
-        });
-        let verified = verified.map_err(|rejected| {
-            let issuer = rejected.issuer.as_deref().map(|rules| rules.issuer.as_str());
-            let failure = self.failure(rejected.error, issuer, rejected.kid);
-            self.label(issuer).refused(failure.reason.as_str());
-            failure
-        })?;
-        let label = self.label(Some(&verified.claims().issuer));
-        let (standing, look_up) = self.revocations.standing(&Identifiers::of(&verified), now);
-        match look_up {
-            LookUp::Hit => metrics.revocation_cache(CacheResult::Hit),
-            LookUp::Miss => metrics.revocation_cache(CacheResult::Miss),
-            LookUp::Off => metrics.revocation_cache(CacheResult::Off),
-        }
-        match standing {
-            Standing::Good => {
-                label.accepted();
-                Ok(verified)
-            }
-            Standing::Revoked(_) => {
-                label.refused(Reason::Revoked.as_str());
-                Err(Reason::Revoked.into())
-            }
-        }
-    }
-
-    fn failure(&self, error: VerifyError, issuer: Option<&str>, kid: Option<Box<str>>) -> Failure {
-        let keys = issuer.and_then(|issuer| self.issuers.get(issuer));
-        match (error, keys) {
-            (VerifyError::UnknownKey | VerifyError::KeysUnavailable, Some(keys)) => {
-                // It may be a key that could not be learnt: that is not the client's fault.
-                let unlearnt = error == VerifyError::KeysUnavailable || keys.last_fetch_failed();
-                let reason = if unlearnt { Reason::KeysUnavailable } else { Reason::UnknownKey };
-                Failure { reason, wanted: Some(WantedKey { keys: Arc::clone(keys), kid }) }
-            }
-            _ => reason_of(error).into(),
-        }
-    }
-
-    fn label(&self, issuer: Option<&str>) -> &IssuerLabel {
-        let known = self.labels.iter().find(|label| Some(label.name()) == issuer);
-        known.unwrap_or_else(|| self.telemetry.metrics.unknown_issuer())
-    }
-}
-
-/// Looked up at most once a request, however many readings its path has.
-enum Identity {
-    Unknown,
-    Known(Result<Arc<Verified>, Failure>),
-}
-
-/// Why a token is no identity, and whose keys might change that.
-#[derive(Clone)]
-struct Failure {
-    reason: Reason,
-    wanted: Option<WantedKey>,
-}
-
-impl From<Reason> for Failure {
-    fn from(reason: Reason) -> Self {
-        Self { reason, wanted: None }
-    }
-}
-
-impl Identity {
-    fn resolve(&mut self, identify: impl FnOnce() -> Result<Arc<Verified>, Failure>) -> Result<Arc<Verified>, Reason> {
-        if matches!(self, Self::Unknown) {
-            *self = Self::Known(identify());
-        }
-        match self {
-            Self::Known(Ok(verified)) => Ok(Arc::clone(verified)),
-            Self::Known(Err(failure)) => Err(failure.reason),
-            Self::Unknown => Err(Reason::NoCredential),
-        }
-    }
-
-    fn into_parts(self) -> (Option<Arc<Verified>>, Option<WantedKey>) {
-        match self {
-            Self::Known(Ok(verified)) => (Some(verified), None),
-            Self::Known(Err(failure)) => (None, failure.wanted),
-            Self::Unknown => (None, None),
+        let verified = self.identities.identify(token, now, identity).map_err(with_scopes)?;
+        match route.and_then(|route| route.refuses(verified.claims())) {
+            Some(reason) => Err(with_scopes(reason)),
+            None if websocket => Ok(Permit::of_websocket(Active(verified))),
+            None => Ok(Permit::of(Active(verified))),
         }
     }
 }
 
-fn reason_of(error: VerifyError) -> Reason {
-    match error {
-        VerifyError::Malformed => Reason::MalformedToken,
-        VerifyError::UnknownKey => Reason::UnknownKey,
-        VerifyError::KeysUnavailable => Reason::KeysUnavailable,
-        VerifyError::WrongAlgorithm => Reason::WrongAlgorithm,
-        VerifyError::BadSignature => Reason::BadSignature,
-        VerifyError::Expired => Reason::Expired,
-        VerifyError::NotYetValid => Reason::NotYetValid,
-        VerifyError::WrongIssuer => Reason::WrongIssuer,
-        VerifyError::WrongAudience => Reason::WrongAudience,
-        VerifyError::WrongType => Reason::WrongType,
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 pub mod credential;
 pub mod decide;
 pub mod denial;
+mod identify;
 pub mod permit;
 pub mod websocket;
 

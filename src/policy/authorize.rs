@@ -1,9 +1,22 @@
-//! Whether what was granted is enough for a route.
+//! Whether a token is one that a route takes, and what was granted is enough for it.
 
 use std::fmt;
 
-use super::RouteSpec;
-use crate::tokens::ScopeSet;
+use super::{Reason, RouteSpec};
+use crate::tokens::{Claims, ScopeSet};
+
+/// Why a route does not take a token: first what another token would help against, for then it is the token that is wrong here (401);
+/// then whose it is, and what it grants.
+pub(super) fn refusal(route: &RouteSpec, claims: &Claims) -> Option<Reason> {
+    let is_for = |audience: &String| claims.audience.iter().any(|own| **own == **audience);
+    if !route.audience.is_empty() && !route.audience.iter().any(is_for) {
+        return Some(Reason::WrongAudience);
+    }
+    if !route.issuers.is_empty() && !route.issuers.iter().any(|issuer| **issuer == *claims.issuer) {
+        return Some(Reason::IssuerNotAllowed);
+    }
+    scopes_suffice(route, &claims.scopes).is_err().then_some(Reason::InsufficientScope)
+}
 
 /// A scope is missing. Displays as the `scope` of the challenge (RFC 6750 §3): all that the route asks for, not only the missing
 /// ones, so that one step up is enough.
@@ -34,6 +47,41 @@ impl fmt::Display for Missing<'_> {
 mod tests {
     use super::*;
     use crate::policy::{Access, PathPattern};
+    use crate::tokens::IssuerRules;
+
+    #[test]
+    fn a_route_says_for_whom_and_by_whom_a_token_must_be() {
+        use Reason::{InsufficientScope, IssuerNotAllowed, WrongAudience};
+        let both: &[&str] = &["https://a", "https://b"];
+        for (audience, issuers, scopes, refused) in [
+            (&[][..], &[][..], "", None),
+            (&["api"], &[], "", None),
+            (&["other", "api"], &[], "", None),
+            (&["other"], &[], "", Some(WrongAudience)),
+            (&["API"], &[], "", Some(WrongAudience)),
+            (&["ap", "api2", "api web"], &[], "", Some(WrongAudience)),
+            (&[], &["https://a"], "", None),
+            (&[], both, "", None),
+            (&[], &["https://b"], "", Some(IssuerNotAllowed)),
+            (&[], &["https://a/", "HTTPS://A", "https://"], "", Some(IssuerNotAllowed)),
+            (&["web"], &["https://a"], "me", None),
+            (&["web"], &["https://a"], "items", Some(InsufficientScope)),
+            (&["web"], &["https://b"], "items", Some(IssuerNotAllowed)),
+            (&["x"], &["https://b"], "items", Some(WrongAudience)),
+        ] {
+            let own = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+            let route = RouteSpec {
+                audience: own(audience),
+                issuers: own(issuers),
+                scopes: ScopeSet::parse(scopes).unwrap(),
+                ..RouteSpec::new(PathPattern::parse("/").unwrap(), Access::Authenticated)
+            };
+            let claims = r#"{"iss":"https://a","sub":"s","exp":5,"aud":["api","web"],"scope":"me"}"#;
+            let claims = crate::base::json::object(claims.as_bytes()).unwrap();
+            let claims = Claims::read(claims, &IssuerRules::own("https://a")).unwrap();
+            assert_eq!(refusal(&route, &claims), refused, "{audience:?} {issuers:?} {scopes}");
+        }
+    }
 
     #[test]
     fn all_of_the_scopes_and_one_of_the_others() {

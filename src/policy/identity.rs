@@ -25,6 +25,8 @@ pub use names::Purpose;
 use protected::Protected;
 pub use protected::fold;
 
+use crate::tokens::ClaimPath;
+
 /// Which headers of the client are taken out, and which are put in; made once for a configuration.
 #[derive(Clone, Debug)]
 pub struct HeaderPlan {
@@ -49,7 +51,7 @@ pub struct HeaderSettings<'a> {
 #[derive(Clone, Debug)]
 struct Header {
     name: HeaderName,
-    claim: Box<str>,
+    claim: ClaimPath,
     separator: char,
 }
 
@@ -90,7 +92,7 @@ impl HeaderPlan {
                 return Err(InvalidHeader::Twice((*name).to_owned()));
             }
             let separator = if plain == SCOPES { ' ' } else { ',' };
-            plan.headers.push(Header { name: header_name, claim: (*claim).into(), separator });
+            plan.headers.push(Header { name: header_name, claim: ClaimPath::new(*claim), separator });
             folded.push(plain);
         }
         for name in settings.keep {
@@ -122,7 +124,8 @@ impl HeaderPlan {
         self.kept.iter().any(|kept| kept.eq_ignore_ascii_case(name))
     }
 
-    /// The headers for these claims, each once. A claim that is missing, null or an empty list makes none.
+    /// The headers for these claims, each once; [`Claims::all`](crate::tokens::Claims) are what is meant: by their names here, with
+    /// the scopes that were granted. A claim that is missing, null or an empty list makes none.
     ///
     /// A claim is looked up by its whole name first, then as a path (`realm_access.roles`). How values are written is told at
     /// the top of this module.
@@ -133,10 +136,10 @@ impl HeaderPlan {
         let mut values = Vec::with_capacity(self.headers.len());
         let mut left = self.budget;
         for header in &self.headers {
-            let value = if &*header.claim == "*" {
+            let value = if header.claim.as_str() == "*" {
                 Some(encode::all(claims))
             } else {
-                claim(claims, &header.claim).and_then(|value| encode::value(value, header.separator))
+                header.claim.find(claims).and_then(|value| encode::value(value, header.separator))
             };
             if let Some(value) = value {
                 left = left.checked_sub(header.name.as_str().len() + value.len()).ok_or(TooLarge)?;
@@ -156,16 +159,6 @@ fn checked(name: &str) -> Result<(HeaderName, String), InvalidHeader> {
     }
     let plain = fold(name);
     if plain.is_empty() { Err(invalid()) } else { Ok((header_name, plain)) }
-}
-
-/// The name itself wins: Auth0's claims are URLs, and have dots in them.
-fn claim<'v>(claims: &'v Map<String, Value>, name: &str) -> Option<&'v Value> {
-    claims.get(name).or_else(|| {
-        name.match_indices('.').find_map(|(at, _)| {
-            let (outer, inner) = name.split_at_checked(at)?;
-            claim(claims.get(outer)?.as_object()?, inner.strip_prefix('.')?)
-        })
-    })
 }
 
 /// Scopes have no blanks (RFC 6749 §3.3), and upstreams read them as they read the claim: words between blanks.

@@ -3,7 +3,8 @@
 use super::access::Access;
 use super::authorize;
 use super::pattern::PathPattern;
-use crate::tokens::ScopeSet;
+use super::reason::Reason;
+use crate::tokens::{Claims, ScopeSet};
 
 /// One entry of `policy.routes`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +19,10 @@ pub struct RouteSpec {
     pub scopes: ScopeSet,
     /// One of these is needed; empty = none.
     pub any_scope: ScopeSet,
+    /// One of these must be in the token's `aud`, whatever the token's issuer asks for; empty = none.
+    pub audience: Vec<String>,
+    /// Whose tokens are taken; empty = everybody's that is trusted.
+    pub issuers: Vec<String>,
     /// Whose its CORS is; `None` = as `policy.cors` says.
     pub cors: Option<Cors>,
     /// What becomes of a stream when its token ends; `None` = as `policy.streams` says.
@@ -38,6 +43,8 @@ impl RouteSpec {
             access,
             scopes: ScopeSet::default(),
             any_scope: ScopeSet::default(),
+            audience: Vec::new(),
+            issuers: Vec::new(),
             cors: None,
             streams: None,
             encoded_slash: false,
@@ -105,9 +112,9 @@ impl Route {
         self.scopes_text.as_deref()
     }
 
-    /// Whether these scopes are enough.
+    /// Why a token that says this is not taken here.
     #[must_use]
-    pub fn allows(&self, granted: &ScopeSet) -> bool {
-        authorize::scopes_suffice(&self.spec, granted).is_ok()
+    pub fn refuses(&self, claims: &Claims) -> Option<Reason> {
+        authorize::refusal(&self.spec, claims)
     }
 }

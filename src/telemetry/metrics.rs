@@ -49,6 +49,7 @@ pub struct Metrics {
     pub key_fetches: KeyFetches,
     store_errors: IntCounterVec,
     store_up: IntGauge,
+    insecure_settings: IntGauge,
     password_duration: Histogram,
     password_queue: IntGauge,
     deprecated: IntCounterVec,
@@ -104,6 +105,7 @@ impl Metrics {
             key_fetches: KeyFetches::new(&families),
             store_errors: families.counters(&names::STORE_ERRORS),
             store_up: families.gauge(&names::STORE_UP),
+            insecure_settings: families.gauge(&names::INSECURE_SETTINGS),
             password_duration: families.histogram(&names::PASSWORD_VERIFY_DURATION, &PASSWORD_BUCKETS),
             password_queue: families.gauge(&names::PASSWORD_VERIFY_QUEUE_LENGTH),
             deprecated: families.counters(&names::DEPRECATED_REQUESTS),
@@ -205,6 +207,11 @@ impl Metrics {
     /// An operation of the store failed. Does not touch [`Metrics::set_store_up`].
     pub fn store_error(&self, operation: &'static str) {
         self.store_errors.with_label_values(&[operation]).inc();
+    }
+
+    /// How many defaults are weakened.
+    pub fn set_insecure_settings(&self, weakened: usize) {
+        self.insecure_settings.set(i64::try_from(weakened).unwrap_or(i64::MAX));
     }
 
     /// Whether the store answers.

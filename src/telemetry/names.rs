@@ -119,6 +119,9 @@ pub const STORE_ERRORS: Family =
 /// Whether the store answers.
 pub const STORE_UP: Family =
     Family::new("doorward_store_up", "1 if the store answered when it was last asked, else 0.", &[]);
+/// What is weakened.
+pub const INSECURE_SETTINGS: Family =
+    Family::new("doorward_insecure_settings", "How many defaults the configuration weakens under `insecure`.", &[]);
 /// How long password checks took.
 pub const PASSWORD_VERIFY_DURATION: Family = Family::new(
     "doorward_password_verify_duration_seconds",
@@ -185,7 +188,7 @@ pub const LOG_LINES_DROPPED: Family = Family::new(
 );
 
 /// All of them; the process collector's `process_*` come on top.
-pub const ALL: [Family; 33] = [
+pub const ALL: [Family; 34] = [
     BUILD_INFO,
     HTTP_REQUESTS,
     HTTP_REQUEST_DURATION,
@@ -207,6 +210,7 @@ pub const ALL: [Family; 33] = [
     ISSUER_KEYS_AGE,
     STORE_ERRORS,
     STORE_UP,
+    INSECURE_SETTINGS,
     PASSWORD_VERIFY_DURATION,
     PASSWORD_VERIFY_QUEUE_LENGTH,
     DEPRECATED_REQUESTS,

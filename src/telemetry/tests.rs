@@ -263,6 +263,7 @@ fn metrics_are_golden() {
     metrics.revocation_cache(CacheResult::Miss);
     metrics.store_error("swap");
     metrics.set_store_up(true);
+    metrics.set_insecure_settings(2);
     metrics.set_denylist_entries(3);
     metrics.password_verified(Duration::from_millis(80));
     metrics.deprecated_request("query-token");

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::{Malformed, Scope, ScopeSet};
+use super::rules::FIXED;
+use super::{IssuerRules, Malformed, Scope, ScopeSet, weight};
 use crate::base::Timestamp;
 
 /// The claims of a JWT access token (RFC 7519 §4.1, RFC 9068 §2.2). A claim of the wrong type is an error, never "absent":
@@ -11,7 +12,7 @@ use crate::base::Timestamp;
 pub struct Claims {
     /// `iss`.
     pub issuer: Box<str>,
-    /// `sub`, not empty.
+    /// `sub`, not empty: of this issuer. Marks name it so.
     pub subject: Box<str>,
     /// `aud`, a string or an array of strings; empty if absent.
     pub audience: Vec<Box<str>>,
@@ -27,21 +28,33 @@ pub struct Claims {
     pub session: Option<Box<str>>,
     /// `client_id`.
     pub client: Option<Box<str>>,
-    /// What was granted.
+    /// What was granted, as far as the issuer may grant it.
     pub scopes: ScopeSet,
-    /// All of them, as they came.
+    /// All of them, in the order they came in, as the upstream is to see them: ours by our names, `sub` with the issuer's prefix, and
+    /// in `scope` what was granted, wherever the issuer has it. So whichever of its headers an upstream reads, it sees one user.
     pub all: Map<String, Value>,
+    /// With the issuer's prefix, where it has one.
+    prefixed: Option<Box<str>>,
 }
 
 impl Claims {
-    /// Reads claims. `scope_claim` names the one that holds the scopes: a string of words or an array of them.
+    /// Reads claims as `rules` say.
     ///
     /// # Errors
     /// [`Malformed`] if one that is needed is missing, or one that is known has the wrong type.
-    pub fn read(all: Map<String, Value>, scope_claim: &str) -> Result<Self, Malformed> {
-        Ok(Self {
+    pub fn read(all: Map<String, Value>, rules: &IssuerRules) -> Result<Self, Malformed> {
+        let granted = scopes(rules.scope_claim.find(&all));
+        let scopes = match &rules.scopes {
+            Some(limit) => granted.intersection(limit),
+            None => granted,
+        };
+        let all = renamed(all, rules);
+        let subject = text(&all, "sub")?.filter(|subject| !subject.is_empty()).ok_or(Malformed)?;
+        let prefix = &rules.subject_prefix;
+        let mut claims = Self {
             issuer: text(&all, "iss")?.ok_or(Malformed)?,
-            subject: text(&all, "sub")?.filter(|subject| !subject.is_empty()).ok_or(Malformed)?,
+            prefixed: (!prefix.is_empty()).then(|| format!("{prefix}{subject}").into()),
+            subject,
             audience: audience(&all)?,
             expires_at: date(&all, "exp")?.ok_or(Malformed)?,
             not_before: date(&all, "nbf")?,
@@ -50,10 +63,54 @@ impl Claims {
             token_id: text(&all, "jti")?.filter(|token_id| !token_id.is_empty()),
             session: text(&all, "sid")?,
             client: text(&all, "client_id")?,
-            scopes: scopes(&all, scope_claim),
+            scopes,
             all,
-        })
+        };
+        claims.show();
+        Ok(claims)
     }
+
+    /// Who it is here: `sub` behind the issuer's prefix. Two issuers may both have an `admin`.
+    #[must_use]
+    pub fn user(&self) -> &str {
+        self.prefixed.as_ref().unwrap_or(&self.subject)
+    }
+
+    /// Bytes on the heap.
+    pub(super) fn weight(&self) -> usize {
+        let texts = [Some(&self.issuer), Some(&self.subject), self.token_id.as_ref(), self.session.as_ref()];
+        let texts = texts.into_iter().chain([self.client.as_ref(), self.prefixed.as_ref()]).flatten();
+        let texts = texts.chain(&self.audience).map(|text| text.len());
+        let texts = texts.chain(self.scopes.iter().map(|scope| scope.as_str().len())).map(weight::block);
+        let lists = [self.audience.len(), self.scopes.len()].map(|items| weight::block(items * size_of::<Box<str>>()));
+        texts.chain(lists).sum::<usize>() + weight::members(&self.all)
+    }
+
+    fn show(&mut self) {
+        if let Some(user) = &self.prefixed {
+            self.all.insert("sub".to_owned(), (&**user).into());
+        }
+        let granted = self.scopes.to_string();
+        if granted.is_empty() {
+            self.all.shift_remove("scope");
+        } else if self.all.get("scope").and_then(Value::as_str) != Some(&granted) {
+            self.all.insert("scope".to_owned(), granted.into());
+        }
+    }
+}
+
+/// All are looked up before any is put in: two may change places.
+fn renamed(mut all: Map<String, Value>, rules: &IssuerRules) -> Map<String, Value> {
+    // Refused by the configuration; if not there, a claim of the sender's choice must not become who it is.
+    let ours = rules.claims.iter().filter(|(ours, _)| !FIXED.contains(&ours.as_str()));
+    let found: Vec<_> = ours.map(|(ours, theirs)| (ours, theirs.find(&all).cloned())).collect();
+    for (ours, value) in found {
+        match value {
+            Some(value) => drop(all.insert(ours.clone(), value)),
+            None => drop(all.shift_remove(ours)),
+        }
+    }
+    all
 }
 
 fn text(all: &Map<String, Value>, name: &str) -> Result<Option<Box<str>>, Malformed> {
@@ -93,8 +150,8 @@ fn audience(all: &Map<String, Value>) -> Result<Vec<Box<str>>, Malformed> {
 }
 
 /// One source and never a union of several; what is no scope grants nothing.
-fn scopes(all: &Map<String, Value>, claim: &str) -> ScopeSet {
-    match all.get(claim) {
+fn scopes(claim: Option<&Value>) -> ScopeSet {
+    match claim {
         Some(Value::String(words)) => words.split(' ').filter_map(|word| Scope::parse(word).ok()).collect(),
         Some(Value::Array(words)) => {
             words.iter().filter_map(Value::as_str).filter_map(|word| Scope::parse(word).ok()).collect()
@@ -104,67 +161,4 @@ fn scopes(all: &Map<String, Value>, claim: &str) -> ScopeSet {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(members: &str) -> Result<Claims, Malformed> {
-        let text = format!(r#"{{"iss":"i","sub":"s"{members}}}"#);
-        Claims::read(crate::base::json::object(text.as_bytes()).map_err(|_| Malformed)?, "scope")
-    }
-
-    #[test]
-    fn dates_are_numbers_of_sane_size() {
-        for (exp, seconds) in [
-            ("9999999999", Some(9_999_999_999)),
-            ("1700000000.5", Some(1_700_000_000)),
-            ("0", Some(0)),
-            ("-1", None),
-            ("\"9999999999\"", None),
-            ("null", None),
-            ("true", None),
-            ("[]", None),
-            ("{}", None),
-            ("1e309", None),
-            ("1e50", None),
-            ("9.9e18", None),
-            ("1700000000000", None),
-            ("18446744073709551616", None),
-        ] {
-            let read = read(&format!(r#","exp":{exp}"#)).ok().map(|claims| claims.expires_at.seconds());
-            assert_eq!(read, seconds, "{exp}");
-        }
-        assert!(read("").is_err(), "exp is needed");
-        assert_eq!(read(r#","exp":5,"jti":"""#).unwrap().token_id, None);
-    }
-
-    #[test]
-    fn wrong_types_are_never_absent() {
-        for members in [
-            r#""nbf":"1""#,
-            r#""iat":null"#,
-            r#""jti":5"#,
-            r#""sid":[]"#,
-            r#""client_id":{}"#,
-            r#""aud":5"#,
-            r#""aud":["a",5]"#,
-            r#""aud":[["a"]]"#,
-        ] {
-            assert!(read(&format!(r#","exp":5,{members}"#)).is_err(), "{members}");
-        }
-    }
-
-    #[test]
-    fn scopes_come_from_one_claim_and_blanks_only() {
-        for (claim, scopes) in [
-            (r#""me items""#, "me items"),
-            (r#"["me","items",5]"#, "me items"),
-            (r#""read\tadmin""#, ""),
-            (r#""read,admin""#, "read,admin"),
-            (r#"" admin""#, "admin"),
-            ("5", ""),
-        ] {
-            let claims = read(&format!(r#","exp":5,"scope":{claim},"scp":"admin""#)).unwrap();
-            assert_eq!(claims.scopes.to_string(), scopes, "{claim}");
-        }
-    }
-}
+mod tests;

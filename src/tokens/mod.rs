@@ -3,11 +3,13 @@
 pub mod cache;
 pub mod claims;
 pub mod issue;
+mod kind;
 pub mod raw;
 pub mod refresh;
 pub mod rules;
 pub mod scope;
 pub mod verify;
+mod weight;
 
 pub use cache::CacheResult;
 pub use claims::Claims;

@@ -7,7 +7,8 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::cache::{CacheResult, VerifiedCache, digest_of};
-use super::{Claims, IssuerRules, RawToken};
+use super::kind::is_access_token;
+use super::{Claims, IssuerRules, RawToken, weight};
 use crate::base::{Timestamp, base64url};
 use crate::keys::{Algorithm, KeyRing, KeySet, LiveKeys, NoKey, VerifyingKey};
 
@@ -42,7 +43,6 @@ pub struct Verified {
     /// live on here (attacks.md K07).
     keys: Arc<KeySet>,
     identifier: Box<str>,
-    weight: u32,
 }
 
 /// A token that is not believed, and whose it claims to be.
@@ -118,7 +118,7 @@ impl Verifier {
     /// The first check that failed.
     pub fn verify(&self, token: &str, now: Timestamp) -> (Result<Arc<Verified>, Rejected>, CacheResult) {
         let digest = digest_of(token);
-        let (verified, cached) = match self.cache.get(&digest).filter(|verified| verified.is_of_current_keys()) {
+        let (verified, cached) = match self.cache.get(&digest, now) {
             Some(verified) => (verified, CacheResult::Hit),
             None => match self.verify_uncached(token) {
                 Ok(verified) => (Arc::new(verified), CacheResult::Miss),
@@ -130,21 +130,22 @@ impl Verifier {
             return (Err(Rejected { error, issuer, kid: None }), cached);
         }
         if cached == CacheResult::Miss {
-            self.cache.insert(digest, Arc::clone(&verified));
+            self.cache.insert(digest, Arc::clone(&verified), now);
         }
         (Ok(verified), cached)
     }
 
     /// Whether a token that was verified, maybe by the rules and keys of an earlier configuration, would be by those of this one: its
-    /// issuer and its key are still trusted, it is meant for us and has not expired. A clock that was set back changes nothing.
+    /// issuer and its key are still trusted, it is meant for us and has not expired. A clock that was set back changes nothing, nor
+    /// does an issuer whose keys nobody knows at the moment: it has withdrawn none.
     ///
     /// # Errors
     /// The first of these that does not hold.
     pub fn still_trusts(&self, token: &Verified, now: Timestamp) -> Result<(), VerifyError> {
         let issuer = self.issuers.get(&*token.claims.issuer).ok_or(VerifyError::WrongIssuer)?;
         let keys = issuer.keys.now();
-        if !keys.has(&token.key) {
-            return Err(if keys.is_available() { VerifyError::UnknownKey } else { VerifyError::KeysUnavailable });
+        if keys.is_available() && !keys.has(&token.key) {
+            return Err(VerifyError::UnknownKey);
         }
         issuer.rules.check_audience(&token.claims)?;
         if now >= token.claims.expires_at.plus(issuer.rules.leeway) { Err(VerifyError::Expired) } else { Ok(()) }
@@ -159,12 +160,7 @@ impl Verifier {
         let raw = RawToken::parse(token).map_err(|_| nobody(VerifyError::Malformed))?;
         refuse_extensions(raw.header()).map_err(nobody)?;
         let issuer = self.issuer_of(&raw).map_err(nobody)?;
-        let kid = raw.header().get("kid").and_then(Value::as_str).map(Box::from);
-        issuer.verify(raw, token.len()).map_err(|error| Rejected {
-            error,
-            issuer: Some(Arc::clone(&issuer.rules)),
-            kid,
-        })
+        issuer.verify(raw)
     }
 
     /// The unverified `iss` only selects whose keys are tried.
@@ -186,23 +182,32 @@ impl IssuerRules {
 }
 
 impl TrustedIssuer {
-    fn verify(self: &Arc<Self>, raw: RawToken<'_>, length: usize) -> Result<Verified, VerifyError> {
+    fn verify(self: &Arc<Self>, raw: RawToken<'_>) -> Result<Verified, Rejected> {
+        let rejected = |error| Rejected { error, issuer: Some(Arc::clone(&self.rules)), kid: None };
         let keys = Arc::clone(&self.keys.now());
-        let key = key_for(&keys, raw.header())?;
+        let key = key_for(&keys, raw.header())
+            .map_err(|error| Rejected { kid: unknown_kid(error, &raw), ..rejected(error) })?;
         if !key.verifies(raw.signed().as_bytes(), raw.signature()) {
-            return Err(VerifyError::BadSignature);
+            return Err(rejected(VerifyError::BadSignature));
         }
-        check_type(raw.header(), raw.unverified_claims())?;
-        let signed_digest = base64url::encode(digest_of(raw.signed()));
-        let weight = u32::try_from(length * 2 + 400).unwrap_or(u32::MAX);
         let rules = &self.rules;
-        let claims = Claims::read(raw.into_claims(), rules.scope_claim.as_str()).map_err(|_| VerifyError::Malformed)?;
-        rules.check_audience(&claims)?;
+        if !is_access_token(raw.header(), raw.unverified_claims(), rules) {
+            return Err(rejected(VerifyError::WrongType));
+        }
+        let signed_digest = base64url::encode(digest_of(raw.signed()));
+        let claims = Claims::read(raw.into_claims(), rules).map_err(|_| rejected(VerifyError::Malformed))?;
+        rules.check_audience(&claims).map_err(rejected)?;
         // A token without a `jti` is named by what was signed, never by its signature: ECDSA's can be respelled.
         let identifier = claims.token_id.clone().unwrap_or_else(|| signed_digest.into());
         let key = key.clone();
-        Ok(Verified { claims, issuer: Arc::clone(self), key, keys, identifier, weight })
+        Ok(Verified { claims, issuer: Arc::clone(self), key, keys, identifier })
     }
+}
+
+/// What to look for among newer keys.
+fn unknown_kid(error: VerifyError, raw: &RawToken<'_>) -> Option<Box<str>> {
+    let kid = || raw.header().get("kid").and_then(Value::as_str).map(Box::from);
+    matches!(error, VerifyError::UnknownKey | VerifyError::KeysUnavailable).then(kid).flatten()
 }
 
 fn key_for<'k>(keys: &'k KeySet, header: &Map<String, Value>) -> Result<&'k VerifyingKey, VerifyError> {
@@ -240,16 +245,18 @@ impl Verified {
 
     /// The rules of its issuer.
     #[must_use]
-    pub fn rules(&self) -> &IssuerRules {
+    pub fn rules(&self) -> &Arc<IssuerRules> {
         &self.issuer.rules
     }
 
-    fn is_of_current_keys(&self) -> bool {
+    /// Whether its issuer has the keys it was verified with. Of an unchanged set that was fetched again this is still so.
+    pub(super) fn is_of_current_keys(&self) -> bool {
         Arc::ptr_eq(&self.keys, &self.issuer.keys.now())
     }
 
-    pub(super) fn weight(&self) -> u32 {
-        self.weight
+    /// Bytes it takes in memory, all but what it shares with others of its issuer.
+    pub(super) fn weight(&self) -> usize {
+        size_of::<Self>() + weight::block(self.identifier.len()) + self.claims.weight()
     }
 
     /// Evaluated on every request, cached or not: valid while now < exp + leeway.
@@ -282,16 +289,5 @@ fn refuse_extensions(header: &Map<String, Value>) -> Result<(), VerifyError> {
     if extended || nested { Err(VerifyError::Malformed) } else { Ok(()) }
 }
 
-/// Access tokens only (RFC 8725 §3.11, RFC 9068 §4): no ID token, no logout token, no proof, and nothing bound to a key
-/// whose possession is not checked here (RFC 7800).
-fn check_type(header: &Map<String, Value>, claims: &Map<String, Value>) -> Result<(), VerifyError> {
-    let known = match header.get("typ") {
-        None => true,
-        Some(Value::String(typ)) => {
-            ["at+jwt", "application/at+jwt", "JWT"].iter().any(|known| known.eq_ignore_ascii_case(typ))
-        }
-        Some(_) => false,
-    };
-    let foreign = ["nonce", "at_hash", "c_hash", "events", "cnf"].iter().any(|name| claims.contains_key(*name));
-    if known && !foreign { Ok(()) } else { Err(VerifyError::WrongType) }
-}
+#[cfg(test)]
+mod tests;

@@ -39,6 +39,8 @@ pub(crate) struct Door {
     pub(crate) address: SocketAddr,
     pub(crate) admin: SocketAddr,
     pub(crate) upstream: Upstream,
+    /// Another issuer: whatever it is asked for, it answers its keys.
+    pub(crate) issuer: Upstream,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) sink: Sink,
@@ -51,15 +53,16 @@ pub(crate) struct Door {
 impl Door {
     pub(crate) async fn start(setup: Setup) -> Self {
         let folder = TempDir::new().unwrap();
-        let upstream = Upstream::start().await;
-        write_files(folder.path(), &setup, &upstream);
+        let (upstream, issuer) = (Upstream::start().await, Upstream::start().await);
+        issuer.answer(mint::published());
+        write_files(folder.path(), &setup, [&upstream, &issuer]);
         let clock = Arc::new(ManualClock::at(SystemClock.now().whole_second()));
         let sink = Sink::memory();
         let telemetry = telemetry(&sink, &setup);
         let store = store(folder.path(), &setup).await;
         let running = run(folder.path(), &clock, &store, &telemetry).await;
         let (address, admin) = addresses(&running);
-        Self { address, admin, upstream, clock, telemetry, sink, setup, folder, store, running: Some(running) }
+        Self { address, admin, upstream, issuer, clock, telemetry, sink, setup, folder, store, running: Some(running) }
     }
 
     /// Ends this process, as it were, and begins another with the same files and a fresh log.
@@ -76,7 +79,7 @@ impl Door {
 
     /// Reads a new configuration: the base with this in place of what the case had. `raw` is written as it is.
     pub(crate) async fn reload(&mut self, setup: Setup, raw: Option<&str>) {
-        write_files(self.folder.path(), &setup, &self.upstream);
+        write_files(self.folder.path(), &setup, [&self.upstream, &self.issuer]);
         if let Some(raw) = raw {
             fs::write(self.folder.path().join(CONFIG), raw).unwrap();
         }
@@ -108,14 +111,16 @@ impl Door {
 }
 
 /// The base and what a case changes of it.
-pub(crate) fn config_text(setup: &Setup, upstream: SocketAddr) -> String {
+pub(crate) fn config_text(setup: &Setup, [upstream, issuer]: [SocketAddr; 2]) -> String {
     let mut config: Value = serde_yaml::from_str(BASE).unwrap();
     merge(&mut config, &setup.config);
     let secret = |text: String| text.replace("SECRET", mint::SECRET).replace("ISSUER", mint::ISSUER);
-    secret(serde_yaml::to_string(&config).unwrap()).replace("UPSTREAM", &upstream.to_string())
+    secret(serde_yaml::to_string(&config).unwrap())
+        .replace("UPSTREAM", &upstream.to_string())
+        .replace("OTHER", &issuer.to_string())
 }
 
-fn write_files(folder: &Path, setup: &Setup, upstream: &Upstream) {
+fn write_files(folder: &Path, setup: &Setup, around: [&Upstream; 2]) {
     let mut users: Vec<Value> = serde_yaml::from_str(USERS).unwrap();
     for user in &setup.users {
         users.retain(|known| known["username"] != user["username"]);
@@ -127,7 +132,7 @@ fn write_files(folder: &Path, setup: &Setup, upstream: &Upstream) {
         }
     }
     write_private(&folder.join("users.yaml"), &serde_yaml::to_string(&users).unwrap());
-    let config = config_text(setup, upstream.address);
+    let config = config_text(setup, around.map(|server| server.address));
     for (name, text) in [("rs.pem", mint::rs_pem as fn() -> &'static str), ("es.pem", mint::es_pem)] {
         if config.contains(name) {
             write_private(&folder.join(name), text());

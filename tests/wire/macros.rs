@@ -64,7 +64,8 @@ pub(crate) fn refused(response: &Response, reason: &str, problems: &mut Vec<Stri
             (401, Some("invalid_token"), Some("Could not validate credentials"))
         }
         "insufficient-scope" => (403, Some("insufficient_scope"), Some("Not enough permissions")),
-        "no-route" | "route-denied" => (403, None, Some("Forbidden")),
+        "no-route" | "route-denied" | "issuer-not-allowed" => (403, None, Some("Forbidden")),
+        "keys-unavailable" => (503, None, Some("Authentication temporarily unavailable")),
         "multiple-credentials" | "ambiguous-path" | "malformed-request" => (400, Some("invalid_request"), None),
         "method-not-allowed" => (405, None, Some("Method Not Allowed")),
         other => return problems.push(format!("`{other}` is no reason of the gate")),

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::rsa::KeyPair;
-use aws_lc_rs::signature::KeyPair as _;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _};
 use aws_lc_rs::{hmac, rand, signature};
 use doorward::base::{Secret, base64url};
 use doorward::keys::{Algorithm, SigningKey, pem};
@@ -49,6 +49,9 @@ enum Key {
     /// The files `rs.pem` and `es.pem` beside the configuration.
     Rs,
     Es,
+    /// The other issuer's, under the names it publishes them by.
+    Theirs,
+    TheirsToo,
     /// Keys nobody configured.
     OtherHs,
     OtherEs,
@@ -65,6 +68,10 @@ enum Sign {
     RS512,
     /// No signature.
     Nothing,
+    /// The key's own in DER (RFC 3279 §2.2.3), as other protocols write ECDSA's.
+    Der,
+    /// 64 zero bytes (attacks.md J27).
+    Zeros,
 }
 
 impl Mint {
@@ -90,6 +97,11 @@ impl Mint {
             "iss": ISSUER, "sub": "johndoe", "exp": words.now + 900, "iat": words.now,
             "jti": base64url::encode(doorward::base::entropy::random::<16>()), "client_id": "public", "scope": "me items",
         });
+        if let Some(kid) = self.key.name() {
+            header["kid"] = kid.into();
+            claims["iss"] = words.fill("{{other}}").into();
+            claims["aud"] = "api".into();
+        }
         merge(&mut header, &self.header, &self.without, words);
         merge(&mut claims, &self.claims, &self.without, words);
         let literal = |text: &Option<String>, value: Value| {
@@ -105,6 +117,8 @@ impl Mint {
         let mac = |algorithm, secret: &[u8]| hmac::sign(&hmac::Key::new(algorithm, secret), message).as_ref().to_vec();
         match self.sign {
             Some(Sign::Nothing) => Vec::new(),
+            Some(Sign::Zeros) => vec![0; 64],
+            Some(Sign::Der) => in_der(&self.key.signing().sign(message).unwrap()),
             Some(Sign::HS256) => mac(hmac::HMAC_SHA256, &self.key.secret()),
             Some(Sign::HS384) => mac(hmac::HMAC_SHA384, &self.key.secret()),
             Some(Sign::HS512) => mac(hmac::HMAC_SHA512, &self.key.secret()),
@@ -124,6 +138,15 @@ impl Mint {
 }
 
 impl Key {
+    /// What the other issuer calls it.
+    fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Theirs => Some("one"),
+            Self::TheirsToo => Some("two"),
+            _ => None,
+        }
+    }
+
     /// The key, or the one whose name it takes.
     fn signing(self) -> SigningKey {
         let of_pem = |text: &str, algorithm| SigningKey::from_pem(text.as_bytes(), Some(algorithm)).unwrap();
@@ -132,6 +155,8 @@ impl Key {
             Self::OtherHs => SigningKey::from_secret(&Secret::new("zQ8wX1cV5bN7mK3jH9gF2dS6aP4oI0uY")).unwrap(),
             Self::Rs | Self::PublicPem | Self::PublicDer => of_pem(rs_pem(), Algorithm::Rs256),
             Self::Es => of_pem(es_pem(), Algorithm::Es256),
+            Self::Theirs => of_pem(generated(Algorithm::Es256, &THEIRS), Algorithm::Es256),
+            Self::TheirsToo => of_pem(generated(Algorithm::EdDsa, &THEIRS_TOO), Algorithm::EdDsa),
             Self::OtherEs => of_pem(generated(Algorithm::Es256, &OTHER_ES), Algorithm::Es256),
         }
     }
@@ -144,6 +169,47 @@ impl Key {
             _ => SECRET.as_bytes().to_vec(),
         }
     }
+}
+
+/// What the other issuer answers: its two keys, and some that nothing may be verified with.
+pub(crate) fn published() -> Vec<u8> {
+    let ecdsa = EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_FIXED_SIGNING, &der(Key::Theirs)).unwrap();
+    let (x, y) = ecdsa.public_key().as_ref()[1..].split_at(32);
+    let (x, y) = (base64url::encode(x), base64url::encode(y));
+    let ed = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der(Key::TheirsToo)).unwrap();
+    let weak = base64url::encode([0xFD; 128]);
+    let set = json!({ "keys": [
+        { "kty": "EC", "crv": "P-256", "x": x, "y": y, "kid": "one", "use": "sig" },
+        { "kty": "OKP", "crv": "Ed25519", "x": base64url::encode(ed.public_key().as_ref()), "kid": "two", "alg": "EdDSA" },
+        { "kty": "RSA", "n": weak, "e": "AQAB", "kid": "weak" },
+        { "kty": "EC", "crv": "P-256", "x": x, "y": y, "kid": "encrypts", "use": "enc" },
+        { "kty": "EC", "crv": "P-384", "x": x, "y": y, "kid": "another-curve", "alg": "ES256" },
+        { "kty": "oct", "k": base64url::encode(SECRET), "kid": "secret", "alg": "HS256" },
+    ] });
+    let set = set.to_string();
+    format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{set}", set.len())
+        .into_bytes()
+}
+
+fn der(key: Key) -> Vec<u8> {
+    let text = if key == Key::Theirs {
+        generated(Algorithm::Es256, &THEIRS)
+    } else {
+        generated(Algorithm::EdDsa, &THEIRS_TOO)
+    };
+    ::pem::parse(text).unwrap().into_contents()
+}
+
+/// `SEQUENCE { r INTEGER, s INTEGER }`.
+fn in_der(fixed: &[u8]) -> Vec<u8> {
+    let integer = |half: &[u8]| {
+        let digits: Vec<u8> = half.iter().copied().skip_while(|byte| *byte == 0).collect();
+        let sign = usize::from(digits.first().is_some_and(|byte| *byte > 0x7F));
+        [&[2, u8::try_from(digits.len() + sign).unwrap()], &[0][..sign], &digits].concat()
+    };
+    let (r, s) = fixed.split_at(fixed.len() / 2);
+    let both = [integer(r), integer(s)].concat();
+    [&[0x30, u8::try_from(both.len()).unwrap()][..], &both].concat()
 }
 
 /// The next letter in place of the last one, of whose six bits two or four belong to no byte.
@@ -188,4 +254,6 @@ fn generated(algorithm: Algorithm, place: &'static OnceLock<String>) -> &'static
 
 static RS: OnceLock<String> = OnceLock::new();
 static ES: OnceLock<String> = OnceLock::new();
+static THEIRS: OnceLock<String> = OnceLock::new();
+static THEIRS_TOO: OnceLock<String> = OnceLock::new();
 static OTHER_ES: OnceLock<String> = OnceLock::new();

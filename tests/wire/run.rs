@@ -40,7 +40,7 @@ fn refused(case: &Case) -> Result<(), String> {
     for refused in &case.refused {
         let folder = TempDir::new().unwrap();
         let setup = Setup { config: refused.config.clone(), ..Setup::default() };
-        fs::write(folder.path().join("doorward.yaml"), door::config_text(&setup, nowhere)).unwrap();
+        fs::write(folder.path().join("doorward.yaml"), door::config_text(&setup, [nowhere, nowhere])).unwrap();
         fs::write(folder.path().join("users.yaml"), serde_yaml::to_string(&refused.users).unwrap()).unwrap();
         let problems = match config::load(&folder.path().join("doorward.yaml"), &|_| None) {
             Ok(_) => return Err(format!("loads: {:?} {:?}", refused.config, refused.users)),
@@ -121,6 +121,7 @@ impl Run {
     fn look_around(&mut self) {
         self.words.now = self.door.clock.now().seconds();
         self.words.saved.insert("address".to_owned(), self.door.address.to_string());
+        self.words.saved.insert("other".to_owned(), format!("http://{}", self.door.issuer.address));
         self.words.saved.insert("upstream".to_owned(), self.door.upstream.address.to_string());
     }
 

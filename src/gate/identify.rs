@@ -1,0 +1,168 @@
+//! Whose a token is: found out at most once a decision, told at most once a request.
+
+use std::sync::Arc;
+
+use crate::base::Timestamp;
+use crate::issuers::{IssuerKeys, Issuers};
+use crate::policy::Reason;
+use crate::revocation::{Identifiers, LookUp, Revocations, Standing};
+use crate::telemetry::{self, IssuerLabel, Telemetry};
+use crate::tokens::{CacheResult, IssuerRules, Rejected, Verified, Verifier, VerifyError};
+
+/// All that is asked about a token.
+#[derive(Debug)]
+pub(super) struct Identities {
+    pub(super) verifier: Arc<Verifier>,
+    pub(super) revocations: Arc<Revocations>,
+    issuers: Arc<Issuers>,
+    telemetry: Arc<Telemetry>,
+    /// One for each trusted issuer; there are few.
+    labels: Vec<IssuerLabel>,
+}
+
+/// What was found out, however many readings a path has.
+#[derive(Debug, Default)]
+pub(super) struct Identity {
+    known: Option<Result<Arc<Verified>, Failure>>,
+    asked: Option<(CacheResult, Option<LookUp>)>,
+}
+
+/// Why a token is no identity.
+#[derive(Clone, Debug)]
+pub(super) struct Failure {
+    reason: Reason,
+    /// The trusted issuer that the token names.
+    issuer: Option<Arc<IssuerRules>>,
+    /// Whose keys might change that.
+    wanted: Option<WantedKey>,
+}
+
+/// A key id that is not among its issuer's keys.
+#[derive(Clone, Debug)]
+pub(super) struct WantedKey {
+    keys: Arc<IssuerKeys>,
+    kid: Option<Box<str>>,
+    /// Whether it was answered so because the last fetch had failed.
+    failed: bool,
+}
+
+impl Identities {
+    pub(super) fn new(
+        (verifier, issuers): (Arc<Verifier>, Arc<Issuers>),
+        revocations: Arc<Revocations>,
+        telemetry: Arc<Telemetry>,
+    ) -> Self {
+        let labels = verifier.issuers().map(|issuer| telemetry.metrics.issuer(issuer)).collect();
+        Self { verifier, revocations, issuers, telemetry, labels }
+    }
+
+    /// Everything but what a route asks for.
+    pub(super) fn identify(
+        &self,
+        token: &str,
+        now: Timestamp,
+        identity: &mut Identity,
+    ) -> Result<Arc<Verified>, Reason> {
+        if identity.known.is_none() {
+            let (verified, cached) = self.verifier.verify(token, now);
+            let mut asked = None;
+            identity.known = Some(verified.map_err(|rejected| self.failure(rejected)).and_then(|verified| {
+                let (standing, look_up) = self.revocations.standing(&Identifiers::of(&verified), now);
+                asked = Some(look_up);
+                match standing {
+                    Standing::Good => Ok(verified),
+                    Standing::Revoked(_) => Err(Failure::new(Reason::Revoked, Some(Arc::clone(verified.rules())))),
+                }
+            }));
+            identity.asked = Some((cached, asked));
+        }
+        match &identity.known {
+            Some(Ok(verified)) => Ok(Arc::clone(verified)),
+            Some(Err(failure)) => Err(failure.reason),
+            None => Err(Reason::NoCredential),
+        }
+    }
+
+    fn failure(&self, rejected: Rejected) -> Failure {
+        let Rejected { error, issuer, kid } = rejected;
+        let named = error == VerifyError::UnknownKey && kid.is_some();
+        let unavailable = error == VerifyError::KeysUnavailable;
+        let keys = issuer.as_ref().filter(|_| named || unavailable).and_then(|rules| self.issuers.get(&rules.issuer));
+        let Some(keys) = keys else { return Failure::new(reason_of(error), issuer) };
+        // It may be a key that could not be learnt: that is not the client's fault.
+        let failed = keys.last_fetch_failed();
+        let reason = if unavailable || failed { Reason::KeysUnavailable } else { Reason::UnknownKey };
+        Failure { wanted: Some(WantedKey { keys: Arc::clone(keys), kid, failed }), ..Failure::new(reason, issuer) }
+    }
+
+    /// Counts what was found out.
+    pub(super) fn tell(&self, identity: &Identity) {
+        let Some((cached, look_up)) = identity.asked else { return };
+        let metrics = &self.telemetry.metrics;
+        metrics.verified_token_cache(match cached {
+            CacheResult::Hit => telemetry::CacheResult::Hit,
+            CacheResult::Miss => telemetry::CacheResult::Miss,
+        });
+        match look_up {
+            Some(LookUp::Hit) => metrics.revocation_cache(telemetry::CacheResult::Hit),
+            Some(LookUp::Miss) => metrics.revocation_cache(telemetry::CacheResult::Miss),
+            Some(LookUp::Off) => metrics.revocation_cache(telemetry::CacheResult::Off),
+            None => {}
+        }
+        match &identity.known {
+            Some(Ok(verified)) => self.label(Some(verified.rules())).accepted(),
+            Some(Err(failure)) => self.label(failure.issuer.as_deref()).refused(failure.reason.as_str()),
+            None => {}
+        }
+    }
+
+    fn label(&self, issuer: Option<&IssuerRules>) -> &IssuerLabel {
+        let issuer = issuer.map(|rules| rules.issuer.as_str());
+        let known = self.labels.iter().find(|label| Some(label.name()) == issuer);
+        known.unwrap_or_else(|| self.telemetry.metrics.unknown_issuer())
+    }
+}
+
+impl Identity {
+    /// What is known from elsewhere; nothing is told of it.
+    pub(super) fn given(known: Result<Arc<Verified>, Reason>) -> Self {
+        Self { known: Some(known.map_err(|reason| Failure::new(reason, None))), asked: None }
+    }
+
+    pub(super) fn verified(&self) -> Option<Arc<Verified>> {
+        self.known.as_ref()?.as_ref().ok().map(Arc::clone)
+    }
+
+    /// Whose keys might change what was found out.
+    pub(super) fn wanted(&self) -> Option<&WantedKey> {
+        self.known.as_ref()?.as_ref().err()?.wanted.as_ref()
+    }
+}
+
+impl WantedKey {
+    /// Asks for it; whether looking again may give another answer, be it only that it could not be asked for.
+    pub(super) async fn ask(&self) -> bool {
+        self.keys.want(self.kid.as_deref()).await || self.keys.last_fetch_failed() != self.failed
+    }
+}
+
+impl Failure {
+    const fn new(reason: Reason, issuer: Option<Arc<IssuerRules>>) -> Self {
+        Self { reason, issuer, wanted: None }
+    }
+}
+
+pub(super) fn reason_of(error: VerifyError) -> Reason {
+    match error {
+        VerifyError::Malformed => Reason::MalformedToken,
+        VerifyError::UnknownKey => Reason::UnknownKey,
+        VerifyError::KeysUnavailable => Reason::KeysUnavailable,
+        VerifyError::WrongAlgorithm => Reason::WrongAlgorithm,
+        VerifyError::BadSignature => Reason::BadSignature,
+        VerifyError::Expired => Reason::Expired,
+        VerifyError::NotYetValid => Reason::NotYetValid,
+        VerifyError::WrongIssuer => Reason::WrongIssuer,
+        VerifyError::WrongAudience => Reason::WrongAudience,
+        VerifyError::WrongType => Reason::WrongType,
+    }
+}

@@ -1,0 +1,70 @@
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::base::{Secret, base64url};
+use crate::keys::{KeyRing, SigningKey};
+use crate::tokens::{IssuerRules, Verifier};
+
+const NOW: Timestamp = Timestamp::from_seconds(1_700_000_000);
+
+fn verified(verifier: &Verifier, key: &SigningKey, claims: &Value) -> (Digest, Arc<Verified>) {
+    let header = json!({ "alg": "HS256", "typ": "JWT", "kid": key.kid() }).to_string();
+    let signed = format!("{}.{}", base64url::encode(header), base64url::encode(claims.to_string()));
+    let token = format!("{signed}.{}", base64url::encode(key.sign(signed.as_bytes()).unwrap()));
+    (digest_of(&token), Arc::new(verifier.verify_uncached(&token).unwrap()))
+}
+
+fn world() -> (Verifier, Arc<SigningKey>) {
+    let key = Arc::new(SigningKey::from_secret(&Secret::new("p7Qm2xVf9Lr4Tz8Wc1Ky6Hd3Nb5Sg0Ja")).unwrap());
+    (Verifier::of(IssuerRules::own("i"), &KeyRing::of(Arc::clone(&key))), key)
+}
+
+#[test]
+fn more_tokens_than_there_is_room_for_are_not_kept() {
+    const ROOM: u64 = 100_000;
+    let (verifier, key) = world();
+    let cache = VerifiedCache::of(ROOM);
+    let mut heaviest = 0;
+    for number in 0..200 {
+        let claims = json!({ "iss": "i", "sub": format!("user-{number}"), "exp": 2_000_000_000, "scope": "me items" });
+        let (digest, verified) = verified(&verifier, &key, &claims);
+        cache.insert(digest, verified, NOW);
+        cache.0.run_pending_tasks();
+        assert!(cache.0.weighted_size() <= ROOM, "{} after {number}", cache.0.weighted_size());
+        heaviest = heaviest.max(cache.0.weighted_size());
+    }
+    assert!(heaviest > ROOM * 9 / 10, "so there was pressure: {heaviest}");
+    assert!((20..100).contains(&cache.0.entry_count()), "{}", cache.0.entry_count());
+}
+
+/// A token of 8 KiB, the default of the limit, can be two hundred of itself in memory; a cache that believed its length could be
+/// made to take gigabytes.
+#[test]
+fn a_token_weighs_what_it_takes_and_not_its_length() {
+    let (verifier, key) = world();
+    let weights: HashMap<&str, usize> = [
+        ("plain", json!({ "iss": "i", "sub": "johndoe", "exp": 2_000_000_000 })),
+        ("numbers", json!({ "iss": "i", "sub": "johndoe", "exp": 2_000_000_000, "x": vec![0; 2_500] })),
+        ("lists", json!({ "iss": "i", "sub": "johndoe", "exp": 2_000_000_000, "x": vec![json!([0]); 1_200] })),
+        ("objects", json!({ "iss": "i", "sub": "johndoe", "exp": 2_000_000_000, "x": vec![json!({ "a": 0 }); 600] })),
+        ("text", json!({ "iss": "i", "sub": "johndoe", "exp": 2_000_000_000, "x": "a".repeat(5_000) })),
+        ("scopes", json!({ "iss": "i", "sub": "johndoe", "exp": 2_000_000_000, "scope": (0..1_000).map(|n| format!("{n} ")).collect::<String>() })),
+    ]
+    .into_iter()
+    .map(|(name, claims)| (name, verified(&verifier, &key, &claims).1.weight()))
+    .collect();
+    // What must be there at the least, counted in another way: by the number of values and the letters.
+    let value = size_of::<Value>();
+    for (name, least) in [
+        ("plain", 3 * (value + size_of::<String>()) + 10),
+        ("numbers", 2_500 * value),
+        ("lists", 1_200 * 2 * value),
+        ("objects", 600 * (2 * value + size_of::<String>())),
+        ("text", 5_000),
+        ("scopes", 1_000 * (size_of::<Box<str>>() + 3)),
+    ] {
+        assert!((least..least * 5).contains(&weights[name]), "{name}: {} and not some {least}", weights[name]);
+    }
+}
