@@ -96,7 +96,12 @@ pub fn build(settings: &Settings, users: Vec<User>, core: &Core, before: Option<
     let table = table.map_err(|_| BuildError::Routes)?;
     let labels = Labels::new(&core.telemetry.metrics, &table, &endpoints);
     let headers = HeaderPlan::new(&header_settings(settings)).map_err(|_| BuildError::Headers)?;
-    let gate = Gate::new(table, (verifier, Arc::<Issuers>::default()), Arc::clone(&core.revocations), Arc::clone(&core.telemetry));
+    let gate = Gate::new(
+        table,
+        (verifier, Arc::<Issuers>::default()),
+        Arc::clone(&core.revocations),
+        Arc::clone(&core.telemetry),
+    );
     core.revocations.set_cache(settings.cache);
     let site = Site {
         gate: Arc::new(gate),

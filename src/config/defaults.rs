@@ -116,6 +116,15 @@ pub const REFRESH_PATH: &str = "/refresh-token";
 /// `endpoints.revoke`.
 pub const REVOKE_PATH: &str = "/revoke-token";
 
+/// `endpoints.jwks`.
+pub const JWKS_PATH: &str = "/.well-known/jwks.json";
+
+/// `endpoints.metadata`: RFC 8414 §3.
+pub const METADATA_PATH: &str = "/.well-known/oauth-authorization-server";
+
+/// `endpoints.resource_metadata`: RFC 9728 §3.
+pub const RESOURCE_METADATA_PATH: &str = "/.well-known/oauth-protected-resource";
+
 /// `wire.query_tokens` in compat: the tutorials send tokens in the query string.
 pub const QUERY_TOKENS: bool = true;
 

@@ -23,14 +23,24 @@ pub(super) fn endpoints(section: &Section<'_>, wire: Wire) -> Settings {
     let prefix =
         section.field("prefix").and_then(|field| prefix(&field)).unwrap_or_else(|| defaults::PREFIX.to_owned());
     let mut taken = Vec::new();
-    let mut endpoint = |key, default| path(section, key, default, &mut taken).map(|path| format!("{prefix}{path}"));
+    let mut endpoint = |key, default| path(section, key, default, &prefix, &mut taken);
     Settings {
         token: endpoint("token", defaults::TOKEN_PATH),
         refresh: endpoint("refresh", defaults::REFRESH_PATH),
         revoke: endpoint("revoke", defaults::REVOKE_PATH),
+        jwks: endpoint("jwks", defaults::JWKS_PATH),
+        // Clients make these addresses themselves, of the issuer and the resource (RFC 8414 §3, RFC 9728 §3).
+        metadata: path(section, "metadata", defaults::METADATA_PATH, "", &mut taken),
+        resource_metadata: path(section, "resource_metadata", defaults::RESOURCE_METADATA_PATH, "", &mut taken),
         query_tokens: wire.query_tokens,
         failed_grant_is_401: wire.failed_grant_is_401,
     }
+}
+
+/// The paths that no route can be for, since they are answered here.
+pub(super) fn paths(settings: &Settings) -> Vec<String> {
+    let Settings { token, refresh, revoke, jwks, metadata, resource_metadata, .. } = settings;
+    [token, refresh, revoke, jwks, metadata, resource_metadata].into_iter().flatten().cloned().collect()
 }
 
 /// `wire`.
@@ -49,11 +59,12 @@ pub(super) fn wire(section: &Section<'_>) -> Wire {
     }
 }
 
-/// The path of one endpoint, without the prefix; `None` if it is switched off.
+/// The path of one endpoint, with the prefix; `None` if it is switched off.
 fn path(
     section: &Section<'_>,
     key: &'static str,
     default: &str,
+    prefix: &str,
     taken: &mut Vec<(String, Position)>,
 ) -> Option<String> {
     let (path, at) = match section.field(key) {
@@ -61,6 +72,7 @@ fn path(
         Some(field) if field.is_null() => return None,
         Some(field) => (plain_path(&field)?, field.at()),
     };
+    let path = format!("{prefix}{path}");
     if let Some((_, first)) = taken.iter().find(|(known, _)| *known == path) {
         let message = format!("`endpoints.{key}` has the path of another endpoint, line {}", first.line);
         section.reader().problem(at, Code::Duplicate, &message, "give each its own path, or `null` to switch it off");
@@ -74,7 +86,7 @@ fn prefix(field: &Field<'_>) -> Option<String> {
 }
 
 /// A path that has one spelling and one meaning: any other could be matched as one thing and read as another.
-fn plain_path(field: &Field<'_>) -> Option<String> {
+pub(super) fn plain_path(field: &Field<'_>) -> Option<String> {
     let text = field.text()?;
     let plain = |segment: &str| {
         !matches!(segment, "" | "." | "..")

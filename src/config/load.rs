@@ -73,8 +73,7 @@ fn document(root: &Section<'_>) -> (Option<Settings>, UsersFile) {
     let (users_file, hashing) = root.section("users", users::users);
     let wire = root.section("wire", endpoints::wire);
     let endpoints = root.section("endpoints", |section| endpoints::endpoints(section, wire));
-    let own: Vec<String> =
-        [&endpoints.token, &endpoints.refresh, &endpoints.revoke].into_iter().flatten().cloned().collect();
+    let own = endpoints::paths(&endpoints);
     let data_dir = root.field("data_dir").and_then(|field| field.file_path());
     let store = revocation::store(root);
     let http2 = upstream.as_ref().is_some_and(|upstream| upstream.connect.http2);

@@ -1,6 +1,7 @@
 //! `policy`.
 
 use super::code::Code;
+use super::endpoints::plain_path;
 use super::field::Field;
 use super::problem::Position;
 use super::reader::Reader;
@@ -19,6 +20,7 @@ pub(super) fn policy(section: &Section<'_>, own: &[String], allow_origins: &[Str
     let around = Around { own: Own { paths: own, ignore_case }, preflights, http2 };
     let cors = section.field("cors").and_then(|field| preflights.answered(&field)).unwrap_or(Cors::Upstream);
     let streams = section.word("streams", Streams::End, &STREAMS);
+    let resources = section.field("resources").map(|field| resources(&field)).unwrap_or_default();
     let mut routes = Vec::new();
     let mut places = Vec::new();
     for item in section.field("routes").and_then(|field| field.list()).unwrap_or_default() {
@@ -30,7 +32,7 @@ pub(super) fn policy(section: &Section<'_>, own: &[String], allow_origins: &[Str
             places.push(item.at());
         }
     }
-    let policy = Policy { default, ignore_case, cors, streams, routes };
+    let policy = Policy { default, ignore_case, cors, streams, resources, routes };
     refuse_conflicts(section.reader(), &policy, &places);
     warn_of_lone_slashes(section.reader(), &policy.routes, &places);
     policy
@@ -111,6 +113,20 @@ fn route(section: &Section<'_>, around: Around<'_>) -> Option<RouteSpec> {
         websocket_bearer: websocket_bearer.unwrap_or(false),
         ..RouteSpec::new(path?, access)
     })
+}
+
+/// Each has a document of its own, which clients find by the path.
+fn resources(field: &Field<'_>) -> Vec<String> {
+    let mut resources = Vec::new();
+    for item in field.list().unwrap_or_default() {
+        let Some(path) = plain_path(&item) else { continue };
+        if resources.contains(&path) {
+            item.refuse::<()>(Code::Duplicate, "stands in the list already", "take one of the two out");
+        } else {
+            resources.push(path);
+        }
+    }
+    resources
 }
 
 /// What a route is held against.

@@ -154,6 +154,8 @@ pub struct Policy {
     pub cors: Cors,
     /// What becomes of a stream when its token ends, where a route does not say otherwise.
     pub streams: Streams,
+    /// Path prefixes that are protected resources of their own (RFC 9728), as `/mcp`; each once, `/` not among them.
+    pub resources: Vec<String>,
     /// In the order written.
     pub routes: Vec<RouteSpec>,
 }

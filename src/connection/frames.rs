@@ -44,7 +44,14 @@ pub(super) struct Requests {
 
 impl Frames {
     pub(super) fn new(timeout: Duration, requests: Arc<Requests>) -> Self {
-        Self { follower: Follower::default(), timeout, deadline: None, requests, second: Stopwatch::start(), written: 0 }
+        Self {
+            follower: Follower::default(),
+            timeout,
+            deadline: None,
+            requests,
+            second: Stopwatch::start(),
+            written: 0,
+        }
     }
 
     /// Takes the bytes that come next.

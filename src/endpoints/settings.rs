@@ -9,6 +9,13 @@ pub struct Settings {
     pub refresh: Option<String>,
     /// Revocation endpoint (RFC 7009 §2).
     pub revoke: Option<String>,
+    /// The JWK set of our own keys (RFC 7517 §5).
+    pub jwks: Option<String>,
+    /// Metadata of the issuer (RFC 8414 §3), without the issuer's path behind it. The prefix is not in front: the RFC says where
+    /// it is.
+    pub metadata: Option<String>,
+    /// Metadata of the protected resource (RFC 9728 §3), without the resource's path behind it; no prefix either.
+    pub resource_metadata: Option<String>,
     /// Whether `?refresh_token=` and `?token=` are read, as the tutorials send them.
     pub query_tokens: bool,
     /// Whether a failed login or refresh is answered 401 with a challenge, for clients that compare the status.

@@ -143,7 +143,8 @@ impl Gate {
         if ![Some(&found.first), found.second.as_ref()].into_iter().flatten().any(ends) {
             return None;
         }
-        let mut identity = Identity::Known(self.still_good(token, now).map(|()| Arc::clone(token)).map_err(Failure::from));
+        let mut identity =
+            Identity::Known(self.still_good(token, now).map(|()| Arc::clone(token)).map_err(Failure::from));
         // Which token it is, is known; the credential only says that there is one.
         let facts = RequestFacts::new(method, path, Credential::Bearer(""));
         let mut readings = [Some(found.first), found.second].into_iter().flatten();

@@ -58,8 +58,11 @@ pub(super) fn read(jwk: &Map<String, Value>, allowed: &[Algorithm]) -> Result<Ve
         None => None,
     };
     let fits = |algorithm: &&Algorithm| kind.contains(*algorithm) && named.is_none_or(|named| named == **algorithm);
-    let keys: Vec<_> =
-        allowed.iter().filter(fits).map(|algorithm| VerifyingKey::new(*algorithm, thumbprint.clone(), key.clone()).named(&kid)).collect();
+    let keys: Vec<_> = allowed
+        .iter()
+        .filter(fits)
+        .map(|algorithm| VerifyingKey::new(*algorithm, thumbprint.clone(), key.clone()).named(&kid))
+        .collect();
     if keys.is_empty() { Err(Unusable::WrongAlgorithm) } else { Ok(keys) }
 }
 

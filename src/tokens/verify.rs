@@ -160,7 +160,11 @@ impl Verifier {
         refuse_extensions(raw.header()).map_err(nobody)?;
         let issuer = self.issuer_of(&raw).map_err(nobody)?;
         let kid = raw.header().get("kid").and_then(Value::as_str).map(Box::from);
-        issuer.verify(raw, token.len()).map_err(|error| Rejected { error, issuer: Some(Arc::clone(&issuer.rules)), kid })
+        issuer.verify(raw, token.len()).map_err(|error| Rejected {
+            error,
+            issuer: Some(Arc::clone(&issuer.rules)),
+            kid,
+        })
     }
 
     /// The unverified `iss` only selects whose keys are tried.

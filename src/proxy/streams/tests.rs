@@ -35,7 +35,8 @@ impl World {
         let telemetry = Arc::new(Telemetry::new(sink.clone(), &Settings::default()));
         let verifier = Arc::new(Verifier::of(rules(), &ring));
         let table = Table::compile(Vec::new(), Access::Authenticated, false).unwrap();
-        let gate = Gate::new(table, (Arc::clone(&verifier), Arc::default()), Arc::clone(&revocations), Arc::clone(&telemetry));
+        let gate =
+            Gate::new(table, (Arc::clone(&verifier), Arc::default()), Arc::clone(&revocations), Arc::clone(&telemetry));
         let issuer = Issuer::new(ISSUER.to_owned(), Vec::new(), "JWT", false, ring.clone());
         Self { gate, revocations, telemetry, sink, verifier, issuer, ring, streams: Arc::default() }
     }
@@ -86,10 +87,7 @@ fn ring(secret: &str) -> KeyRing {
 }
 
 fn rules() -> IssuerRules {
-    IssuerRules {
-        leeway: LEEWAY,
-        ..IssuerRules::own(ISSUER)
-    }
+    IssuerRules { leeway: LEEWAY, ..IssuerRules::own(ISSUER) }
 }
 
 #[tokio::test]
