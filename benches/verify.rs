@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use doorward::base::{Clock, Secret, SystemClock};
-use doorward::keys::{Algorithm, KeyRing, SigningKey, pem};
+use doorward::keys::{Algorithm, KeyKind, KeyRing, SigningKey, pem};
 use doorward::tokens::Verifier;
 
 fn key(algorithm: Algorithm) -> SigningKey {
     let text = pem::generate(algorithm).unwrap();
-    match algorithm {
-        Algorithm::Hs256 => SigningKey::from_secret(&Secret::new(text.expose().trim_ascii_end())).unwrap(),
-        algorithm => SigningKey::from_pem(text.expose(), Some(algorithm)).unwrap(),
+    match algorithm.kind() {
+        KeyKind::Secret => SigningKey::hmac(&Secret::new(text.expose().trim_ascii_end()), algorithm).unwrap(),
+        _ => SigningKey::from_pem(text.expose(), Some(algorithm)).unwrap(),
     }
 }
 

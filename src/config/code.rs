@@ -98,6 +98,14 @@ codes! {
     OpenPermissions = "open-permissions",
     /// A file that holds no key that can be used.
     BadKey = "bad-key",
+    /// A private key that only a password opens.
+    EncryptedKey = "encrypted-key",
+    /// A public key or a certificate where a private key belongs.
+    PublicKey = "public-key",
+    /// An RSA key that is too short to be safe.
+    WeakRsa = "weak-rsa",
+    /// An elliptic curve key on another curve than its algorithm takes.
+    WrongCurve = "wrong-curve",
     /// A file that holds no certificate that can be used.
     BadCertificate = "bad-certificate",
     /// Two routes that some request matches with equal precedence.

@@ -4,7 +4,7 @@ use super::code::Code;
 use super::field::Field;
 use super::section::Section;
 use crate::base::Secret;
-use crate::keys::{Algorithm, KeyError, SigningKey};
+use crate::keys::{Algorithm, KeyError, KeyKind, SigningKey};
 
 /// `tokens.keys`.
 pub(super) fn keys(field: &Field<'_>) -> Vec<SigningKey> {
@@ -27,7 +27,7 @@ pub(super) fn server_keys(field: &Field<'_>) -> Vec<Secret> {
     field.list().unwrap_or_default().iter().filter_map(Field::key_secret).collect()
 }
 
-/// One of `{ file, algorithm }` and `{ algorithm: HS256, secret }`.
+/// One of `{ file, algorithm }` and `{ algorithm: HS256, secret }`, or HMAC with a longer hash.
 fn key(item: &Field<'_>, section: &Section<'_>) -> Option<SigningKey> {
     let words = Algorithm::ALL.map(|algorithm| (algorithm.name(), algorithm));
     let algorithm = section.field("algorithm").map(|field| (field.word(&words), field));
@@ -36,18 +36,24 @@ fn key(item: &Field<'_>, section: &Section<'_>) -> Option<SigningKey> {
     match (file, secret, algorithm) {
         // An algorithm that is none is a problem by now, and the key cannot be judged without it.
         (_, _, Some((None, _))) => None,
-        (Some(_), None, Some((Some(Algorithm::Hs256), field))) => field.refuse(
-            Code::Contradiction,
-            "is `HS256`, which takes a secret and no PEM",
-            "write `{ algorithm: HS256, secret: { file: PATH } }`",
-        ),
-        (Some(file), None, algorithm) => pem(&file, algorithm.and_then(|(algorithm, _)| algorithm)),
-        (None, Some(secret), None | Some((Some(Algorithm::Hs256), _))) => hmac(&secret),
-        (None, Some(_), Some((_, field))) => field.refuse(
-            Code::Contradiction,
-            "takes a private key and no secret",
-            "write `{ algorithm: …, file: key.pem }`",
-        ),
+        (Some(file), None, None) => pem(&file, None),
+        (None, Some(secret), None) => hmac(&secret, Algorithm::Hs256),
+        (Some(file), None, Some((Some(algorithm), field))) => match algorithm.kind() {
+            KeyKind::Secret => field.refuse(
+                Code::Contradiction,
+                &format!("is `{}`, which takes a secret and no PEM", algorithm.name()),
+                &format!("write `{{ algorithm: {}, secret: {{ file: PATH }} }}`", algorithm.name()),
+            ),
+            _ => pem(&file, Some(algorithm)),
+        },
+        (None, Some(secret), Some((Some(algorithm), field))) => match algorithm.kind() {
+            KeyKind::Secret => hmac(&secret, algorithm),
+            _ => field.refuse(
+                Code::Contradiction,
+                "takes a private key and no secret",
+                "write `{ algorithm: …, file: key.pem }`",
+            ),
+        },
         _ => item.refuse(
             Code::BadSecretSource,
             "has not exactly one of `file` and `secret`",
@@ -56,23 +62,43 @@ fn key(item: &Field<'_>, section: &Section<'_>) -> Option<SigningKey> {
     }
 }
 
-fn hmac(field: &Field<'_>) -> Option<SigningKey> {
+fn hmac(field: &Field<'_>, algorithm: Algorithm) -> Option<SigningKey> {
     let secret = field.key_secret()?;
-    SigningKey::from_secret(&secret).or_else(|error| refuse(field, error)).ok()
+    match SigningKey::hmac(&secret, algorithm) {
+        Ok(key) => Some(key),
+        Err(error) => {
+            let help = format!("make one with `doorward keygen --alg {}`", algorithm.name());
+            field.refuse(Code::WeakSecret, &format!("cannot be a key: {error}"), &help)
+        }
+    }
 }
 
 fn pem(field: &Field<'_>, algorithm: Option<Algorithm>) -> Option<SigningKey> {
     let text = field.private_file()?;
-    let key = SigningKey::from_pem(text.expose(), algorithm).or_else(|error| refuse(field, error)).ok()?;
+    let key = match SigningKey::from_pem(text.expose(), algorithm) {
+        Ok(key) => key,
+        Err(error) => {
+            let (code, help) = judge(error);
+            return field.refuse(code, &format!("cannot be a key: {error}"), help);
+        }
+    };
     field.refuse_second_use(&text)?;
     Some(key)
 }
 
-fn refuse(field: &Field<'_>, error: KeyError) -> Result<SigningKey, ()> {
-    let code = match error {
-        KeyError::WeakSecret(_) => Code::WeakSecret,
-        _ => Code::BadKey,
-    };
-    field.refuse::<()>(code, &format!("cannot be a key: {error}"), "make one with `doorward keygen`");
-    Err(())
+fn judge(error: KeyError) -> (Code, &'static str) {
+    match error {
+        KeyError::Encrypted => (
+            Code::EncryptedKey,
+            "take the password off: `openssl pkey -in FILE -out OTHER`; nobody else may read that one",
+        ),
+        KeyError::NotPrivate => (Code::PublicKey, "name the private key it was made from; doorward signs with it"),
+        KeyError::WeakRsa => (Code::WeakRsa, "make one with `doorward keygen --alg RS256`"),
+        KeyError::WrongCurve => {
+            (Code::WrongCurve, "leave `algorithm` out, or make one with `doorward keygen --alg ES256`")
+        }
+        KeyError::NotPem | KeyError::Unreadable | KeyError::WrongAlgorithm(_) | KeyError::WeakSecret(_) => {
+            (Code::BadKey, "make one with `doorward keygen`")
+        }
+    }
 }

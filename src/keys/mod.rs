@@ -3,6 +3,8 @@
 pub mod algorithm;
 pub mod jwk_set;
 pub mod key_set;
+mod members;
+mod pair;
 pub mod pem;
 mod public_key;
 pub mod ring;
@@ -12,7 +14,7 @@ pub mod strength;
 pub mod thumbprint;
 pub mod verifying;
 
-pub use algorithm::Algorithm;
+pub use algorithm::{Algorithm, KeyKind};
 pub use jwk_set::{JwkSet, NotASet};
 pub use key_set::{KeySet, LiveKeys, NoKey};
 pub use public_key::Unusable;

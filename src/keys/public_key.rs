@@ -1,11 +1,13 @@
 //! One published key (RFC 7517 §4, RFC 7518 §6, RFC 8037 §2).
 
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, VerificationAlgorithm};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey, VerificationAlgorithm,
+};
 use jsonwebtoken::DecodingKey;
 use serde_json::{Map, Value};
 
-use super::signing::MIN_RSA_BITS;
-use super::{Algorithm, VerifyingKey, thumbprint};
+use super::pair::MIN_RSA_BITS;
+use super::{Algorithm, KeyKind, VerifyingKey};
 use crate::base::base64url;
 
 /// Why a published key is not used.
@@ -51,50 +53,49 @@ pub(super) fn read(jwk: &Map<String, Value>, allowed: &[Algorithm]) -> Result<Ve
     if !is_for_signatures(jwk)? {
         return Err(Unusable::NotForSignatures);
     }
-    let Material { kind, key, thumbprint } = material(jwk)?;
-    let kid = optional_text(jwk, "kid")?.map_or_else(|| thumbprint.clone(), str::to_owned);
+    let (kind, key) = material(jwk)?;
+    let kid = optional_text(jwk, "kid")?;
     let named = match optional_text(jwk, "alg")? {
         Some(name) => Some(Algorithm::from_name(name).ok_or(Unusable::WrongAlgorithm)?),
         None => None,
     };
-    let fits = |algorithm: &&Algorithm| kind.contains(*algorithm) && named.is_none_or(|named| named == **algorithm);
-    let keys: Vec<_> = allowed
-        .iter()
-        .filter(fits)
-        .map(|algorithm| VerifyingKey::new(*algorithm, thumbprint.clone(), key.clone()).named(&kid))
-        .collect();
+    let fits = |algorithm: &Algorithm| algorithm.kind() == kind && named.is_none_or(|named| named == *algorithm);
+    let bound = |algorithm: Algorithm| {
+        let bound = VerifyingKey::public(algorithm, key.clone())?;
+        Some(if let Some(kid) = kid { bound.named(kid) } else { bound })
+    };
+    let keys: Vec<_> = allowed.iter().copied().filter(fits).filter_map(bound).collect();
     if keys.is_empty() { Err(Unusable::WrongAlgorithm) } else { Ok(keys) }
 }
 
-struct Material {
-    /// What a key of this kind can verify.
-    kind: &'static [Algorithm],
-    key: DecodingKey,
-    thumbprint: String,
-}
-
-fn material(jwk: &Map<String, Value>) -> Result<Material, Unusable> {
+fn material(jwk: &Map<String, Value>) -> Result<(KeyKind, DecodingKey), Unusable> {
     match (text(jwk, "kty")?, optional_text(jwk, "crv")?) {
-        ("RSA", None) => rsa(jwk),
-        ("EC", Some("P-256")) => {
-            let (x, y) = (octets(jwk, "x")?, octets(jwk, "y")?);
-            let point = [&[UNCOMPRESSED], x.as_slice(), y.as_slice()].concat();
-            // A point that is not on the curve would be no key (RFC 8725 §3.4).
-            is_key(&ECDSA_P256_SHA256_FIXED, &point).filter(|()| x.len() == 32).ok_or(Unusable::Malformed)?;
-            let thumbprint = thumbprint::p256(&x, &y);
-            Ok(Material { kind: &[Algorithm::Es256], key: DecodingKey::from_ec_der(&point), thumbprint })
-        }
+        ("RSA", None) => Ok((KeyKind::Rsa, rsa(jwk)?)),
+        ("EC", Some("P-256")) => Ok((KeyKind::P256, point(jwk, &ECDSA_P256_SHA256_FIXED, 32)?)),
+        ("EC", Some("P-384")) => Ok((KeyKind::P384, point(jwk, &ECDSA_P384_SHA384_FIXED, 48)?)),
         ("OKP", Some("Ed25519")) => {
             let x = octets(jwk, "x")?;
             is_key(&ED25519, &x).ok_or(Unusable::Malformed)?;
-            let thumbprint = thumbprint::ed25519(&x);
-            Ok(Material { kind: &[Algorithm::EdDsa], key: DecodingKey::from_ed_der(&x), thumbprint })
+            Ok((KeyKind::Ed25519, DecodingKey::from_ed_der(&x)))
         }
         _ => Err(Unusable::UnknownKind),
     }
 }
 
-fn rsa(jwk: &Map<String, Value>) -> Result<Material, Unusable> {
+/// A point on the curve of `algorithm`, whose coordinates have `length` bytes (RFC 7518 §6.2.1.2).
+fn point(
+    jwk: &Map<String, Value>,
+    algorithm: &'static dyn VerificationAlgorithm,
+    length: usize,
+) -> Result<DecodingKey, Unusable> {
+    let (x, y) = (octets(jwk, "x")?, octets(jwk, "y")?);
+    let point = [&[UNCOMPRESSED], x.as_slice(), y.as_slice()].concat();
+    // A point that is not on the curve would be no key (RFC 8725 §3.4).
+    is_key(algorithm, &point).filter(|()| x.len() == length).ok_or(Unusable::Malformed)?;
+    Ok(DecodingKey::from_ec_der(&point))
+}
+
+fn rsa(jwk: &Map<String, Value>) -> Result<DecodingKey, Unusable> {
     let (modulus, exponent) = (number(jwk, "n")?, number(jwk, "e")?);
     let bits = bits(&modulus);
     if !(MIN_RSA_BITS..=MAX_RSA_BITS).contains(&bits) {
@@ -105,9 +106,7 @@ fn rsa(jwk: &Map<String, Value>) -> Result<Material, Unusable> {
     if !is_odd(&modulus) || !is_odd(&exponent) || exponent == [1] || exponent.len() > MAX_EXPONENT_BYTES {
         return Err(Unusable::Malformed);
     }
-    let thumbprint = thumbprint::rsa(&modulus, &exponent);
-    let key = DecodingKey::from_rsa_raw_components(&modulus, &exponent);
-    Ok(Material { kind: &[Algorithm::Rs256, Algorithm::Ps256], key, thumbprint })
+    Ok(DecodingKey::from_rsa_raw_components(&modulus, &exponent))
 }
 
 fn is_key(algorithm: &'static dyn VerificationAlgorithm, bytes: &[u8]) -> Option<()> {

@@ -2,31 +2,15 @@
 
 use std::fmt;
 
-use aws_lc_rs::hmac;
-use aws_lc_rs::signature::{
-    self, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RsaEncoding, RsaKeyPair,
-};
-use jsonwebtoken::DecodingKey;
-
+use super::pair::Pair;
 use super::{Algorithm, VerifyingKey, pem, strength, thumbprint};
-use crate::base::{Secret, entropy};
-
-/// Shortest RSA modulus, in bits (RFC 7518 §3.3).
-pub const MIN_RSA_BITS: usize = 2048;
+use crate::base::Secret;
 
 /// A private key, bound to its one algorithm, parsed once.
 pub struct SigningKey {
     pair: Pair,
     public: VerifyingKey,
     server_secret: Secret,
-}
-
-#[expect(clippy::large_enum_variant, reason = "there are a handful, and they live as long as the snapshot")]
-enum Pair {
-    Hmac(hmac::Key),
-    Ecdsa(EcdsaKeyPair),
-    Rsa(RsaKeyPair, &'static dyn RsaEncoding),
-    Ed25519(Ed25519KeyPair),
 }
 
 /// Why something cannot be a key. The texts never show any of it.
@@ -45,11 +29,14 @@ pub enum KeyError {
     #[error("this is a public key or a certificate, not a private key")]
     NotPrivate,
     /// The key itself is broken, or of a kind or curve that no algorithm here takes.
-    #[error("the private key cannot be read: only RSA, EC on P-256 and Ed25519 are taken")]
+    #[error("the private key cannot be read: only RSA, EC on P-256 or P-384, and Ed25519 are taken")]
     Unreadable,
     /// RSA below 2048 bits (RFC 7518 §3.3).
-    #[error("an RSA key needs at least 2048 bits, this one has {0}")]
-    WeakRsa(usize),
+    #[error("an RSA key needs at least 2048 bits, and this one has fewer")]
+    WeakRsa,
+    /// An elliptic curve key on another curve than its algorithm takes (RFC 7518 §3.4).
+    #[error("the key is on the wrong curve: ES256 takes P-256, ES384 takes P-384")]
+    WrongCurve,
     /// The algorithm named beside the file is another kind's.
     #[error("the key cannot sign {}", .0.name())]
     WrongAlgorithm(Algorithm),
@@ -61,72 +48,31 @@ impl SigningKey {
     /// # Errors
     /// [`KeyError::WeakSecret`] below 32 bytes, and for what anybody could have written.
     pub fn from_secret(secret: &Secret) -> Result<Self, KeyError> {
-        if let Some(weakness) = strength::weakness(secret.expose()) {
-            return Err(KeyError::WeakSecret(weakness));
-        }
-        let kid = thumbprint::secret(secret.expose());
-        Ok(Self {
-            server_secret: server_secret(secret.expose()),
-            pair: Pair::Hmac(hmac::Key::new(hmac::HMAC_SHA256, secret.expose())),
-            public: VerifyingKey::new(Algorithm::Hs256, kid, DecodingKey::from_secret(secret.expose())),
-        })
+        Self::hmac(secret, Algorithm::Hs256)
     }
 
-    /// A private key from PEM text (PKCS#8, SEC 1 or PKCS#1). Without `algorithm` an RSA key signs RS256.
+    /// A key of an HMAC algorithm.
+    ///
+    /// # Errors
+    /// [`KeyError::WeakSecret`] below the size of the algorithm's hash, and for what anybody could have written;
+    /// [`KeyError::WrongAlgorithm`] for one that is not HMAC.
+    pub fn hmac(secret: &Secret, algorithm: Algorithm) -> Result<Self, KeyError> {
+        let (pair, public) = Pair::from_secret(secret, algorithm).ok_or(KeyError::WrongAlgorithm(algorithm))?;
+        match strength::weakness_for(secret.expose(), algorithm) {
+            Some(weakness) => Err(KeyError::WeakSecret(weakness)),
+            None => Ok(Self { pair, public, server_secret: server_secret(secret.expose()) }),
+        }
+    }
+
+    /// A private key from PEM text (PKCS#8, SEC 1 or PKCS#1). Without `algorithm` an RSA key signs RS256, and any other the
+    /// one algorithm of its kind.
     ///
     /// # Errors
     /// [`KeyError`] says what is wrong, never what is in it.
     pub fn from_pem(text: &[u8], algorithm: Option<Algorithm>) -> Result<Self, KeyError> {
         let der = pem::private_key(text)?;
-        let key = Self::from_der(&der, algorithm)?;
-        match algorithm {
-            Some(wanted) if wanted != key.algorithm() => Err(KeyError::WrongAlgorithm(wanted)),
-            _ => Ok(key),
-        }
-    }
-
-    fn from_der(der: &Secret, algorithm: Option<Algorithm>) -> Result<Self, KeyError> {
-        let (pair, public) = Self::pair_from(der.expose(), algorithm)?;
+        let (pair, public) = Pair::from_der(der.expose(), algorithm)?;
         Ok(Self { pair, public, server_secret: server_secret(der.expose()) })
-    }
-
-    fn pair_from(der: &[u8], algorithm: Option<Algorithm>) -> Result<(Pair, VerifyingKey), KeyError> {
-        if let Ok(pair) = EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_FIXED_SIGNING, der) {
-            return Ok(Self::ecdsa(pair));
-        }
-        if let Ok(pair) = Ed25519KeyPair::from_pkcs8_maybe_unchecked(der) {
-            return Ok(Self::ed25519(pair));
-        }
-        let pair =
-            RsaKeyPair::from_pkcs8(der).or_else(|_| RsaKeyPair::from_der(der)).map_err(|_| KeyError::Unreadable)?;
-        let bits = pair.public_modulus_len() * 8;
-        if bits < MIN_RSA_BITS { Err(KeyError::WeakRsa(bits)) } else { Ok(Self::rsa(pair, algorithm)) }
-    }
-
-    fn ecdsa(pair: EcdsaKeyPair) -> (Pair, VerifyingKey) {
-        let point = pair.public_key().as_ref();
-        // An uncompressed point: 0x04, then x and y (SEC 1 §2.3.3).
-        let (x, y) = point.get(1..).unwrap_or_default().split_at(point.len() / 2);
-        let public = VerifyingKey::new(Algorithm::Es256, thumbprint::p256(x, y), DecodingKey::from_ec_der(point));
-        (Pair::Ecdsa(pair), public)
-    }
-
-    fn ed25519(pair: Ed25519KeyPair) -> (Pair, VerifyingKey) {
-        let point = pair.public_key().as_ref();
-        let public = VerifyingKey::new(Algorithm::EdDsa, thumbprint::ed25519(point), DecodingKey::from_ed_der(point));
-        (Pair::Ed25519(pair), public)
-    }
-
-    fn rsa(pair: RsaKeyPair, algorithm: Option<Algorithm>) -> (Pair, VerifyingKey) {
-        let (modulus, exponent) = (pair.public_key().modulus(), pair.public_key().exponent());
-        let (n, e) = (modulus.big_endian_without_leading_zero(), exponent.big_endian_without_leading_zero());
-        let kid = thumbprint::rsa(n, e);
-        let key = DecodingKey::from_rsa_raw_components(n, e);
-        let (algorithm, encoding): (_, &'static dyn RsaEncoding) = match algorithm {
-            Some(Algorithm::Ps256) => (Algorithm::Ps256, &signature::RSA_PSS_SHA256),
-            _ => (Algorithm::Rs256, &signature::RSA_PKCS1_SHA256),
-        };
-        (Pair::Rsa(pair, encoding), VerifyingKey::new(algorithm, kid, key))
     }
 
     /// The only algorithm this key signs.
@@ -159,17 +105,7 @@ impl SigningKey {
     /// # Errors
     /// [`SigningFailed`] if the crypto library has no randomness or refuses the key.
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SigningFailed> {
-        let random = entropy::source();
-        match &self.pair {
-            Pair::Hmac(key) => Ok(hmac::sign(key, message).as_ref().to_vec()),
-            Pair::Ecdsa(pair) => Ok(pair.sign(&random, message).map_err(|_| SigningFailed)?.as_ref().to_vec()),
-            Pair::Ed25519(pair) => Ok(pair.try_sign(message).map_err(|_| SigningFailed)?.as_ref().to_vec()),
-            Pair::Rsa(pair, encoding) => {
-                let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(*encoding, &random, message, &mut signature).map_err(|_| SigningFailed)?;
-                Ok(signature)
-            }
-        }
+        self.pair.sign(message)
     }
 }
 

@@ -5,6 +5,18 @@
 
 use std::collections::BTreeSet;
 
+use super::Algorithm;
+
+/// What is wrong with `secret` as a key of an HMAC `algorithm`: it must be as long as the hash (RFC 7518 §3.2).
+#[must_use]
+pub fn weakness_for(secret: &[u8], algorithm: Algorithm) -> Option<&'static str> {
+    match algorithm {
+        Algorithm::Hs384 if secret.len() < 48 => Some("has fewer than 48 bytes, which HS384 needs"),
+        Algorithm::Hs512 if secret.len() < 64 => Some("has fewer than 64 bytes, which HS512 needs"),
+        _ => weakness(secret),
+    }
+}
+
 /// What is wrong with `secret` as a key; `None` if nothing is.
 #[must_use]
 pub fn weakness(secret: &[u8]) -> Option<&'static str> {

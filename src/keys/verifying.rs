@@ -1,8 +1,10 @@
 //! The half of a key that checks.
 
 use jsonwebtoken::DecodingKey;
+use serde_json::{Map, Value};
 
-use super::Algorithm;
+use super::members::members;
+use super::{Algorithm, thumbprint};
 
 /// A key that can verify, bound to its one algorithm.
 #[derive(Clone)]
@@ -23,8 +25,18 @@ impl PartialEq for VerifyingKey {
 impl Eq for VerifyingKey {}
 
 impl VerifyingKey {
-    /// A key that its thumbprint names.
-    pub(super) fn new(algorithm: Algorithm, thumbprint: String, key: DecodingKey) -> Self {
+    /// A public key that its thumbprint names (RFC 7638); `None` if the key is not of the algorithm's kind.
+    pub(super) fn public(algorithm: Algorithm, key: DecodingKey) -> Option<Self> {
+        let thumbprint = thumbprint::of(members(algorithm.kind(), &key)?);
+        Some(Self::new(algorithm, thumbprint, key))
+    }
+
+    /// An HMAC key, under a name that does not tell the secret.
+    pub(super) fn secret(algorithm: Algorithm, secret: &[u8]) -> Self {
+        Self::new(algorithm, thumbprint::secret(secret), DecodingKey::from_secret(secret))
+    }
+
+    fn new(algorithm: Algorithm, thumbprint: String, key: DecodingKey) -> Self {
         Self { algorithm, kid: thumbprint.as_str().into(), thumbprint: thumbprint.into_boxed_str(), key }
     }
 
@@ -45,6 +57,17 @@ impl VerifyingKey {
         &self.kid
     }
 
+    /// The key as it is published (RFC 7517 §4): `kty`, `use`, `alg`, `kid` and the members of its kind. `None` for HMAC,
+    /// where who can verify can sign.
+    #[must_use]
+    pub fn jwk(&self) -> Option<Map<String, Value>> {
+        let mut public = members(self.algorithm.kind(), &self.key)?;
+        let named = [("use", "sig"), ("alg", self.algorithm.name()), ("kid", &self.kid)];
+        let kty = public.shift_remove_entry("kty");
+        let named = named.map(|(name, value)| (name.to_owned(), Value::from(value)));
+        Some(kty.into_iter().chain(named).chain(public).collect())
+    }
+
     /// Whether `signature`, the third part of a compact JWS, is this key's over `message`.
     #[must_use]
     pub fn verifies(&self, message: &[u8], signature: &str) -> bool {
@@ -54,10 +77,13 @@ impl VerifyingKey {
 
 impl std::fmt::Debug for VerifyingKey {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The key of HS256 is the secret itself.
+        // The key of HMAC is the secret itself.
         out.debug_struct("VerifyingKey")
             .field("algorithm", &self.algorithm)
             .field("kid", &self.kid)
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;
