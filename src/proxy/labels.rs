@@ -12,6 +12,9 @@ pub struct Labels {
     token: RouteLabel,
     refresh: RouteLabel,
     revoke: RouteLabel,
+    jwks: RouteLabel,
+    metadata: RouteLabel,
+    resource_metadata: RouteLabel,
 }
 
 impl Labels {
@@ -25,6 +28,9 @@ impl Labels {
             token: own(Endpoint::Token),
             refresh: own(Endpoint::Refresh),
             revoke: own(Endpoint::Revoke),
+            jwks: own(Endpoint::Jwks),
+            metadata: own(Endpoint::Metadata),
+            resource_metadata: own(Endpoint::ResourceMetadata),
         }
     }
 
@@ -41,6 +47,9 @@ impl Labels {
             Endpoint::Token => &self.token,
             Endpoint::Refresh => &self.refresh,
             Endpoint::Revoke => &self.revoke,
+            Endpoint::Jwks => &self.jwks,
+            Endpoint::Metadata => &self.metadata,
+            Endpoint::ResourceMetadata => &self.resource_metadata,
         }
     }
 }
