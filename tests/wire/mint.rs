@@ -182,7 +182,7 @@ pub(crate) fn public_member(name: &str) -> Option<String> {
     let (n, e) = (|| rsa().public_key().modulus().big_endian_without_leading_zero().to_vec(), [1, 0, 1]);
     let (x, y) = (|| es_point()[1..33].to_vec(), || es_point()[33..].to_vec());
     let thumbprint = |json: String| base64url::encode(digest::digest(&digest::SHA256, json.as_bytes()));
-    let encode = base64url::encode::<Vec<u8>>;
+    let encode = |octets: Vec<u8>| base64url::encode(octets);
     Some(match name {
         "rs.n" => encode(n()),
         "rs.e" => encode(e.to_vec()),
