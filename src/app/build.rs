@@ -7,9 +7,9 @@ use crate::config::Settings;
 use crate::connection::tls::TlsError;
 use crate::endpoints::Endpoints;
 use crate::gate::Gate;
-use crate::grants::{Grants, ScopeClaim};
-use crate::issuers::Issuers;
-use crate::keys::{KeyRing, ServerKeys, SigningKey};
+use crate::grants::{self, Grants, ScopeClaim};
+use crate::issuers::{Issuers, LastGood, Surroundings};
+use crate::keys::{KeyRing, LiveKeys, ServerKeys, SigningKey};
 use crate::policy::{HeaderPlan, HeaderSettings, Table};
 use crate::proxy::labels::Labels;
 use crate::proxy::{ConnectSettings, Site, Upstream};
@@ -26,6 +26,8 @@ pub struct Built {
     pub hasher: Arc<Hasher>,
     /// As it was made.
     pub hashing: HashingSettings,
+    /// The issuers whose tokens are taken beside our own.
+    pub issuers: Arc<Issuers>,
     /// Whether anybody can log in.
     pub has_users: bool,
 }
@@ -36,6 +38,12 @@ pub enum BuildError {
     /// `tokens.keys` is empty now, and none was generated at the start.
     #[error("`tokens.keys` names no key, and there is none in `data_dir`: restart, or name one")]
     NoKey,
+    /// `tokens` is `null` now, and no server key was generated at the start.
+    #[error("`server_keys` names no key, and there is none in `data_dir`: restart, or name one")]
+    NoServerKey,
+    /// The port that was bound makes our issuer one of `trusted_issuers`.
+    #[error("`trusted_issuers` names doorward's own issuer: take it out, or give another `tokens.issuer`")]
+    OwnIssuer,
     /// The routes collide; the configuration would have said so.
     #[error("the routes collide")]
     Routes,
@@ -54,19 +62,17 @@ pub enum BuildError {
 /// [`BuildError`].
 pub fn build(settings: &Settings, users: Vec<User>, core: &Core, before: Option<&Built>) -> Result<Built, BuildError> {
     let has_users = !users.is_empty();
-    let configured = settings.keys.iter().chain(core.generated_key.iter().filter(|_| settings.keys.is_empty()));
-    let ring = KeyRing::new(configured.clone().cloned()).ok_or(BuildError::NoKey)?;
-    let server_keys = if settings.server_keys.is_empty() {
-        ServerKeys::new(configured.map(|key| SigningKey::server_secret(key)))
-    } else {
-        ServerKeys::new(&settings.server_keys)
-    };
-    let server_keys = Arc::new(server_keys.ok_or(BuildError::NoKey)?);
     let mut terms = settings.grants.clone();
     if settings.issuer_from_listen {
         terms.issuer.clone_from(&core.issuer_from_listen);
     }
-    let verifier = Arc::new(Verifier::of(rules(&terms), &ring));
+    if settings.issues && settings.trusted.iter().any(|trusted| trusted.rules.issuer == terms.issuer) {
+        return Err(BuildError::OwnIssuer);
+    }
+    let ring = settings.issues.then(|| own_keys(settings, core).ok_or(BuildError::NoKey)).transpose()?;
+    let server_keys = Arc::new(server_keys(settings, core)?);
+    let issuers = Arc::new(issuers(settings, core, &server_keys, before));
+    let verifier = Arc::new(verifier(&terms, ring.as_ref(), settings, &issuers));
     // Kept where nothing about them changed: addresses that were resolved, and the bound on what is hashed at once.
     let hasher = before
         .filter(|before| before.hashing == settings.hashing)
@@ -75,20 +81,17 @@ pub fn build(settings: &Settings, users: Vec<User>, core: &Core, before: Option<
     let policy = &settings.policy;
     let table = Table::compile(policy.routes.clone(), policy.default, policy.ignore_case);
     let table = table.map_err(|_| BuildError::Routes)?;
-    let own = settings.issues.then_some((terms.issuer.as_str(), &ring));
+    let own = ring.as_ref().map(|ring| (terms.issuer.as_str(), ring));
     let documents = publish::documents(settings, public_url(settings, core), own, &table);
-    let issuer = Issuer::new(
-        terms.issuer.clone(),
-        terms.audience.clone(),
-        &terms.typ,
-        terms.scope_claim == ScopeClaim::Scopes,
-        ring,
-    );
+    let with_list = terms.scope_claim == ScopeClaim::Scopes;
+    let issuer =
+        ring.map(|ring| Issuer::new(terms.issuer.clone(), terms.audience.clone(), &terms.typ, with_list, ring));
     let grants = Arc::new(Grants {
         settings: terms,
         issuer,
         server_keys,
         verifier: Arc::clone(&verifier),
+        issuers: Arc::clone(&issuers),
         users: Arc::new(FileUsers::new(users)),
         hasher: Arc::clone(&hasher),
         revocations: Arc::clone(&core.revocations),
@@ -122,14 +125,54 @@ pub fn build(settings: &Settings, users: Vec<User>, core: &Core, before: Option<
         streams: settings.policy.streams,
         labels,
     };
-    Ok(Built { site: Arc::new(site), hasher, hashing: settings.hashing, has_users })
+    Ok(Built { site: Arc::new(site), hasher, hashing: settings.hashing, issuers, has_users })
 }
 
-/// A verifier for own tokens as `settings` would have it; `None` if they name no key.
+/// A verifier as `settings` would have it, with what is known of the `issuers`' keys. Own tokens are not taken if there is no key.
 #[must_use]
-pub fn verifier(settings: &Settings) -> Option<Verifier> {
-    let ring = KeyRing::new(settings.keys.iter().cloned())?;
-    Some(Verifier::of(rules(&settings.grants), &ring))
+pub fn verifier_of(settings: &Settings, issuers: &Issuers) -> Verifier {
+    let ring = if settings.issues { KeyRing::new(settings.keys.iter().cloned()) } else { None };
+    verifier(&settings.grants, ring.as_ref(), settings, issuers)
+}
+
+fn verifier(terms: &grants::Settings, ring: Option<&KeyRing>, settings: &Settings, issuers: &Issuers) -> Verifier {
+    let own = ring.map(|ring| (rules(terms), Arc::new(LiveKeys::new(ring.into()))));
+    let trusted = settings.trusted.iter().filter_map(|trusted| {
+        let keys = issuers.get(&trusted.rules.issuer)?;
+        Some((trusted.rules.clone(), Arc::clone(keys.live())))
+    });
+    Verifier::new(own.into_iter().chain(trusted))
+}
+
+/// `tokens.keys`, or the one that was generated.
+fn own_keys(settings: &Settings, core: &Core) -> Option<KeyRing> {
+    let generated = core.generated_key.iter().filter(|_| settings.keys.is_empty());
+    KeyRing::new(settings.keys.iter().chain(generated).cloned())
+}
+
+/// `server_keys`, or what is derived from the signing keys, or the one that was generated.
+fn server_keys(settings: &Settings, core: &Core) -> Result<ServerKeys, BuildError> {
+    if !settings.server_keys.is_empty() {
+        ServerKeys::new(&settings.server_keys).ok_or(BuildError::NoServerKey)
+    } else if settings.issues {
+        let generated = core.generated_key.iter().filter(|_| settings.keys.is_empty());
+        let signing = settings.keys.iter().chain(generated);
+        ServerKeys::new(signing.map(|key| SigningKey::server_secret(key))).ok_or(BuildError::NoKey)
+    } else {
+        ServerKeys::new(&core.generated_server_key).ok_or(BuildError::NoServerKey)
+    }
+}
+
+/// What is known of an issuer that did not change is taken over from the ones `before`.
+fn issuers(settings: &Settings, core: &Core, server_keys: &Arc<ServerKeys>, before: Option<&Built>) -> Issuers {
+    let around = Surroundings {
+        clock: Arc::clone(&core.clock),
+        telemetry: Arc::clone(&core.telemetry),
+        fetch: Arc::clone(&core.fetch),
+        last_good: Some(Arc::new(LastGood::new(&core.data_dir, Arc::clone(server_keys)))),
+    };
+    let sources = settings.trusted.iter().map(|trusted| trusted.keys.clone()).collect();
+    Issuers::new(sources, before.map(|before| &*before.issuers), around)
 }
 
 /// The one `before`, with its connections, unless it is to be reached in another way; where only that differs, what is known of
@@ -169,7 +212,7 @@ fn scheme(settings: &Settings, with_tls: bool) -> &'static str {
     if with_tls || public.starts_with("https:") { "https" } else { "http" }
 }
 
-fn rules(terms: &crate::grants::Settings) -> IssuerRules {
+fn rules(terms: &grants::Settings) -> IssuerRules {
     IssuerRules {
         audience: terms.audience.clone(),
         scope_claim: ClaimPath::new(match terms.scope_claim {

@@ -1,9 +1,11 @@
 //! What outlives a reload.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::admin::Health;
-use crate::base::Clock;
+use crate::base::{Clock, Secret};
+use crate::issuers::Fetch;
 use crate::keys::SigningKey;
 use crate::revocation::Revocations;
 use crate::telemetry::Telemetry;
@@ -19,8 +21,14 @@ pub struct Core {
     pub telemetry: Arc<Telemetry>,
     /// What the probes are told.
     pub health: Arc<Health>,
-    /// The key in `data_dir`, for configurations that name none.
+    /// The signing key in `data_dir`, for configurations that name none.
     pub generated_key: Option<Arc<SigningKey>>,
+    /// The server key in `data_dir`, for configurations that name none and have no signing key to derive one from.
+    pub generated_server_key: Option<Secret>,
+    /// Where generated keys, the store and the last good keys of other issuers are: a reload cannot change it.
+    pub data_dir: PathBuf,
+    /// Fetches the keys of other issuers.
+    pub fetch: Arc<dyn Fetch>,
     /// The issuer, where it follows from the address that was bound.
     pub issuer_from_listen: String,
     /// Whether the TCP listeners take TLS: a reload cannot change it.

@@ -6,7 +6,8 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::keys::{Algorithm, KeyError, SigningKey, pem};
+use crate::base::{Secret, base64url, entropy};
+use crate::keys::{Algorithm, KeyError, SigningKey, pem, strength};
 
 /// What can go wrong in `data_dir`.
 #[derive(Debug, thiserror::Error)]
@@ -48,14 +49,9 @@ pub fn create(path: &Path) -> Result<(), DataDirError> {
 /// # Errors
 /// [`DataDirError`]; what cannot be read is never replaced.
 pub fn signing_key(data_dir: &Path) -> Result<Arc<SigningKey>, DataDirError> {
-    let path = data_dir.join(KEY_FILE);
-    if let Some(key) = read(&path)? {
-        return Ok(key);
-    }
-    let text = pem::generate(Algorithm::Es256).map_err(|error| DataDirError::Key { path: path.clone(), error })?;
-    write_new(data_dir, &path, text.expose()).map_err(|error| io_error(&path, error))?;
-    // Another process may have been quicker: what counts is what is there now.
-    read(&path)?.ok_or_else(|| io_error(&path, io::ErrorKind::NotFound.into()))
+    let path = data_dir.join(SIGNING_KEY_FILE);
+    let made = || pem::generate(Algorithm::Es256).map_err(|error| DataDirError::Key { path: path.clone(), error });
+    as_signing_key(&path, &read_or_write(data_dir, &path, made)?)
 }
 
 /// The key in the directory; `None` if none was generated yet.
@@ -63,10 +59,55 @@ pub fn signing_key(data_dir: &Path) -> Result<Arc<SigningKey>, DataDirError> {
 /// # Errors
 /// [`DataDirError`].
 pub fn existing_key(data_dir: &Path) -> Result<Option<Arc<SigningKey>>, DataDirError> {
-    read(&data_dir.join(KEY_FILE))
+    let path = data_dir.join(SIGNING_KEY_FILE);
+    read(&path)?.map(|text| as_signing_key(&path, &text)).transpose()
 }
 
-fn read(path: &Path) -> Result<Option<Arc<SigningKey>>, DataDirError> {
+/// The server key in the directory, generated if there is none.
+///
+/// # Errors
+/// [`DataDirError`]; what cannot be read is never replaced.
+pub fn server_key(data_dir: &Path) -> Result<Secret, DataDirError> {
+    let path = data_dir.join(SERVER_KEY_FILE);
+    let made = || Ok(Secret::new(base64url::encode(entropy::random::<SERVER_KEY_BYTES>())));
+    as_server_key(&path, read_or_write(data_dir, &path, made)?)
+}
+
+/// The server key in the directory; `None` if none was generated yet.
+///
+/// # Errors
+/// [`DataDirError`].
+pub fn existing_server_key(data_dir: &Path) -> Result<Option<Secret>, DataDirError> {
+    let path = data_dir.join(SERVER_KEY_FILE);
+    read(&path)?.map(|text| as_server_key(&path, text)).transpose()
+}
+
+fn as_signing_key(path: &Path, text: &Secret) -> Result<Arc<SigningKey>, DataDirError> {
+    let key = SigningKey::from_pem(text.expose(), Some(Algorithm::Es256));
+    key.map(Arc::new).map_err(|error| DataDirError::Key { path: path.to_owned(), error })
+}
+
+fn as_server_key(path: &Path, text: Secret) -> Result<Secret, DataDirError> {
+    match strength::weakness(text.expose()) {
+        None => Ok(text),
+        Some(weakness) => Err(DataDirError::Key { path: path.to_owned(), error: KeyError::WeakSecret(weakness) }),
+    }
+}
+
+fn read_or_write(
+    data_dir: &Path,
+    path: &Path,
+    make: impl FnOnce() -> Result<Secret, DataDirError>,
+) -> Result<Secret, DataDirError> {
+    if let Some(key) = read(path)? {
+        return Ok(key);
+    }
+    write_new(data_dir, path, make()?.expose()).map_err(|error| io_error(path, error))?;
+    // Another process may have been quicker: what counts is what is there now.
+    read(path)?.ok_or_else(|| io_error(path, io::ErrorKind::NotFound.into()))
+}
+
+fn read(path: &Path) -> Result<Option<Secret>, DataDirError> {
     let mut text = zeroize::Zeroizing::new(Vec::new());
     let file = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -77,8 +118,7 @@ fn read(path: &Path) -> Result<Option<Arc<SigningKey>>, DataDirError> {
         return Err(DataDirError::Open { path: path.to_owned() });
     }
     file.take(MAX_KEY_BYTES).read_to_end(&mut text).map_err(|error| io_error(path, error))?;
-    let key = SigningKey::from_pem(&text, Some(Algorithm::Es256));
-    key.map(Arc::new).map(Some).map_err(|error| DataDirError::Key { path: path.to_owned(), error })
+    Ok(Some(Secret::new(text.as_slice())))
 }
 
 /// Whole or not at all, and never over a file that is there.
@@ -97,7 +137,9 @@ fn io_error(path: &Path, error: io::Error) -> DataDirError {
     DataDirError::Io { path: path.to_owned(), error }
 }
 
-const KEY_FILE: &str = "signing-key.pem";
+const SIGNING_KEY_FILE: &str = "signing-key.pem";
+const SERVER_KEY_FILE: &str = "server.key";
+const SERVER_KEY_BYTES: usize = 32;
 /// Read or written by others. The group may: Kubernetes gives it every file of a volume that has an `fsGroup`.
 const OPEN_MODE: u32 = 0o006;
 
@@ -118,7 +160,7 @@ mod tests {
         let first = signing_key(&dir).unwrap();
         assert_eq!(first.algorithm(), Algorithm::Es256);
         assert_eq!(signing_key(&dir).unwrap().kid(), first.kid());
-        let file = dir.join(KEY_FILE);
+        let file = dir.join(SIGNING_KEY_FILE);
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
         assert!(matches!(signing_key(&dir), Err(DataDirError::Open { .. })));
@@ -126,5 +168,24 @@ mod tests {
         fs::write(&file, "garbage").unwrap();
         assert!(matches!(signing_key(&dir), Err(DataDirError::Key { .. })));
         assert_eq!(fs::read(&file).unwrap(), b"garbage", "left as it is");
+    }
+
+    #[test]
+    fn a_server_key_is_generated_once_too() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(existing_server_key(dir.path()).unwrap().is_none());
+        let first = server_key(dir.path()).unwrap();
+        assert!(first.len() >= 43, "32 bytes as text");
+        assert_eq!(server_key(dir.path()).unwrap(), first);
+        let file = dir.path().join(SERVER_KEY_FILE);
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        for written in ["", "short"] {
+            fs::write(&file, written).unwrap();
+            assert!(
+                matches!(server_key(dir.path()), Err(DataDirError::Key { .. })),
+                "no key at all would be anybody's"
+            );
+            assert_eq!(fs::read(&file).unwrap(), written.as_bytes(), "left as it is");
+        }
     }
 }

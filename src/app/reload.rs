@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use super::build::Built;
 use super::watch::Watched;
-use super::{Core, build, descriptors};
+use super::{Core, build, data_dir, descriptors};
 use crate::config::{self, Loaded, Problem, Settings, Shutdown, look};
 use crate::connection::{Limits, ServerTls};
 use crate::proxy::{Site, Upstream};
@@ -116,6 +116,12 @@ impl Reloader {
         if !restart.is_empty() {
             tracing::warn!(keys = ?restart, "these settings take effect at the next start only");
         }
+        if !loaded.settings.trusted.is_empty()
+            && let Err(error) = data_dir::create(&self.core.data_dir)
+        {
+            tracing::error!(%error, "configuration refused, the one before stays");
+            return self.refused(state, 1, &error.to_string());
+        }
         let built = match build(&loaded.settings, loaded.users, &self.core, Some(&state.built)) {
             Ok(built) => built,
             Err(error) => {
@@ -140,7 +146,11 @@ impl Reloader {
             runtime.block_on(built.site.upstream.resolve_first());
             runtime.spawn(Upstream::follow_name(Arc::downgrade(&built.site.upstream)));
         }
+        // Before the swap too: the first request of an issuer that was added should find its keys.
+        tokio::runtime::Handle::current().block_on(built.issuers.begin());
         self.live.site.store(Arc::clone(&built.site));
+        self.core.health.set_issuers(Arc::clone(&built.issuers), !loaded.settings.issues);
+        self.core.telemetry.metrics.set_insecure_settings(loaded.settings.insecure.count());
         self.live.hasher.store(Arc::clone(&built.hasher));
         self.live.limits.store(Arc::new(loaded.settings.server.limits));
         descriptors::check(&loaded.settings.server.limits);

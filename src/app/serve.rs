@@ -19,6 +19,7 @@ use crate::base::{Clock, Stopwatch, SystemClock};
 use crate::config::{Listen, Loaded, Settings, Shutdown, StoreKind};
 use crate::connection::tls::TlsError;
 use crate::connection::{Registry, ServerTls};
+use crate::issuers::{Fetch, HttpFetch};
 use crate::proxy::streams::OpenStreams;
 use crate::proxy::{Door, Refusals, Site, Upstream};
 use crate::revocation::{EmbeddedStore, MemoryStore, OpenError, Revocations, Store, StoreError};
@@ -35,6 +36,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// A store in place of the configured one, for tests.
     pub store: Option<Arc<dyn Store>>,
+    /// Fetches the keys of other issuers; over HTTP unless a test answers.
+    pub fetch: Arc<dyn Fetch>,
     /// Log and metrics.
     pub telemetry: Arc<Telemetry>,
 }
@@ -43,7 +46,7 @@ impl Parts {
     /// The parts of a real process.
     #[must_use]
     pub fn new(path: PathBuf, environment: Box<Environment>, telemetry: Arc<Telemetry>) -> Self {
-        Self { path, environment, clock: Arc::new(SystemClock), store: None, telemetry }
+        Self { path, environment, clock: Arc::new(SystemClock), store: None, fetch: Arc::new(HttpFetch), telemetry }
     }
 }
 
@@ -128,6 +131,7 @@ impl Running {
         let core = core(&settings, &bound, &parts).await?;
         let built = build(&settings, users, &core, None)?;
         built.site.upstream.resolve_first().await;
+        built.issuers.begin().await;
         let live = Live {
             site: Arc::new(ArcSwap::new(Arc::clone(&built.site))),
             hasher: Arc::new(ArcSwap::new(Arc::clone(&built.hasher))),
@@ -156,6 +160,8 @@ impl Running {
         let listeners = [Listening { stop, served: public }, Listening { stop: stop_admin, served: admin }];
         telemetry.metrics.configuration_loaded(clock.now());
         telemetry.metrics.set_store_up(true);
+        telemetry.metrics.set_insecure_settings(settings.insecure.count());
+        health.set_issuers(Arc::clone(&built.issuers), !settings.issues);
         health.started();
         let mut background = JoinSet::new();
         background.spawn(Upstream::follow_name(Arc::downgrade(&built.site.upstream)));
@@ -199,11 +205,15 @@ impl Running {
 }
 
 async fn core(settings: &Settings, bound: &Bound, parts: &Parts) -> Result<Core, StartError> {
-    let needs_dir = settings.keys.is_empty() || (settings.store == StoreKind::Embedded && parts.store.is_none());
-    if needs_dir {
+    let needs_key = settings.issues && settings.keys.is_empty();
+    // What is kept of other issuers is authenticated, so that nobody who can write there can put in keys of his own.
+    let needs_server_key = !settings.issues && settings.server_keys.is_empty();
+    let embedded = settings.store == StoreKind::Embedded && parts.store.is_none();
+    if needs_key || needs_server_key || embedded || !settings.trusted.is_empty() {
         data_dir::create(&settings.data_dir)?;
     }
-    let generated_key = if settings.keys.is_empty() { Some(data_dir::signing_key(&settings.data_dir)?) } else { None };
+    let generated_key = needs_key.then(|| data_dir::signing_key(&settings.data_dir)).transpose()?;
+    let generated_server_key = needs_server_key.then(|| data_dir::server_key(&settings.data_dir)).transpose()?;
     let store: Arc<dyn Store> = match (&parts.store, settings.store) {
         (Some(store), _) => Arc::clone(store),
         (None, StoreKind::Memory) => Arc::new(MemoryStore::new(None)),
@@ -216,6 +226,9 @@ async fn core(settings: &Settings, bound: &Bound, parts: &Parts) -> Result<Core,
         telemetry: Arc::clone(&parts.telemetry),
         health: Arc::default(),
         generated_key,
+        generated_server_key,
+        data_dir: settings.data_dir.clone(),
+        fetch: Arc::clone(&parts.fetch),
         issuer_from_listen: issuer_at(&bound.public, settings.server.tls.is_some()),
         with_tls: settings.server.tls.is_some(),
         cores: std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get),
@@ -238,6 +251,7 @@ fn collector(core: &Core, hasher: &Arc<ArcSwap<Hasher>>) -> Box<dyn Fn() + Send 
         let metrics = &core.telemetry.metrics;
         metrics.set_denylist_entries(core.revocations.live_marks());
         metrics.set_password_queue(hasher.load().waiting());
+        core.health.issuers().collect();
     })
 }
 

@@ -4,17 +4,15 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::environment;
-use crate::app::data_dir;
-use crate::config;
+use crate::app::data_dir::{self, DataDirError};
+use crate::config::{self, Settings};
 
 pub(super) fn run(path: &Path) -> ExitCode {
     match config::load(path, &environment) {
         Ok(loaded) => {
             let settings = &loaded.settings;
             // Looked at and not made: checking changes nothing.
-            if settings.keys.is_empty()
-                && let Err(error) = data_dir::existing_key(&settings.data_dir)
-            {
+            if let Err(error) = generated_keys(settings) {
                 println!("{error}");
                 return ExitCode::from(1);
             }
@@ -30,4 +28,16 @@ pub(super) fn run(path: &Path) -> ExitCode {
             ExitCode::from(1)
         }
     }
+}
+
+/// Those that a start would use.
+fn generated_keys(settings: &Settings) -> Result<(), DataDirError> {
+    let data_dir = &settings.data_dir;
+    if settings.issues && settings.keys.is_empty() {
+        data_dir::existing_key(data_dir)?;
+    }
+    if !settings.issues && settings.server_keys.is_empty() {
+        data_dir::existing_server_key(data_dir)?;
+    }
+    Ok(())
 }

@@ -1,5 +1,6 @@
 //! `doorward token inspect`.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -10,15 +11,19 @@ use serde_json::{Map, Value, json};
 use super::environment;
 use super::exit::Failure;
 use super::input;
+use super::serve::runtime;
 use crate::app::{build, data_dir};
 use crate::base::{Clock, SystemClock};
-use crate::config::{self, Listen};
-use crate::tokens::{RawToken, Verifier};
+use crate::config::{self, Listen, Settings};
+use crate::issuers::{HttpFetch, Issuers, KeySource, Surroundings};
+use crate::telemetry::{self, Sink, Telemetry};
+use crate::tokens::RawToken;
 
 /// What a token is checked against, if against anything.
 #[derive(Debug, Args)]
 pub(super) struct Inspect {
-    /// Verify it as this configuration would; without it nothing is verified. Revocation is not looked up.
+    /// Verify it as this configuration would; without it nothing is verified. Revocation is not looked up. The keys of another issuer
+    /// are fetched from it.
     #[arg(long, short, value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -33,7 +38,7 @@ impl Inspect {
         shown.insert("claims".to_owned(), Value::Object(raw.unverified_claims().clone()));
         let verdict = match &self.config {
             None => json!({ "verified": false, "reason": "not-checked" }),
-            Some(path) => verify(path, text)?,
+            Some(path) => verify(path, text, &raw)?,
         };
         let refused = self.config.is_some() && verdict.get("verified") != Some(&Value::Bool(true));
         if let Value::Object(members) = verdict {
@@ -44,26 +49,57 @@ impl Inspect {
     }
 }
 
-fn verify(path: &Path, token: &str) -> Result<Value, Failure> {
+fn verify(path: &Path, token: &str, raw: &RawToken<'_>) -> Result<Value, Failure> {
     let mut loaded = config::load(path, &environment).map_err(Failure::Configuration)?;
-    if loaded.settings.keys.is_empty() {
-        // Looked for and not generated: looking at a token changes nothing.
-        if let Some(key) = data_dir::existing_key(&loaded.settings.data_dir).map_err(Failure::usage)? {
-            loaded.settings.keys.push(key);
+    let issuer = raw.unverified_claims().get("iss").and_then(Value::as_str);
+    let trusted = loaded.settings.trusted.iter().find(|trusted| Some(trusted.rules.issuer.as_str()) == issuer);
+    let issuers = match trusted {
+        Some(trusted) => fetched(&trusted.keys)?,
+        None => {
+            own_keys(&mut loaded.settings)?;
+            Issuers::default()
         }
-    }
-    let port = loaded.settings.server.listen.first();
-    if loaded.settings.issuer_from_listen && matches!(port, Some(Listen::Tcp(address)) if address.port() == 0) {
-        let cure = "the issuer follows from a port that is not known yet: give `tokens.issuer` or `server.public_url`";
-        return Err(Failure::usage(cure));
-    }
-    let verifier: Verifier = build::verifier(&loaded.settings)
-        .ok_or_else(|| Failure::usage("`tokens.keys` names no key and none was generated yet"))?;
+    };
+    let verifier = build::verifier_of(&loaded.settings, &issuers);
     let (verified, _) = verifier.verify(token, SystemClock.now());
     Ok(match verified {
         Ok(verified) => json!({ "verified": true, "issuer": Arc::clone(&verified).claims().issuer }),
         Err(rejected) => json!({ "verified": false, "reason": rejected.error.to_string().replace(' ', "-") }),
     })
+}
+
+/// The keys of the one issuer that the token names, as it publishes them now: what a running doorward has of them only it knows.
+fn fetched(source: &KeySource) -> Result<Issuers, Failure> {
+    let around = Surroundings {
+        clock: Arc::new(SystemClock),
+        telemetry: Arc::new(Telemetry::new(Sink::memory(), &telemetry::Settings::default())),
+        fetch: Arc::new(HttpFetch),
+        last_good: None,
+    };
+    let issuers = Issuers::new(vec![source.clone()], None, around);
+    let runtime = runtime(NonZeroUsize::new(1))?;
+    runtime.block_on(issuers.begin());
+    runtime.shutdown_background();
+    Ok(issuers)
+}
+
+/// Adds the generated key where none is named.
+fn own_keys(settings: &mut Settings) -> Result<(), Failure> {
+    if !settings.issues {
+        return Ok(());
+    }
+    if settings.keys.is_empty() {
+        // Looked for and not generated: looking at a token changes nothing.
+        let key = data_dir::existing_key(&settings.data_dir).map_err(Failure::usage)?;
+        let none = || Failure::usage("`tokens.keys` names no key and none was generated yet");
+        settings.keys.push(key.ok_or_else(none)?);
+    }
+    let port = settings.server.listen.first();
+    if settings.issuer_from_listen && matches!(port, Some(Listen::Tcp(address)) if address.port() == 0) {
+        let cure = "the issuer follows from a port that is not known yet: give `tokens.issuer` or `server.public_url`";
+        return Err(Failure::usage(cure));
+    }
+    Ok(())
 }
 
 /// Ten times what the gate takes: looking at an over-long token is what this is for.

@@ -84,7 +84,7 @@ impl Field<'_> {
         let sections = pem::parse_many(text.expose()).unwrap_or_default();
         // Some put the key into the same file; then it is one that nobody else may read.
         if sections.iter().any(|section| section.tag().ends_with("PRIVATE KEY"))
-            && let Err(error) = input_file::read_private(&path, FILE_LIMIT)
+            && let Err(error) = self.reader().private_file(&path, FILE_LIMIT)
         {
             return unusable(error);
         }

@@ -84,6 +84,14 @@ codes! {
     Duplicate = "duplicate",
     /// Two keys that exclude each other.
     Contradiction = "contradiction",
+    /// `HS256` and its like with an outside issuer: its verifiers could sign.
+    HmacIssuer = "hmac-issuer",
+    /// An outside issuer whose tokens would be taken whomever they are meant for.
+    NoAudience = "no-audience",
+    /// Tokens of two issuers are taken, and nothing is said of how their users are told apart.
+    NoPrefix = "no-prefix",
+    /// Neither tokens of our own nor those of anybody else would pass.
+    NoIssuer = "no-issuer",
     /// A variable that the environment does not have.
     UnsetVariable = "unset-variable",
     /// A `${` that does not begin `${NAME}` or `${NAME:-default}`.
@@ -122,6 +130,10 @@ codes! {
     NoPublicUrl = "no-public-url",
     /// Clients are told an `http` address where TLS is on; a warning.
     PlainPublicUrl = "plain-public-url",
+    /// Users of two issuers can have one name; a warning.
+    SharedSubjects = "shared-subjects",
+    /// A default is weakened; a warning.
+    Insecure = "insecure",
     /// A certificate whose time is over, or has not come yet; a warning.
     ExpiredCertificate = "expired-certificate",
     /// Every user of the machine may connect to a Unix socket; a warning.

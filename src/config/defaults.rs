@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
 use crate::connection::Limits;
+use crate::keys::Algorithm;
 use crate::message::HeadLimits;
 use crate::proxy::RequestLimits;
 
@@ -88,6 +89,19 @@ pub const LEEWAY: Duration = Duration::from_secs(30);
 
 /// `tokens.claims`: what `upstream.identity_headers` shows by default.
 pub const CLAIMS: [&str; 2] = ["email", "roles"];
+
+/// `trusted_issuers[].algorithms`: what nearly every issuer signs with. Others are named, so that none of them can be chosen for us.
+pub const ISSUER_ALGORITHMS: [Algorithm; 1] = [Algorithm::Rs256];
+
+/// `trusted_issuers[].scope_claim`: RFC 9068 §2.2.3.
+pub const SCOPE_CLAIM: &str = "scope";
+
+/// `trusted_issuers[].max_stale`: an issuer that is down for a night takes nobody down with it; a key withdrawn meanwhile lives on
+/// as long.
+pub const MAX_STALE: Duration = Duration::from_hours(24);
+
+/// `trusted_issuers[].max_lifetime`: no access token should live so long, and marks of revoked ones have to.
+pub const MAX_LIFETIME: Duration = Duration::from_hours(30 * 24);
 
 /// `users.file`.
 pub const USERS_FILE: &str = "users.yaml";

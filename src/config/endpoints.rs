@@ -19,13 +19,14 @@ pub(super) struct Wire {
     pub(super) insufficient_scope_status: u16,
 }
 
-/// `endpoints`.
-pub(super) fn endpoints(section: &Section<'_>, wire: Wire) -> Settings {
+/// `endpoints`. Where no tokens are issued, nobody can log in, and there are no keys and no issuer to tell of; foreign tokens can
+/// still be revoked.
+pub(super) fn endpoints(section: &Section<'_>, wire: Wire, issues: bool) -> Settings {
     let prefix =
         section.field("prefix").and_then(|field| prefix(&field)).unwrap_or_else(|| defaults::PREFIX.to_owned());
     let mut taken = Vec::new();
     let mut endpoint = |key, default| path(section, key, default, &prefix, &mut taken);
-    Settings {
+    let settings = Settings {
         token: endpoint("token", defaults::TOKEN_PATH),
         refresh: endpoint("refresh", defaults::REFRESH_PATH),
         revoke: endpoint("revoke", defaults::REVOKE_PATH),
@@ -35,7 +36,8 @@ pub(super) fn endpoints(section: &Section<'_>, wire: Wire) -> Settings {
         resource_metadata: path(section, "resource_metadata", defaults::RESOURCE_METADATA_PATH, "", &mut taken),
         query_tokens: wire.query_tokens,
         failed_grant_is_401: wire.failed_grant_is_401,
-    }
+    };
+    if issues { settings } else { Settings { token: None, refresh: None, jwks: None, metadata: None, ..settings } }
 }
 
 /// The paths that no route can be for, since they are answered here.

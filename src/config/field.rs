@@ -228,6 +228,20 @@ impl<'a> Field<'a> {
         items.into_iter().filter_map(scope).collect()
     }
 
+    /// A list of names, each once.
+    pub(super) fn names_once(&self) -> Option<Vec<String>> {
+        let mut names = Vec::new();
+        for item in self.list()? {
+            let Some(name) = item.name() else { continue };
+            if names.contains(&name) {
+                item.refuse::<()>(Code::Duplicate, "stands in the list already", "take one of the two out");
+            } else {
+                names.push(name);
+            }
+        }
+        Some(names)
+    }
+
     /// Text that can be a name in a claim or log: not empty, bounded, without control characters.
     pub(super) fn name(&self) -> Option<String> {
         let text = self.text()?;

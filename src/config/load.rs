@@ -15,7 +15,8 @@ use super::section::Section;
 use super::settings::{Profile, Settings};
 use super::users::UsersFile;
 use super::{
-    defaults, endpoints, keys, policy, revocation, server, telemetry, tokens, upstream, users, users_document,
+    defaults, endpoints, insecure, keys, policy, revocation, server, telemetry, tokens, trusted_issuers, upstream,
+    users, users_document,
 };
 use crate::users::User;
 
@@ -50,6 +51,10 @@ pub fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result
         None
     });
     let (settings, (users, users_missing)) = match node.and_then(|node| reader.root(&node, document)) {
+        // Nobody can log in where no tokens are issued.
+        Some((settings, _)) if settings.as_ref().is_some_and(|settings| !settings.issues) => {
+            (settings, (Vec::new(), false))
+        }
         Some((settings, file)) => (settings, read_users(&reader, &file)),
         None => (None, (Vec::new(), true)),
     };
@@ -64,16 +69,24 @@ pub fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result
 
 /// The whole document. Settings are whole only if no problem was noted.
 fn document(root: &Section<'_>) -> (Option<Settings>, UsersFile) {
+    let insecure = root.section("insecure", insecure::insecure);
+    if insecure.readable_key_files {
+        root.reader().allow_readable_keys();
+    }
     let Profile::Compat = root.word("profile", Profile::Compat, &[("compat", Profile::Compat)]);
     let server = root.section("server", server::server);
     let admin = root.section("admin", |section| server::admin(section, &server));
     let server_keys = root.field("server_keys").map(|field| keys::server_keys(&field)).unwrap_or_default();
     let upstream = root.section("upstream", |section| upstream::upstream(section, &server, &admin));
     let (cache, cascade) = root.section("revocation", revocation::revocation);
-    let tokens = root.section("tokens", |section| tokens::tokens(section, &server, cascade));
+    let (tokens, off) = root.switched("tokens", |section| tokens::tokens(section, &server, cascade));
+    let issues = off.is_none();
+    let own = off.map_or(Ok(tokens.grants.issuer.as_str()), Err);
+    let around = trusted_issuers::Around { own, leeway: tokens.grants.leeway, insecure };
+    let trusted = trusted_issuers::trusted_issuers(root, around);
     let (users_file, hashing) = root.section("users", users::users);
     let wire = root.section("wire", endpoints::wire);
-    let endpoints = root.section("endpoints", |section| endpoints::endpoints(section, wire));
+    let endpoints = root.section("endpoints", |section| endpoints::endpoints(section, wire, issues));
     let own = OwnPaths::new(&endpoints, &tokens.grants.issuer, server.public_url.as_deref());
     let data_dir = root.field("data_dir").and_then(|field| field.file_path());
     let store = revocation::store(root);
@@ -90,8 +103,8 @@ fn document(root: &Section<'_>) -> (Option<Settings>, UsersFile) {
         keys: tokens.keys.into_iter().map(Arc::new).collect(),
         grants: tokens.grants,
         issuer_from_listen: tokens.issuer_from_listen,
-        issues: true,
-        trusted: Vec::new(),
+        issues,
+        trusted,
         hashing,
         store,
         cache,
@@ -99,6 +112,7 @@ fn document(root: &Section<'_>) -> (Option<Settings>, UsersFile) {
         insufficient_scope_status: wire.insufficient_scope_status,
         endpoints,
         telemetry,
+        insecure,
     });
     (settings, users_file)
 }

@@ -1,6 +1,6 @@
 //! What all parts of one document share while it is read: the file, the environment, and the problems found so far.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -22,6 +22,8 @@ pub(super) struct Reader<'e> {
     file: PathBuf,
     /// `None` = a document in which `${` is plain text.
     environment: Option<Environment<'e>>,
+    /// `insecure.readable_key_files`.
+    readable_keys: Cell<bool>,
     found: RefCell<Found>,
 }
 
@@ -40,11 +42,21 @@ pub(super) struct Found {
 
 impl<'e> Reader<'e> {
     pub(super) fn new(file: &Path, environment: Option<Environment<'e>>) -> Self {
-        Self { file: file.to_owned(), environment, found: RefCell::default() }
+        Self { file: file.to_owned(), environment, readable_keys: Cell::new(false), found: RefCell::default() }
     }
 
     pub(super) fn environment(&self) -> Option<Environment<'e>> {
         self.environment
+    }
+
+    /// From now on keys and secrets are read whoever else may read them.
+    pub(super) fn allow_readable_keys(&self) {
+        self.readable_keys.set(true);
+    }
+
+    /// A file that holds a key or secret, which nobody else may read unless `insecure` says so.
+    pub(super) fn private_file(&self, path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
+        if self.readable_keys.get() { input_file::read(path, limit) } else { input_file::read_private(path, limit) }
     }
 
     /// The document in this reader's file; `None` if something in it is so wrong that it cannot be read at all, which

@@ -2,7 +2,6 @@
 
 use super::code::Code;
 use super::field::Field;
-use super::input_file;
 use super::section::Section;
 use crate::base::Secret;
 use crate::keys::strength;
@@ -22,7 +21,7 @@ impl Field<'_> {
     pub(super) fn private_file(&self) -> Option<Secret> {
         let path = self.file_path()?;
         self.reader().watch(&path);
-        match input_file::read_private(&path, SECRET_LIMIT) {
+        match self.reader().private_file(&path, SECRET_LIMIT) {
             Ok(bytes) => Some(Secret::new(bytes)),
             Err(error) => self.refuse(error.code(), &format!("cannot be used: {error}"), error.help()),
         }

@@ -72,7 +72,18 @@ impl<'a> Section<'a> {
     /// A mapping within this one; if it is not given, all its keys have their defaults.
     pub(super) fn section<T>(&self, key: &'static str, read: impl FnOnce(&Section<'_>) -> T) -> T {
         let field = self.field(key);
-        let (entries, at) = match &field {
+        self.section_of(key, field.as_ref(), read)
+    }
+
+    /// The same where `null` switches it off: it is read as if nothing were given then, and where that stands is returned.
+    pub(super) fn switched<T>(&self, key: &'static str, read: impl FnOnce(&Section<'_>) -> T) -> (T, Option<Position>) {
+        let field = self.field(key);
+        let off = field.as_ref().filter(|field| field.is_null()).map(Field::at);
+        (self.section_of(key, field.as_ref().filter(|_| off.is_none()), read), off)
+    }
+
+    fn section_of<T>(&self, key: &str, field: Option<&Field<'_>>, read: impl FnOnce(&Section<'_>) -> T) -> T {
+        let (entries, at) = match field {
             Some(field) => (field.entries(), field.at()),
             None => (Some([].as_slice()), self.at),
         };

@@ -55,6 +55,25 @@ pub struct Settings {
     pub endpoints: endpoints::Settings,
     /// Logs.
     pub telemetry: telemetry::Settings,
+    /// What is weakened.
+    pub insecure: Insecure,
+}
+
+/// `insecure`: each is a default that somebody weakened on purpose.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Insecure {
+    /// Keys of other issuers may be fetched over plain HTTP from elsewhere than this machine.
+    pub http_issuers: bool,
+    /// Files with keys and secrets may be readable or writable by others.
+    pub readable_key_files: bool,
+}
+
+impl Insecure {
+    /// How many defaults are weakened.
+    #[must_use]
+    pub fn count(self) -> usize {
+        [self.http_issuers, self.readable_key_files].into_iter().filter(|weakened| *weakened).count()
+    }
 }
 
 /// One of `trusted_issuers`.

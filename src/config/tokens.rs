@@ -33,7 +33,7 @@ pub(super) fn tokens(section: &Section<'_>, server: &Server, cascade: bool) -> T
         issuer_from_listen: issuer.is_none(),
         grants: Settings {
             issuer: issuer.unwrap_or_else(|| address_of(server)),
-            audience: section.field("audience").map(|field| names(&field)).unwrap_or_default(),
+            audience: section.field("audience").and_then(|field| field.names_once()).unwrap_or_default(),
             typ: section.nullable("typ").and_then(|field| field.word(&types)).unwrap_or(defaults::TYP).to_owned(),
             scope_claim: section.word("scope_claim", ScopeClaim::Scope, &scope_claims),
             default_scopes: section.nullable("default_scopes").and_then(|field| field.scopes()),
@@ -73,22 +73,8 @@ fn issuer(field: &Field<'_>) -> Option<String> {
     }
 }
 
-/// A list of names, each once.
-fn names(field: &Field<'_>) -> Vec<String> {
-    let mut names = Vec::new();
-    for item in field.list().unwrap_or_default() {
-        let Some(name) = item.name() else { continue };
-        if names.contains(&name) {
-            item.refuse::<()>(Code::Duplicate, "stands in the list already", "take one of the two out");
-        } else {
-            names.push(name);
-        }
-    }
-    names
-}
-
 fn claims(field: &Field<'_>) -> Vec<String> {
-    let names = names(field);
+    let names = field.names_once().unwrap_or_default();
     if names.iter().any(|name| is_reserved(name)) {
         let help = "take them out: access tokens have them anyway, or must not have them";
         field.refuse::<()>(Code::ReservedName, "names claims that doorward sets itself", help);

@@ -27,6 +27,8 @@ pub enum OAuthError {
     Overloaded,
     /// 503 `temporarily_unavailable`: a store is down.
     StoreUnavailable,
+    /// 503 `temporarily_unavailable`: the keys of a token's issuer are not known.
+    KeysUnavailable,
     /// 500 `server_error`.
     Server,
 }
@@ -41,7 +43,7 @@ impl OAuthError {
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::InvalidScope => "invalid_scope",
             Self::UnsupportedTokenType => "unsupported_token_type",
-            Self::Overloaded | Self::StoreUnavailable => "temporarily_unavailable",
+            Self::Overloaded | Self::StoreUnavailable | Self::KeysUnavailable => "temporarily_unavailable",
             Self::Server => "server_error",
         }
     }
@@ -58,6 +60,7 @@ impl OAuthError {
             Self::UnsupportedTokenType => "unsupported-token-type",
             Self::Overloaded => Reason::Overloaded.as_str(),
             Self::StoreUnavailable => Reason::StoreUnavailable.as_str(),
+            Self::KeysUnavailable => Reason::KeysUnavailable.as_str(),
             Self::Server => "internal",
         }
     }
@@ -66,7 +69,7 @@ impl OAuthError {
         match self {
             Self::BodyTooLarge => 413,
             Self::BodyTooSlow => 408,
-            Self::Overloaded | Self::StoreUnavailable => 503,
+            Self::Overloaded | Self::StoreUnavailable | Self::KeysUnavailable => 503,
             Self::Server => 500,
             _ => 400,
         }
@@ -80,7 +83,9 @@ impl OAuthError {
             Self::UnsupportedGrantType => "This grant type is not supported",
             Self::InvalidScope => "The requested scope is invalid or not granted to this user",
             Self::UnsupportedTokenType => "Tokens of this kind cannot be revoked here",
-            Self::Overloaded | Self::StoreUnavailable => "Authentication temporarily unavailable",
+            Self::Overloaded | Self::StoreUnavailable | Self::KeysUnavailable => {
+                "Authentication temporarily unavailable"
+            }
             Self::Server => "Internal error",
         }
     }
@@ -93,7 +98,7 @@ impl OAuthError {
         let reply = Reply::json(self.status(), &body).with_reason(self.reason());
         match self {
             Self::Overloaded => reply.with_header("Retry-After", "1"),
-            Self::StoreUnavailable => reply.with_header("Retry-After", "5"),
+            Self::StoreUnavailable | Self::KeysUnavailable => reply.with_header("Retry-After", "5"),
             _ => reply,
         }
     }
@@ -116,6 +121,8 @@ impl From<GrantError> for OAuthError {
             GrantError::InvalidScope => Self::InvalidScope,
             GrantError::UnsupportedTokenType => Self::UnsupportedTokenType,
             GrantError::Busy(_) | GrantError::Unlogged => Self::Overloaded,
+            GrantError::NotGranting => Self::UnsupportedGrantType,
+            GrantError::KeysUnavailable => Self::KeysUnavailable,
             GrantError::Store(_) | GrantError::Users(_) => Self::StoreUnavailable,
             GrantError::Signing(_) => Self::Server,
         }

@@ -23,6 +23,12 @@ pub enum GrantError {
     /// A signed token that is no access token (RFC 7009 §2.2.1).
     #[error("unsupported token type")]
     UnsupportedTokenType,
+    /// Tokens are issued elsewhere.
+    #[error("no tokens are issued here")]
+    NotGranting,
+    /// The keys that would tell whether it is a token are not known. It may be one, and live on.
+    #[error("the keys of the token's issuer are not available")]
+    KeysUnavailable,
     /// No room to check another password.
     #[error(transparent)]
     Busy(#[from] Busy),
@@ -48,6 +54,8 @@ impl GrantError {
             Self::WrongLogin | Self::InvalidRefreshToken | Self::ReusedRefreshToken => "invalid-grant",
             Self::InvalidScope => "invalid-scope",
             Self::UnsupportedTokenType => "unsupported-token-type",
+            Self::NotGranting => "unsupported-grant-type",
+            Self::KeysUnavailable => Reason::KeysUnavailable.as_str(),
             Self::Busy(_) | Self::Unlogged => Reason::Overloaded.as_str(),
             Self::Store(_) | Self::Users(_) => Reason::StoreUnavailable.as_str(),
             Self::Signing(_) => "internal",

@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use serde_json::Map;
 
-use super::{Grants, PUBLIC_CLIENT};
+use super::{GrantError, Grants, PUBLIC_CLIENT};
 use crate::base::{Timestamp, entropy};
-use crate::keys::signing::SigningFailed;
 use crate::tokens::{AccessToken, Issued, ScopeSet};
 use crate::users::User;
 
@@ -35,7 +34,7 @@ impl Grants {
     /// including this second, the token is dated one second later: otherwise it would be born revoked.
     pub(super) fn life(&self, subject: &str, now: Timestamp) -> Life {
         let now = now.whole_second();
-        let issued_at = match self.revocations.subject_cutoff(self.issuer.issuer(), subject) {
+        let issued_at = match self.revocations.subject_cutoff(&self.settings.issuer, subject) {
             Some(cutoff) if cutoff >= now => cutoff.whole_second().plus(Duration::from_secs(1)),
             _ => now,
         };
@@ -48,14 +47,15 @@ impl Grants {
         scopes: &ScopeSet,
         session: &str,
         life: Life,
-    ) -> Result<Issued, SigningFailed> {
+    ) -> Result<Issued, GrantError> {
+        let issuer = self.issuer.as_ref().ok_or(GrantError::NotGranting)?;
         let mut attributes = Map::new();
         for name in &self.settings.claims {
             if let Some(value) = user.attribute(name) {
                 attributes.insert(name.clone(), value);
             }
         }
-        self.issuer.write(&AccessToken {
+        let issued = issuer.write(&AccessToken {
             subject: &user.username,
             client: PUBLIC_CLIENT,
             scopes,
@@ -64,7 +64,8 @@ impl Grants {
             expires_at: life.expires_at,
             attributes: &attributes,
             random: entropy::random(),
-        })
+        })?;
+        Ok(issued)
     }
 }
 

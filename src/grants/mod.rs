@@ -16,6 +16,7 @@ pub use password::Login;
 pub use settings::{ScopeClaim, Settings};
 
 use crate::base::Clock;
+use crate::issuers::Issuers;
 use crate::keys::ServerKeys;
 use crate::revocation::Revocations;
 use crate::telemetry::{Audit, Telemetry};
@@ -27,12 +28,14 @@ use crate::users::{Hasher, UserStore};
 pub struct Grants {
     /// How tokens are issued.
     pub settings: Settings,
-    /// Writes access tokens.
-    pub issuer: Issuer,
+    /// Writes access tokens; `None` = nothing is granted here, and only revocation is left.
+    pub issuer: Option<Issuer>,
     /// Tags refresh tokens.
     pub server_keys: Arc<ServerKeys>,
     /// Reads access tokens that are to be revoked.
     pub verifier: Arc<Verifier>,
+    /// Whose tokens they may be beside our own.
+    pub issuers: Arc<Issuers>,
     /// Who may log in.
     pub users: Arc<dyn UserStore>,
     /// Checks passwords.

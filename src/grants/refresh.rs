@@ -75,7 +75,7 @@ impl Grants {
             Step::Repeat { next, first } => (next, Told::Repeated { first }),
             Step::Refused(_) => return Err(GrantError::InvalidRefreshToken),
             Step::Reuse { cause, .. } => {
-                self.revocations.revoke_session(sid, self.issuer.issuer(), MAX_LEEWAY).await?;
+                self.revocations.revoke_session(sid, &self.settings.issuer, MAX_LEEWAY).await?;
                 let audit = Audit::Reused {
                     subject: &stored.subject,
                     client: stored.client.as_deref(),

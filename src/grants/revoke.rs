@@ -33,11 +33,7 @@ impl Grants {
 
     async fn revoke_access_token(&self, text: &str, from: Option<IpAddr>) -> Result<(), GrantError> {
         // Only a token whose signature verifies is marked: otherwise anybody could fill the list, or revoke by a guessed jti.
-        let verified = match self.verifier.verify_uncached(text) {
-            Ok(verified) => verified,
-            Err(rejected) if rejected.error == VerifyError::WrongType => return Err(GrantError::UnsupportedTokenType),
-            Err(_) => return Ok(()),
-        };
+        let Some(verified) = self.verified(text).await? else { return Ok(()) };
         let now = self.clock.now();
         let claims = verified.claims();
         let until = claims.expires_at.plus(MAX_LEEWAY);
@@ -56,13 +52,44 @@ impl Grants {
         }
         // A session outlives its access tokens, so logging out with an expired one ends it all the same.
         match claims.session.as_deref().and_then(Sid::parse) {
-            Some(sid) if self.settings.cascade => self.end_session(sid, Some(&verified), from).await,
+            // Only of our own tokens: another issuer may write what it likes, and would end a session of ours.
+            Some(sid) if self.settings.cascade && *claims.issuer == *self.settings.issuer => {
+                self.end_session(sid, Some(&verified), from).await
+            }
             _ => Ok(()),
         }
     }
 
+    /// The token if it is one; `None` if nobody would take it (RFC 7009 §2.2).
+    async fn verified(&self, text: &str) -> Result<Option<Verified>, GrantError> {
+        let mut tried = self.verifier.verify_uncached(text);
+        if let Err(rejected) = &tried
+            && matches!(rejected.error, VerifyError::UnknownKey | VerifyError::KeysUnavailable)
+            && let Some(keys) = rejected.issuer.as_deref().and_then(|rules| self.issuers.get(&rules.issuer))
+        {
+            if keys.want(rejected.kid.as_deref()).await {
+                tried = self.verifier.verify_uncached(text);
+            }
+            // It may be a token, and live on: to answer 200 would be to promise that it does not (RFC 7009 §2.2.1).
+            match &tried {
+                Err(rejected) if rejected.error == VerifyError::KeysUnavailable => {
+                    return Err(GrantError::KeysUnavailable);
+                }
+                Err(rejected) if rejected.error == VerifyError::UnknownKey && keys.last_fetch_failed() => {
+                    return Err(GrantError::KeysUnavailable);
+                }
+                _ => {}
+            }
+        }
+        match tried {
+            Ok(verified) => Ok(Some(verified)),
+            Err(rejected) if rejected.error == VerifyError::WrongType => Err(GrantError::UnsupportedTokenType),
+            Err(_) => Ok(None),
+        }
+    }
+
     async fn end_session(&self, sid: Sid, by: Option<&Verified>, from: Option<IpAddr>) -> Result<(), GrantError> {
-        let known = self.revocations.revoke_session(sid, self.issuer.issuer(), MAX_LEEWAY).await?;
+        let known = self.revocations.revoke_session(sid, &self.settings.issuer, MAX_LEEWAY).await?;
         self.tell_store_up();
         if known {
             self.tell_revoked("session", by, Some(sid), from);

@@ -23,3 +23,12 @@ pub struct KeySource {
     /// Whether `http://` is taken from elsewhere than loopback (`insecure.http_issuers`).
     pub allow_http: bool,
 }
+
+impl KeySource {
+    /// Whether keys that were fetched for `other` are those that would be fetched for this one, and were got as safely.
+    pub(super) fn is_same_place(&self, other: &Self) -> bool {
+        let place =
+            |source: &Self| (source.issuer.clone(), source.jwks_url.clone(), source.roots.clone(), source.allow_http);
+        place(self) == place(other)
+    }
+}

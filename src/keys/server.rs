@@ -1,4 +1,4 @@
-//! The secrets that key refresh tags.
+//! The secrets that key refresh tags and what else only this server may have written.
 
 use aws_lc_rs::hmac;
 
@@ -22,6 +22,8 @@ struct ServerKey {
     refresh: hmac::Key,
     /// Keys what must not be predicted from outside, such as which dummy hash an unknown user costs.
     blind: hmac::Key,
+    /// Keys what authenticates issuers' keys on disk.
+    issuer_keys: hmac::Key,
 }
 
 /// Length of a refresh tag, in bytes: HMAC-SHA-256.
@@ -61,6 +63,20 @@ impl ServerKeys {
         tag.as_ref().iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
     }
 
+    /// The tag over the keys of an issuer as they are kept on disk, under the first key: who can write there but knows no server
+    /// key cannot make keys that are believed.
+    #[must_use]
+    pub fn tag_issuer_keys(&self, message: &[u8]) -> Vec<u8> {
+        hmac::sign(&self.first.issuer_keys, message).as_ref().to_vec()
+    }
+
+    /// Whether one of the keys made `tag` for `message`, in constant time.
+    #[must_use]
+    pub fn verifies_issuer_keys(&self, message: &[u8], tag: &[u8]) -> bool {
+        let mut keys = std::iter::once(&self.first).chain(&self.others);
+        keys.any(|key| hmac::verify(&key.issuer_keys, message, tag).is_ok())
+    }
+
     fn find(&self, number: KeyNumber) -> Option<&ServerKey> {
         std::iter::once(&self.first).chain(&self.others).find(|key| key.number == number)
     }
@@ -73,6 +89,7 @@ impl ServerKey {
             number: KeyNumber(derive(secret.expose(), "key number")),
             refresh: key("refresh tag"),
             blind: key("blind"),
+            issuer_keys: key("issuer keys"),
         }
     }
 }

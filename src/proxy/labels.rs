@@ -21,7 +21,11 @@ impl Labels {
     /// The labels of a policy and its endpoints.
     #[must_use]
     pub fn new(metrics: &Metrics, table: &Table, endpoints: &Endpoints) -> Self {
-        let own = |endpoint| metrics.route(endpoints.path(endpoint));
+        let own = |endpoint| match endpoints.path(endpoint) {
+            // Switched off: no request can come to it.
+            "" => metrics.unmatched().clone(),
+            path => metrics.route(path),
+        };
         Self {
             routes: table.routes().iter().map(|route| metrics.route(route.label())).collect(),
             default: metrics.unmatched().clone(),

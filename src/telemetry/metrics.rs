@@ -13,6 +13,7 @@ use super::buckets::{DECISION_BUCKETS, PASSWORD_BUCKETS, REQUEST_BUCKETS};
 use super::connections::Connections;
 use super::events::Request;
 use super::handles::{IssuerLabel, RouteLabel};
+use super::key_fetches::KeyFetches;
 use super::labels::{CacheResult, GrantType, Listener, NONE, OTHER};
 use super::names;
 use super::registry::Families;
@@ -44,8 +45,11 @@ pub struct Metrics {
     denylist_entries: IntGauge,
     verified_token_cache: [IntCounter; CacheResult::ALL.len()],
     revocation_cache: [IntCounter; CacheResult::ALL.len()],
+    /// Those of other issuers' keys.
+    pub key_fetches: KeyFetches,
     store_errors: IntCounterVec,
     store_up: IntGauge,
+    insecure_settings: IntGauge,
     password_duration: Histogram,
     password_queue: IntGauge,
     deprecated: IntCounterVec,
@@ -98,8 +102,10 @@ impl Metrics {
             denylist_entries: families.gauge(&names::DENYLIST_ENTRIES),
             verified_token_cache: cache(&names::VERIFIED_TOKEN_CACHE),
             revocation_cache: cache(&names::REVOCATION_CACHE),
+            key_fetches: KeyFetches::new(&families),
             store_errors: families.counters(&names::STORE_ERRORS),
             store_up: families.gauge(&names::STORE_UP),
+            insecure_settings: families.gauge(&names::INSECURE_SETTINGS),
             password_duration: families.histogram(&names::PASSWORD_VERIFY_DURATION, &PASSWORD_BUCKETS),
             password_queue: families.gauge(&names::PASSWORD_VERIFY_QUEUE_LENGTH),
             deprecated: families.counters(&names::DEPRECATED_REQUESTS),
@@ -201,6 +207,11 @@ impl Metrics {
     /// An operation of the store failed. Does not touch [`Metrics::set_store_up`].
     pub fn store_error(&self, operation: &'static str) {
         self.store_errors.with_label_values(&[operation]).inc();
+    }
+
+    /// How many defaults are weakened.
+    pub fn set_insecure_settings(&self, weakened: usize) {
+        self.insecure_settings.set(i64::try_from(weakened).unwrap_or(i64::MAX));
     }
 
     /// Whether the store answers.

@@ -95,12 +95,33 @@ pub const REVOCATION_CACHE: Family = Family::new(
     "Look-ups in the cache of revocation answers, by result.",
     &["result"],
 );
+/// Fetches of issuers' keys.
+pub const JWKS_REFRESH: Family = Family::new(
+    "doorward_jwks_refresh_total",
+    "Fetches of an issuer's keys, by issuer as configured and result (`ok`, `unchanged` or why it failed).",
+    &["issuer", "result"],
+);
+/// When issuers' keys were last fetched.
+pub const JWKS_LAST_SUCCESS_TIMESTAMP: Family = Family::new(
+    "doorward_jwks_last_success_timestamp_seconds",
+    "When an issuer's keys were last fetched, in seconds since 1970; 0 if never.",
+    &["issuer"],
+);
+/// How old issuers' keys are.
+pub const ISSUER_KEYS_AGE: Family = Family::new(
+    "doorward_issuer_keys_age_seconds",
+    "How long ago an issuer's keys were last fetched; absent if never.",
+    &["issuer"],
+);
 /// Store failures.
 pub const STORE_ERRORS: Family =
     Family::new("doorward_store_errors_total", "Operations of the store that failed, by operation.", &["op"]);
 /// Whether the store answers.
 pub const STORE_UP: Family =
     Family::new("doorward_store_up", "1 if the store answered when it was last asked, else 0.", &[]);
+/// What is weakened.
+pub const INSECURE_SETTINGS: Family =
+    Family::new("doorward_insecure_settings", "How many defaults the configuration weakens under `insecure`.", &[]);
 /// How long password checks took.
 pub const PASSWORD_VERIFY_DURATION: Family = Family::new(
     "doorward_password_verify_duration_seconds",
@@ -167,7 +188,7 @@ pub const LOG_LINES_DROPPED: Family = Family::new(
 );
 
 /// All of them; the process collector's `process_*` come on top.
-pub const ALL: [Family; 30] = [
+pub const ALL: [Family; 34] = [
     BUILD_INFO,
     HTTP_REQUESTS,
     HTTP_REQUEST_DURATION,
@@ -184,8 +205,12 @@ pub const ALL: [Family; 30] = [
     DENYLIST_ENTRIES,
     VERIFIED_TOKEN_CACHE,
     REVOCATION_CACHE,
+    JWKS_REFRESH,
+    JWKS_LAST_SUCCESS_TIMESTAMP,
+    ISSUER_KEYS_AGE,
     STORE_ERRORS,
     STORE_UP,
+    INSECURE_SETTINGS,
     PASSWORD_VERIFY_DURATION,
     PASSWORD_VERIFY_QUEUE_LENGTH,
     DEPRECATED_REQUESTS,

@@ -263,6 +263,7 @@ fn metrics_are_golden() {
     metrics.revocation_cache(CacheResult::Miss);
     metrics.store_error("swap");
     metrics.set_store_up(true);
+    metrics.set_insecure_settings(2);
     metrics.set_denylist_entries(3);
     metrics.password_verified(Duration::from_millis(80));
     metrics.deprecated_request("query-token");
@@ -272,6 +273,13 @@ fn metrics_are_golden() {
     metrics.connections.displaced(ConnectionCap::All);
     metrics.connections.unserved(Unserved::HeadTimeout);
     metrics.stream_ended("expired");
+    metrics.key_fetches.begin("https://issuer.example", &["ok", "timeout"]);
+    metrics.key_fetches.ended("https://issuer.example", "ok");
+    let gone = ("https://gone.example", Some(NOW), Some(Duration::from_secs(5)));
+    let lost = ("https://lost.example", Some(NOW), Some(Duration::from_secs(5)));
+    metrics.key_fetches.set_all([gone, lost]);
+    let known = ("https://issuer.example", Some(NOW), Some(Duration::from_secs(90)));
+    metrics.key_fetches.set_all([known, ("https://lost.example", None, None)]);
     let _held = [metrics.request_started(), metrics.connections.opened()];
 
     let rendered = metrics.render();

@@ -18,6 +18,7 @@ FAMILIES = {
     "doorward_revocations_total",
     "doorward_denylist_entries",
     "doorward_store_up",
+    "doorward_insecure_settings",
     "doorward_password_verify_duration_seconds_count",
     "doorward_password_verify_queue_length",
     "doorward_config_last_reload_successful",
