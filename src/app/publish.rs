@@ -2,7 +2,7 @@
 
 use crate::config::Settings;
 use crate::endpoints::{Documents, Publication, Resource};
-use crate::keys::KeyRing;
+use crate::keys::{KeyRing, VerifyingKey};
 use crate::policy::Table;
 
 /// The documents of these settings: `public_url` is what clients call this server, `own` the issuer and the keys of own tokens.
@@ -12,8 +12,8 @@ pub(super) fn documents(
     own: Option<(&str, &KeyRing)>,
     table: &Table,
 ) -> Documents {
-    let keys = own.map(|(_, ring)| ring.verifying().filter_map(|key| key.jwk()).collect::<Vec<_>>());
-    let defaults = settings.grants.default_scopes.iter().flat_map(|scopes| scopes.iter()).cloned();
+    let keys = own.map(|(_, ring)| ring.verifying().filter_map(VerifyingKey::jwk).collect::<Vec<_>>());
+    let defaults = settings.grants.default_scopes.iter().flatten().cloned();
     let scopes = table.scopes("").iter().cloned().chain(defaults).collect();
     let resource = |path: &str| Resource { path: path.to_owned(), scopes: table.scopes(path) };
     let parts = settings.policy.resources.iter().map(|path| resource(path));

@@ -44,7 +44,7 @@ pub(super) fn listed(scopes: &ScopeSet) -> Value {
 /// The documents of one configuration, each rendered once.
 #[derive(Debug, Default)]
 pub struct Documents {
-    documents: Vec<(String, Endpoint, Document)>,
+    rendered: Vec<(String, Endpoint, Document)>,
     /// Paths of resources and the addresses of their metadata, the longest first.
     resources: Vec<(String, String)>,
     ignore_case: bool,
@@ -71,13 +71,13 @@ impl Documents {
         }
         // The longest first: it says the most about what is asked for.
         resources.sort_by_key(|(path, _)| std::cmp::Reverse(path.len()));
-        Self { documents, resources, ignore_case: publication.ignore_case }
+        Self { rendered: documents, resources, ignore_case: publication.ignore_case }
     }
 
     /// The document at exactly this path.
     #[must_use]
     pub fn at(&self, path: &[u8]) -> Option<(Endpoint, &Document)> {
-        let found = self.documents.iter().find(|(own, ..)| own.as_bytes() == path);
+        let found = self.rendered.iter().find(|(own, ..)| own.as_bytes() == path);
         found.map(|(_, endpoint, document)| (*endpoint, document))
     }
 

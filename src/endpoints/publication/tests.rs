@@ -138,7 +138,7 @@ fn documents(
         let reply = document.answer(&exchange());
         (path.clone(), (*endpoint, serde_json::from_slice(&reply.body).unwrap()))
     };
-    let read: Vec<_> = rendered.documents.iter().map(read).collect();
+    let read: Vec<_> = rendered.rendered.iter().map(read).collect();
     let count = read.len();
     let read: std::collections::BTreeMap<_, _> = read.into_iter().collect();
     assert_eq!(read.len(), count, "a path twice");
