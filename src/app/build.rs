@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Core;
+use super::{Core, publish};
 use crate::config::Settings;
 use crate::connection::tls::TlsError;
 use crate::endpoints::Endpoints;
@@ -78,6 +78,11 @@ pub fn build(settings: &Settings, users: Vec<User>, core: &Core, before: Option<
         .filter(|before| before.hashing == settings.hashing)
         .map_or_else(|| Arc::new(Hasher::new(settings.hashing, core.cores)), |before| Arc::clone(&before.hasher));
     let upstream = upstream(&settings.upstream.connect, before.map(|before| &before.site.upstream))?;
+    let policy = &settings.policy;
+    let table = Table::compile(policy.routes.clone(), policy.default, policy.ignore_case);
+    let table = table.map_err(|_| BuildError::Routes)?;
+    let own = ring.as_ref().map(|ring| (terms.issuer.as_str(), ring));
+    let documents = publish::documents(settings, public_url(settings, core), own, &table);
     let with_list = terms.scope_claim == ScopeClaim::Scopes;
     let issuer =
         ring.map(|ring| Issuer::new(terms.issuer.clone(), terms.audience.clone(), &terms.typ, with_list, ring));
@@ -93,10 +98,7 @@ pub fn build(settings: &Settings, users: Vec<User>, core: &Core, before: Option<
         clock: Arc::clone(&core.clock),
         telemetry: Arc::clone(&core.telemetry),
     });
-    let endpoints = Endpoints::new(settings.endpoints.clone(), grants);
-    let policy = &settings.policy;
-    let table = Table::compile(policy.routes.clone(), policy.default, policy.ignore_case);
-    let table = table.map_err(|_| BuildError::Routes)?;
+    let endpoints = Endpoints::new(settings.endpoints.clone(), documents, grants);
     let labels = Labels::new(&core.telemetry.metrics, &table, &endpoints);
     let headers = HeaderPlan::new(&header_settings(settings)).map_err(|_| BuildError::Headers)?;
     let gate = Gate::new(
@@ -190,6 +192,11 @@ fn header_settings(settings: &Settings) -> HeaderSettings<'_> {
     let upstream = &settings.upstream;
     let identity = upstream.identity_headers.iter().map(|header| (&*header.name, &*header.claim)).collect();
     HeaderSettings { identity, keep: &upstream.keep_headers, budget: upstream.identity_header_bytes }
+}
+
+/// What clients call this server.
+fn public_url<'a>(settings: &'a Settings, core: &'a Core) -> &'a str {
+    settings.server.public_url.as_deref().unwrap_or(&core.issuer_from_listen)
 }
 
 /// What clients use: of a TLS terminator in front nobody but the configuration knows. Whether there is TLS here is not for it to

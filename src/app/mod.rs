@@ -6,6 +6,7 @@ pub mod data_dir;
 pub mod descriptors;
 pub mod echo;
 pub mod listen;
+mod publish;
 pub mod reload;
 pub mod run_loop;
 pub mod serve;

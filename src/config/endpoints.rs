@@ -6,6 +6,7 @@ use super::field::Field;
 use super::problem::Position;
 use super::section::Section;
 use crate::endpoints::Settings;
+use crate::endpoints::address::{self, Address, MetadataPaths};
 
 /// What `wire` says.
 #[derive(Clone, Copy)]
@@ -40,9 +41,26 @@ pub(super) fn endpoints(section: &Section<'_>, wire: Wire, issues: bool) -> Sett
 }
 
 /// The paths that no route can be for, since they are answered here.
-pub(super) fn paths(settings: &Settings) -> Vec<String> {
-    let Settings { token, refresh, revoke, jwks, metadata, resource_metadata, .. } = settings;
-    [token, refresh, revoke, jwks, metadata, resource_metadata].into_iter().flatten().cloned().collect()
+pub(super) struct OwnPaths {
+    /// Exactly these.
+    pub(super) exact: Vec<String>,
+    /// This one and all below it.
+    pub(super) below: Option<String>,
+}
+
+impl OwnPaths {
+    /// Those of `settings`: `issuer` is that of own tokens, `public_url` what clients call this server.
+    pub(super) fn new(settings: &Settings, issuer: &str, public_url: Option<&str>) -> Self {
+        let Settings { token, refresh, revoke, jwks, metadata, resource_metadata, .. } = settings;
+        let mut exact: Vec<_> = [token, refresh, revoke, jwks].into_iter().flatten().cloned().collect();
+        if let (Some(metadata), Some(issuer)) = (metadata, Address::parse(issuer)) {
+            let public = public_url.and_then(Address::parse);
+            let MetadataPaths { oauth, openid } = address::metadata(metadata, &issuer, public.as_ref());
+            exact.push(oauth);
+            exact.extend(openid);
+        }
+        Self { exact, below: resource_metadata.clone() }
+    }
 }
 
 /// `wire`.

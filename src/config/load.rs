@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::code::Code;
 use super::document::Value;
+use super::endpoints::OwnPaths;
 use super::input_file::FileError;
 use super::look::Watched;
 use super::problem::{Position, Problem, Problems, in_order};
@@ -86,7 +87,7 @@ fn document(root: &Section<'_>) -> (Option<Settings>, UsersFile) {
     let (users_file, hashing) = root.section("users", users::users);
     let wire = root.section("wire", endpoints::wire);
     let endpoints = root.section("endpoints", |section| endpoints::endpoints(section, wire, issues));
-    let own = endpoints::paths(&endpoints);
+    let own = OwnPaths::new(&endpoints, &tokens.grants.issuer, server.public_url.as_deref());
     let data_dir = root.field("data_dir").and_then(|field| field.file_path());
     let store = revocation::store(root);
     let http2 = upstream.as_ref().is_some_and(|upstream| upstream.connect.http2);

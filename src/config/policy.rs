@@ -1,7 +1,7 @@
 //! `policy`.
 
 use super::code::Code;
-use super::endpoints::plain_path;
+use super::endpoints::{OwnPaths, plain_path};
 use super::field::Field;
 use super::problem::Position;
 use super::reader::Reader;
@@ -14,7 +14,7 @@ use crate::tokens::ScopeSet;
 /// and `http2` is whether the upstream is spoken to in HTTP/2.
 pub(super) fn policy(
     section: &Section<'_>,
-    (own, issuers): (&[String], &[String]),
+    (own, issuers): (&OwnPaths, &[String]),
     allow_origins: &[String],
     http2: bool,
 ) -> Policy {
@@ -22,10 +22,10 @@ pub(super) fn policy(
     let default = section.word("default", Access::Authenticated, &defaults);
     let ignore_case = section.flag("ignore_case", false);
     let preflights = Preflights { allowed: !allow_origins.is_empty() };
+    let resources = section.field("resources").map(|field| resources(&field)).unwrap_or_default();
     let around = Around { own: Own { paths: own, ignore_case }, issuers, preflights, http2 };
     let cors = section.field("cors").and_then(|field| preflights.answered(&field)).unwrap_or(Cors::Upstream);
     let streams = section.word("streams", Streams::End, &STREAMS);
-    let resources = section.field("resources").map(|field| resources(&field)).unwrap_or_default();
     let mut routes = Vec::new();
     let mut places = Vec::new();
     for item in section.field("routes").and_then(|field| field.list()).unwrap_or_default() {
@@ -157,7 +157,7 @@ struct Around<'a> {
 /// Paths that doorward answers itself, and how the upstream compares paths.
 #[derive(Clone, Copy)]
 struct Own<'a> {
-    paths: &'a [String],
+    paths: &'a OwnPaths,
     ignore_case: bool,
 }
 
@@ -181,8 +181,12 @@ impl Preflights {
 
 fn path(field: &Field<'_>, own: Own<'_>) -> Option<PathPattern> {
     let text = field.text()?;
-    let is_own = |path: &String| *path == text || (own.ignore_case && path.eq_ignore_ascii_case(&text));
-    if own.paths.iter().any(is_own) {
+    let same = |path: &str, text: &str| path == text || (own.ignore_case && path.eq_ignore_ascii_case(text));
+    let is_below = |root: &String| {
+        text.get(..root.len()).is_some_and(|begin| same(root, begin))
+            && text.get(root.len()..).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    if own.paths.exact.iter().any(|path| same(path, &text)) || own.paths.below.iter().any(is_below) {
         let help = "take the route out, or give the endpoint another path in `endpoints`";
         return field.refuse(Code::RouteUnreachable, "is a path that doorward answers itself", help);
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use bytes::Bytes;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -10,12 +11,16 @@ use zeroize::Zeroizing;
 pub struct Exchange<'a> {
     /// As it came.
     pub method: &'a str,
+    /// The path, as it came.
+    pub path: &'a [u8],
     /// What stands behind the `?`, undecoded.
     pub query: Option<&'a [u8]>,
     /// Every `Content-Type` field.
     pub content_types: Vec<&'a [u8]>,
     /// Every `Content-Encoding` field.
     pub content_encodings: Vec<&'a [u8]>,
+    /// Every `If-None-Match` field.
+    pub if_none_match: Vec<&'a [u8]>,
     /// How many `Authorization` fields there are.
     pub authorizations: usize,
     /// All of the body; its length was bounded while it was read.
@@ -32,7 +37,7 @@ pub struct Reply {
     /// Header fields, besides the length.
     pub headers: Vec<(&'static str, String)>,
     /// JSON.
-    pub body: Vec<u8>,
+    pub body: Bytes,
     /// The reason code of a refusal, for log and metric.
     pub reason: Option<&'static str>,
 }
@@ -48,13 +53,13 @@ impl Reply {
             ("X-Content-Type-Options", "nosniff"),
         ];
         let headers = headers.into_iter().map(|(name, value)| (name, value.to_owned())).collect();
-        Self { status, headers, body: body.to_string().into_bytes(), reason: None }
+        Self { status, headers, body: body.to_string().into(), reason: None }
     }
 
     /// Nothing to say, and no body to say it in.
     #[must_use]
     pub const fn no_content() -> Self {
-        Self { status: 204, headers: Vec::new(), body: Vec::new(), reason: None }
+        Self { status: 204, headers: Vec::new(), body: Bytes::new(), reason: None }
     }
 
     /// FastAPI's answer to a method an endpoint has not.

@@ -1,11 +1,17 @@
 //! The endpoints doorward serves itself.
 
+pub mod address;
 pub mod content_type;
+pub mod document;
 pub mod error_body;
 pub mod exchange;
+mod jwks;
+mod metadata;
 pub mod multipart;
 pub mod parameters;
+pub mod publication;
 pub mod refresh;
+mod resource;
 pub mod revoke;
 pub mod settings;
 pub mod token;
@@ -13,8 +19,11 @@ pub mod urlencoded;
 
 use std::sync::Arc;
 
+use serde_json::json;
+
 pub use error_body::OAuthError;
 pub use exchange::{Exchange, Reply};
+pub use publication::{Documents, Publication, Resource};
 pub use settings::Settings;
 
 use crate::grants::Grants;
@@ -28,6 +37,12 @@ pub enum Endpoint {
     Refresh,
     /// Revocation (RFC 7009).
     Revoke,
+    /// The public halves of own keys (RFC 7517 §5).
+    Jwks,
+    /// What the issuer can do (RFC 8414).
+    Metadata,
+    /// Who gives tokens for the API, or for a part of it (RFC 9728).
+    ResourceMetadata,
 }
 
 impl Endpoint {
@@ -36,6 +51,16 @@ impl Endpoint {
     pub const fn methods(self) -> &'static str {
         match self {
             Self::Token | Self::Refresh | Self::Revoke => "POST",
+            Self::Jwks | Self::Metadata | Self::ResourceMetadata => document::METHODS,
+        }
+    }
+
+    /// Whether pages of every origin may read it: there is nothing in it that anybody could not ask for.
+    #[must_use]
+    pub const fn is_for_all_origins(self) -> bool {
+        match self {
+            Self::Token | Self::Refresh | Self::Revoke => false,
+            Self::Jwks | Self::Metadata | Self::ResourceMetadata => true,
         }
     }
 }
@@ -44,14 +69,15 @@ impl Endpoint {
 #[derive(Debug)]
 pub struct Endpoints {
     settings: Settings,
+    documents: Documents,
     grants: Arc<Grants>,
 }
 
 impl Endpoints {
-    /// Endpoints over the grants they offer.
+    /// Endpoints over the documents they show and the grants they offer.
     #[must_use]
-    pub fn new(settings: Settings, grants: Arc<Grants>) -> Self {
-        Self { settings, grants }
+    pub fn new(settings: Settings, documents: Documents, grants: Arc<Grants>) -> Self {
+        Self { settings, documents, grants }
     }
 
     /// The endpoint at exactly this path. A near miss (`/token/`, `/Token`, `/%74oken`) is none: it goes through the policy
@@ -63,8 +89,17 @@ impl Endpoints {
             own if is(&own.token) => Some(Endpoint::Token),
             own if is(&own.refresh) => Some(Endpoint::Refresh),
             own if is(&own.revoke) => Some(Endpoint::Revoke),
-            _ => None,
+            own if own.resource_metadata.as_deref().is_some_and(|root| is_at_or_below(root, path)) => {
+                Some(Endpoint::ResourceMetadata)
+            }
+            _ => self.documents.at(path).map(|(endpoint, _)| endpoint),
         }
+    }
+
+    /// The `resource_metadata` of a challenge for this path, decoded (RFC 9728 §5.1); `None` where there is no metadata.
+    #[must_use]
+    pub fn resource_metadata(&self, path: &str) -> Option<&str> {
+        self.documents.resource_metadata(path)
     }
 
     /// The configured path of an endpoint; the label of metrics and logs.
@@ -74,6 +109,9 @@ impl Endpoints {
             Endpoint::Token => &self.settings.token,
             Endpoint::Refresh => &self.settings.refresh,
             Endpoint::Revoke => &self.settings.revoke,
+            Endpoint::Jwks => &self.settings.jwks,
+            Endpoint::Metadata => &self.settings.metadata,
+            Endpoint::ResourceMetadata => &self.settings.resource_metadata,
         };
         path.as_deref().unwrap_or_default()
     }
@@ -87,10 +125,23 @@ impl Endpoints {
             Endpoint::Token => token::answer(&self.grants, exchange).await,
             Endpoint::Refresh => refresh::answer(&self.grants, exchange, self.settings.query_tokens).await,
             Endpoint::Revoke => revoke::answer(&self.grants, exchange, self.settings.query_tokens).await,
+            Endpoint::Jwks | Endpoint::Metadata | Endpoint::ResourceMetadata => Ok(self.document(exchange)),
         };
         answer.unwrap_or_else(|error| match error {
             OAuthError::InvalidGrant(_) if self.settings.failed_grant_is_401 => error.reply_as_401(),
             _ => error.reply(),
         })
     }
+
+    fn document(&self, exchange: &Exchange<'_>) -> Reply {
+        let document = self.documents.at(exchange.path);
+        // Clients try several addresses, and go on after a 404 only.
+        let missing =
+            || Reply::json(404, &json!({ "detail": "Not Found" })).with_header("Access-Control-Allow-Origin", "*");
+        document.map_or_else(missing, |(_, document)| document.answer(exchange))
+    }
+}
+
+fn is_at_or_below(root: &str, path: &[u8]) -> bool {
+    path.strip_prefix(root.as_bytes()).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
 }

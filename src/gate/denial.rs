@@ -68,9 +68,10 @@ impl Denial {
         self.wire().status
     }
 
-    /// The value of `WWW-Authenticate`; `None` where a credential would not help.
+    /// The value of `WWW-Authenticate`; `None` where a credential would not help. `metadata` is the address of the resource's
+    /// metadata (RFC 9728 §5.1), without quotes and backslashes.
     #[must_use]
-    pub fn challenge(&self) -> Option<String> {
+    pub fn challenge(&self, metadata: Option<&str>) -> Option<String> {
         let wire = self.wire();
         let credential_helps = matches!(wire.status, 401) || wire.error == Some("insufficient_scope");
         let about_credential = self.reason == Reason::MultipleCredentials;
@@ -83,6 +84,9 @@ impl Denial {
         }
         if let Some(scope) = self.scope.as_deref().filter(|_| credential_helps) {
             let _ = write!(challenge, ", scope=\"{scope}\"");
+        }
+        if let Some(metadata) = metadata.filter(|_| credential_helps) {
+            let _ = write!(challenge, ", resource_metadata=\"{metadata}\"");
         }
         Some(challenge)
     }

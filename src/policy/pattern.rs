@@ -147,6 +147,18 @@ impl PathPattern {
         self.segments.len()
     }
 
+    /// Whether some path that it matches is `path` or below it; that one is plain, and empty stands for all paths.
+    #[must_use]
+    pub fn reaches(&self, path: &str, ignore_case: bool) -> bool {
+        let mut wanted = path.split('/').skip(1);
+        let meets = |(segment, wanted): (&Segment, &str)| match segment {
+            Segment::Literal(literal) if ignore_case => literal.eq_ignore_ascii_case(wanted),
+            Segment::Literal(literal) => **literal == *wanted,
+            Segment::Parameter(_) => true,
+        };
+        self.segments.iter().zip(wanted.by_ref()).all(meets) && (self.prefix || wanted.next().is_none())
+    }
+
     /// With its ASCII letters in lower case. Parameters keep their names: they match any segment.
     pub(super) fn folded(&self) -> Self {
         let fold = |segment: &Segment| match segment {

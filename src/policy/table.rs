@@ -20,6 +20,7 @@ use std::borrow::Cow;
 
 use super::route::Route;
 use super::{Access, CanonicalPath, RouteSpec};
+use crate::tokens::ScopeSet;
 use index::Index;
 
 /// The compiled routes and the default for paths none of them names.
@@ -101,6 +102,13 @@ impl Table {
     #[must_use]
     pub fn methods(&self, path: &CanonicalPath<'_>) -> String {
         self.index.allow(&self.compared(path.reading())).unwrap_or_default()
+    }
+
+    /// What routes for paths at or below this one ask for; empty stands for all paths.
+    #[must_use]
+    pub fn scopes(&self, below: &str) -> ScopeSet {
+        let there = self.routes.iter().map(Route::spec).filter(|route| route.path.reaches(below, self.ignore_case));
+        there.flat_map(|route| route.scopes.iter().chain(&route.any_scope)).cloned().collect()
     }
 
     /// For paths no route names.

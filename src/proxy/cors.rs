@@ -40,12 +40,12 @@ pub fn filter(
     add(&site.cors, request, response)
 }
 
-/// Lets pages of an allowed origin read an answer of doorward's own.
+/// Lets pages of an allowed origin read an answer of doorward's own, unless it says itself that all may.
 ///
 /// # Errors
 /// None: the names and values are valid.
 pub fn add(settings: &CorsSettings, request: &RequestHeader, response: &mut ResponseHeader) -> pingora::Result<()> {
-    if settings.allow_origins.is_empty() {
+    if settings.allow_origins.is_empty() || response.headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
         return Ok(());
     }
     // For every origin, and for none: a cache must not give one origin's answer to another.

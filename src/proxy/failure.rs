@@ -93,7 +93,7 @@ impl Failure {
     pub fn reply(self, draining: bool) -> Option<Reply> {
         let (status, detail) = match self {
             Self::Client => return None,
-            Self::BodyTooLong => return self.refusal().map(|denial| respond::refusal(&denial, denial.status())),
+            Self::BodyTooLong => return self.refusal().map(|denial| respond::refusal(&denial, denial.status(), None)),
             Self::Connect if draining => (503, "Service Unavailable"),
             Self::Connect | Self::Tls | Self::Broken => (502, "Bad Gateway"),
             Self::Timeout => (504, "Gateway Timeout"),

@@ -12,19 +12,29 @@ pub struct Labels {
     token: RouteLabel,
     refresh: RouteLabel,
     revoke: RouteLabel,
+    jwks: RouteLabel,
+    metadata: RouteLabel,
+    resource_metadata: RouteLabel,
 }
 
 impl Labels {
     /// The labels of a policy and its endpoints.
     #[must_use]
     pub fn new(metrics: &Metrics, table: &Table, endpoints: &Endpoints) -> Self {
-        let own = |endpoint| metrics.route(endpoints.path(endpoint));
+        let own = |endpoint| match endpoints.path(endpoint) {
+            // Switched off: no request can come to it.
+            "" => metrics.unmatched().clone(),
+            path => metrics.route(path),
+        };
         Self {
             routes: table.routes().iter().map(|route| metrics.route(route.label())).collect(),
             default: metrics.unmatched().clone(),
             token: own(Endpoint::Token),
             refresh: own(Endpoint::Refresh),
             revoke: own(Endpoint::Revoke),
+            jwks: own(Endpoint::Jwks),
+            metadata: own(Endpoint::Metadata),
+            resource_metadata: own(Endpoint::ResourceMetadata),
         }
     }
 
@@ -41,6 +51,9 @@ impl Labels {
             Endpoint::Token => &self.token,
             Endpoint::Refresh => &self.refresh,
             Endpoint::Revoke => &self.revoke,
+            Endpoint::Jwks => &self.jwks,
+            Endpoint::Metadata => &self.metadata,
+            Endpoint::ResourceMetadata => &self.resource_metadata,
         }
     }
 }

@@ -3,13 +3,14 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, EXPECT};
+use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, EXPECT, IF_NONE_MATCH};
 use http::{HeaderValue, Version};
 use pingora::proxy::Session;
 use zeroize::Zeroizing;
 
 use super::Site;
 use crate::endpoints::{Endpoint, Exchange, OAuthError, Reply};
+use crate::message::target::Target;
 
 /// Reads the body within its bounds and lets the endpoint answer.
 ///
@@ -19,7 +20,7 @@ pub async fn answer(
     session: &mut Session,
     site: &Site,
     endpoint: Endpoint,
-    query: Option<&[u8]>,
+    target: Target<'_>,
     from: Option<IpAddr>,
 ) -> pingora::Result<Reply> {
     let body = if session.req_header().method == http::Method::POST {
@@ -34,9 +35,11 @@ pub async fn answer(
     let values = |name| headers.get_all(name).iter().map(HeaderValue::as_bytes).collect::<Vec<_>>();
     let exchange = Exchange {
         method: session.req_header().method.as_str(),
-        query,
+        path: target.path,
+        query: target.query,
         content_types: values(CONTENT_TYPE),
         content_encodings: values(CONTENT_ENCODING),
+        if_none_match: values(IF_NONE_MATCH),
         authorizations: headers.get_all(AUTHORIZATION).iter().count(),
         body,
         from,

@@ -9,7 +9,7 @@ use pingora::proxy::Session;
 
 use super::cors::{self, only};
 use super::{CorsSettings, Site};
-use crate::endpoints::Reply;
+use crate::endpoints::{Endpoint, Reply};
 use crate::gate::RequestFacts;
 use crate::message::field;
 use crate::message::head::check_method;
@@ -33,11 +33,14 @@ pub fn methods_to_answer(site: &Site, route: Option<usize>, facts: &RequestFacts
     (cors::mode(site, route) == Cors::Doorward).then(methods)
 }
 
-/// The answer to a preflight for one of doorward's own endpoints, with the list of its methods as in `Allow`. Which origin it is
-/// for, [`cors::add`] says.
+/// The answer to a preflight for one of doorward's own endpoints. Which origin it is for, [`cors::add`] says, unless it is for all.
 #[must_use]
-pub fn own(settings: &CorsSettings, request: &RequestHeader, methods: &str) -> Reply {
-    answer(settings, request, methods, ALLOW_HEADERS)
+pub fn own(settings: &CorsSettings, request: &RequestHeader, endpoint: Endpoint) -> Reply {
+    if endpoint.is_for_all_origins() {
+        let reply = Reply::no_content().with_header("Access-Control-Allow-Origin", "*");
+        return permission(reply, settings, endpoint.methods(), ALLOW_HEADERS);
+    }
+    answer(settings, request, endpoint.methods(), ALLOW_HEADERS)
 }
 
 /// As [`own`], for a path of the upstream's. Which headers its API takes is not known here, so all may be sent: what the
@@ -69,7 +72,7 @@ pub fn keep(received: &RequestHeader, request: &mut RequestHeader) -> pingora::R
 }
 
 fn answer(settings: &CorsSettings, request: &RequestHeader, methods: &str, headers: &str) -> Reply {
-    let reply = Reply { status: 204, headers: Vec::new(), body: Vec::new(), reason: None };
+    let reply = Reply::no_content();
     if settings.allow_origins.is_empty() {
         return reply;
     }
@@ -77,6 +80,10 @@ fn answer(settings: &CorsSettings, request: &RequestHeader, methods: &str, heade
     if !cors::allows(settings, request) {
         return reply;
     }
+    permission(reply, settings, methods, headers)
+}
+
+fn permission(reply: Reply, settings: &CorsSettings, methods: &str, headers: &str) -> Reply {
     reply
         .with_header("Access-Control-Allow-Methods", with_method(methods, "OPTIONS"))
         .with_header("Access-Control-Allow-Headers", headers)

@@ -44,7 +44,7 @@ impl Refusals {
     fn answer(&self, denial: &Denial, head: &[u8], peer: Option<IpAddr>) -> Bytes {
         let (method, path) = begin(head);
         self.tell(denial, method, path, peer.map(|peer| peer.to_canonical()));
-        let mut reply = respond::refusal(denial, denial.status());
+        let mut reply = respond::refusal(denial, denial.status(), None);
         // Of a head whose lines are in order only its size is wrong. That is what a page can have brought about.
         if matches!(reply.status, 414 | 431) {
             reply = cors::with_fields(&self.cors.load(), origin(head), reply);
@@ -117,7 +117,7 @@ fn written(reply: &Reply, is_head: bool) -> Bytes {
         let _ = write!(head, "{name}: {value}\r\n");
     }
     let _ = write!(head, "Content-Length: {}\r\nConnection: close\r\n\r\n", reply.body.len());
-    let body = if is_head { &[] } else { reply.body.as_slice() };
+    let body = if is_head { &[] } else { &reply.body[..] };
     [head.as_bytes(), body].concat().into()
 }
 

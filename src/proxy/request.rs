@@ -29,7 +29,7 @@ pub async fn filter(
             context.raw = Some(raw);
             answered?
         }
-        Err(error) => Some(refuse(session, context, &error.into())),
+        Err(error) => Some(refuse(session, context, None, &error.into())),
     };
     let Some(reply) = answered else { return Ok(false) };
     context.state = State::Answered;
@@ -55,8 +55,8 @@ async fn answer_or_permit(
         context.noted.endpoint = Some(endpoint);
         let from = context.client.address;
         let reply = match asked {
-            Some(_) => preflight::own(&context.site.cors, session.req_header(), endpoint.methods()),
-            None => own::answer(session, &context.site, endpoint, target.query, from).await?,
+            Some(_) => preflight::own(&context.site.cors, session.req_header(), endpoint),
+            None => own::answer(session, &context.site, endpoint, target, from).await?,
         };
         context.noted.own_reason = reply.reason;
         return Ok(Some(reply));
@@ -82,17 +82,19 @@ async fn answer_or_permit(
             context.state = State::Permitted { permit, identity, forwarded };
             Ok(None)
         }
-        Err(denial) => Ok(Some(refuse(session, context, &denial))),
+        Err(denial) => Ok(Some(refuse(session, context, Some(raw), &denial))),
     }
 }
 
-fn refuse(session: &mut Session, context: &mut Context, denial: &Denial) -> Reply {
+fn refuse(session: &mut Session, context: &mut Context, raw: Option<&RawRequest>, denial: &Denial) -> Reply {
     context.noted.refused = Some(denial.reason);
     if matches!(denial.status(), 400 | 413 | 414 | 431) {
         // Who sends this may not mean the same by what follows.
         session.set_keepalive(None);
     }
-    respond::refusal(denial, context.site.insufficient_scope_status)
+    let path = raw.and_then(|raw| CanonicalPath::parse(raw.path()).ok());
+    let metadata = path.as_ref().and_then(|path| context.site.endpoints.resource_metadata(path.reading()));
+    respond::refusal(denial, context.site.insufficient_scope_status, metadata)
 }
 
 struct Permitted {

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::Method;
 use http::header::EXPECT;
 use pingora::http::ResponseHeader;
@@ -23,8 +22,8 @@ pub async fn write(session: &mut Session, cors: &CorsSettings, reply: Reply) -> 
     for (name, value) in reply.headers {
         header.insert_header(name, value)?;
     }
-    // Not with 204 (RFC 9110 §8.6).
-    if reply.status != 204 {
+    // Not with 204, and with 304 it would be that of what was not sent (RFC 9110 §8.6).
+    if !matches!(reply.status, 204 | 304) {
         header.insert_header("Content-Length", reply.body.len())?;
     }
     cors::add(cors, session.req_header(), &mut header)?;
@@ -32,7 +31,7 @@ pub async fn write(session: &mut Session, cors: &CorsSettings, reply: Reply) -> 
     prepare_unread_body(session);
     session.write_response_header(Box::new(header), without_body).await?;
     if !without_body {
-        session.write_response_body(Some(Bytes::from(reply.body)), true).await?;
+        session.write_response_body(Some(reply.body), true).await?;
     }
     // With bytes unread the kernel answers the close with a reset, which can overtake the reply. What a client still sends
     // is thrown away for a moment; whether that works out is its own affair.
@@ -40,13 +39,14 @@ pub async fn write(session: &mut Session, cors: &CorsSettings, reply: Reply) -> 
     Ok(())
 }
 
-/// A refusal as a reply; `insufficient_scope` is the status of one for want of scopes.
+/// A refusal as a reply; `insufficient_scope` is the status of one for want of scopes, and `metadata` the address at which a client
+/// finds out who gives tokens for what it asked for.
 #[must_use]
-pub fn refusal(denial: &Denial, insufficient_scope: u16) -> Reply {
+pub fn refusal(denial: &Denial, insufficient_scope: u16, metadata: Option<&str>) -> Reply {
     let status = if denial.reason == Reason::InsufficientScope { insufficient_scope } else { denial.status() };
     let mut reply = Reply::json(status, &denial.body()).with_reason(denial.reason.as_str());
     reply.headers.retain(|(name, _)| *name != "Pragma");
-    if let Some(challenge) = denial.challenge() {
+    if let Some(challenge) = denial.challenge(metadata) {
         reply = reply.with_header("WWW-Authenticate", challenge);
     }
     if let Some(allow) = &denial.allow {

@@ -59,7 +59,7 @@ class Recorder:
         environment = {
             "APP_RECORD": str(self.record),
             "APP_ROUTES": json.dumps(ROUTES),
-            "NODE_PATH": str(node_modules()) if "Node" in name else "",
+            "NODE_PATH": str(node_packages("DOORWARD_NODE") / "node_modules") if "Node" in name else "",
             "PYTHONPATH": str(APPS),
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONUNBUFFERED": "1",
@@ -132,10 +132,10 @@ def command(name):
     return found
 
 
-def node_modules():
-    """Where tests/setup/install.sh has put what package-lock.json names."""
-    script = 'source tests/setup/paths.sh && echo "$DOORWARD_NODE/node_modules"'
+def node_packages(variable):
+    """The directory in which tests/setup/install.sh has put the packages of one list; `variable` is its name in paths.sh."""
+    script = f'source tests/setup/paths.sh && echo "${variable}"'
     printed = subprocess.run(["bash", "-c", script], cwd=REPOSITORY, check=True, capture_output=True, text=True).stdout
     path = Path(printed.strip())
-    assert path.is_dir(), f"{path} is not there: run tests/setup/install.sh test"
+    assert (path / "complete").is_file(), f"{path} is not there: run tests/setup/install.sh test"
     return path

@@ -123,7 +123,8 @@ def test_refused_call_is_not_seen_by_the_application(case, shop, start):
     if status == 405:
         assert set(answer.headers["Allow"].replace(" ", "").split(",")) >= {"GET", "POST"}
     if reason == "no-credential":
-        assert answer.headers["WWW-Authenticate"] == 'Bearer realm="doorward", scope="me"'
+        metadata = doorward.url("/.well-known/oauth-protected-resource")
+        assert answer.headers["WWW-Authenticate"] == f'Bearer realm="doorward", scope="me", resource_metadata="{metadata}"'
     if reason == "insufficient-scope" and method == "POST":
         assert scopes(body["scope"]) == {"items", "items:write"}
         assert 'error="insufficient_scope"' in answer.headers["WWW-Authenticate"]

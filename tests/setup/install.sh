@@ -18,7 +18,8 @@ main() {
     test)
       packages cmake cc make curl openssl python nginx haproxy node npm
       python_environment
-      node_packages
+      node_packages tests/apps/express "$DOORWARD_NODE"
+      node_packages tests/apps/node-clients "$DOORWARD_NODE_CLIENTS"
       namespaces
       ;;
     check) packages cmake cc make && rust_components && cargo_deny ;;
@@ -81,18 +82,19 @@ python_environment() {
   touch "$DOORWARD_VENV/complete"
 }
 
-node_packages() {
+node_packages() { # the directory with the list, where to put them
+  local list=$1 into=$2
   mkdir -p "$DOORWARD_CACHE"
   exec 8> "$DOORWARD_CACHE/node.lock"
   flock 8
-  [ -e "$DOORWARD_NODE/complete" ] && return
-  say "installing Node's packages in $DOORWARD_NODE"
-  rm -rf "$DOORWARD_NODE"
-  mkdir -p "$DOORWARD_NODE"
-  cp tests/apps/express/package.json tests/apps/express/package-lock.json "$DOORWARD_NODE"
+  [ -e "$into/complete" ] && return
+  say "installing Node's packages in $into"
+  rm -rf "$into"
+  mkdir -p "$into"
+  cp "$list/package.json" "$list/package-lock.json" "$into"
   # Packages may bring scripts that run while they are installed; none of these needs to.
-  (cd "$DOORWARD_NODE" && npm ci --ignore-scripts --no-audit --no-fund --silent)
-  touch "$DOORWARD_NODE/complete"
+  (cd "$into" && npm ci --ignore-scripts --no-audit --no-fund --silent)
+  touch "$into/complete"
 }
 
 # Two tests give doorward a hosts file and a PID 1 of its own. Nothing to install; better said before the tests than by them.

@@ -4,8 +4,9 @@ DOORWARD_CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/doorward"
 # A change of the list makes a new environment; nothing is ever upgraded in place.
 DOORWARD_VENV="$DOORWARD_CACHE/venv-$(sha256sum < tests/requirements.txt | cut -c 1-12)"
 
-# The same for what applications in Node need.
+# The same for what applications in Node need, and for the clients and the OpenID provider that run there.
 DOORWARD_NODE="$DOORWARD_CACHE/node-$(sha256sum < tests/apps/express/package-lock.json | cut -c 1-12)"
+DOORWARD_NODE_CLIENTS="$DOORWARD_CACHE/node-$(sha256sum < tests/apps/node-clients/package-lock.json | cut -c 1-12)"
 
 CARGO_DENY_VERSION=0.20.2
 CARGO_FUZZ_VERSION=0.13.2

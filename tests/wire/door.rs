@@ -151,6 +151,7 @@ fn merge(base: &mut Value, more: &Value) {
         (Value::Mapping(base), Value::Mapping(more)) => {
             for (key, value) in more {
                 match base.get_mut(key) {
+                    Some(known) if value.is_null() => *known = Value::Null,
                     Some(known) => merge(known, value),
                     None => drop(base.insert(key.clone(), value.clone())),
                 }

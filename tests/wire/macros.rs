@@ -108,6 +108,10 @@ fn challenge(response: &Response, reason: &str, error: Option<&str>, problems: &
         None if challenge.contains("error") => problems.push(format!("an error where nothing was sent: {challenge}")),
         _ => {}
     }
+    // Who may try again with another token learns where to get one.
+    if challenge.contains(", resource_metadata=\"http") == (reason == "multiple-credentials") {
+        problems.push(format!("the address of the metadata: {challenge}"));
+    }
     let description = match reason {
         "expired" => "error_description=\"The access token expired\"",
         "revoked" => "error_description=\"The access token was revoked\"",

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::rsa::KeyPair;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _};
-use aws_lc_rs::{hmac, rand, signature};
+use aws_lc_rs::{digest, hmac, rand, signature};
 use doorward::base::{Secret, base64url};
 use doorward::keys::{Algorithm, SigningKey, pem};
 use serde::Deserialize;
@@ -241,6 +241,31 @@ pub(crate) fn rs_pem() -> &'static str {
 
 pub(crate) fn es_pem() -> &'static str {
     generated(Algorithm::Es256, &ES)
+}
+
+/// A member of the public half of `rs.pem` or `es.pem`, as `rs.n` or `es.kid`: worked out here, not by what is tested.
+pub(crate) fn public_member(name: &str) -> Option<String> {
+    let (n, e) = (|| rsa().public_key().modulus().big_endian_without_leading_zero().to_vec(), [1, 0, 1]);
+    let (x, y) = (|| es_point()[1..33].to_vec(), || es_point()[33..].to_vec());
+    let thumbprint = |json: String| base64url::encode(digest::digest(&digest::SHA256, json.as_bytes()));
+    let encode = |octets: Vec<u8>| base64url::encode(octets);
+    Some(match name {
+        "rs.n" => encode(n()),
+        "rs.e" => encode(e.to_vec()),
+        "rs.kid" => thumbprint(format!(r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#, encode(e.to_vec()), encode(n()))),
+        "es.x" => encode(x()),
+        "es.y" => encode(y()),
+        "es.kid" => thumbprint(format!(r#"{{"crv":"P-256","kty":"EC","x":"{}","y":"{}"}}"#, encode(x()), encode(y()))),
+        _ => return None,
+    })
+}
+
+/// 4, x and y (SEC 1 §2.3.3).
+fn es_point() -> Vec<u8> {
+    let der = ::pem::parse(es_pem()).unwrap();
+    let pair =
+        signature::EcdsaKeyPair::from_pkcs8(&signature::ECDSA_P256_SHA256_FIXED_SIGNING, der.contents()).unwrap();
+    pair.public_key().as_ref().to_vec()
 }
 
 fn rsa() -> KeyPair {

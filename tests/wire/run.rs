@@ -266,7 +266,8 @@ impl Run {
     fn remember(&mut self, step: &Step, response: &Response) -> Result<(), String> {
         for (name, member) in &step.save {
             let value = response.json().and_then(|body| body[member].as_str().map(str::to_owned));
-            let value = value.ok_or_else(|| format!("no `{member}` to save"))?;
+            let field = || response.values(member).first().map(|value| (*value).to_owned());
+            let value = value.or_else(field).ok_or_else(|| format!("no `{member}` to save"))?;
             self.words.saved.insert(name.clone(), value);
         }
         if let Some(name) = &step.keep {

@@ -1,12 +1,15 @@
 //! Placeholders and escapes in what cases write.
 //!
-//! `{{name}}` is a saved value, `{{now+31}}` a time in seconds, `{{a*70000}}` a repetition. In bytes that are sent, `⏎` is CRLF
+//! `{{name}}` is a saved value, `{{now+31}}` a time in seconds, `{{a*70000}}` a repetition, `{{rs.n}}` a member of
+//! the public half of `rs.pem`. In bytes that are sent, `⏎` is CRLF
 //! and `\xHH`, `\t`, `\r`, `\n`, `\\` are what they are in Rust.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
+
+use crate::mint;
 
 /// What placeholders stand for.
 #[derive(Clone, Debug, Default)]
@@ -50,6 +53,9 @@ impl Words {
         }
         if is_time(name) {
             return self.time(name).to_string();
+        }
+        if let Some(member) = mint::public_member(name) {
+            return member;
         }
         match name.split_once('*') {
             Some((text, times)) => text.repeat(times.parse().expect("a number of times")),

@@ -95,3 +95,32 @@ fn exact_before_template_before_prefix_and_longer_before_shorter() {
     let ranks: Vec<Rank> = order.iter().map(|text| PathPattern::parse(text).unwrap().rank()).collect();
     assert!(ranks.is_sorted_by(|one, next| one < next), "{ranks:?}");
 }
+
+#[test]
+fn a_pattern_reaches_below_a_path_where_something_it_matches_is_there() {
+    for (pattern, path, reaches) in [
+        ("/mcp", "/mcp", true),
+        ("/mcp/tools", "/mcp", true),
+        ("/mcp/**", "/mcp", true),
+        ("/mcp/{tool}", "/mcp", true),
+        ("/{any}", "/mcp", true),
+        ("/{any}/x", "/mcp", true),
+        ("/**", "/mcp", true),
+        ("/a/**", "/a/b/c", true),
+        ("/a/{x}/c", "/a/b", true),
+        ("/", "", true),
+        ("/a", "", true),
+        ("/mcpx", "/mcp", false),
+        ("/mc", "/mcp", false),
+        ("/", "/mcp", false),
+        ("/a", "/a/b", false),
+        ("/{any}", "/a/b", false),
+        ("/a/{x}/c", "/a/b/d", false),
+        ("/other/**", "/mcp", false),
+        ("/MCP", "/mcp", false),
+    ] {
+        let pattern = PathPattern::parse(pattern).unwrap();
+        assert_eq!(pattern.reaches(path, false), reaches, "{pattern:?} {path}");
+    }
+    assert!(PathPattern::parse("/MCP/x").unwrap().reaches("/mcp", true));
+}
