@@ -135,6 +135,10 @@ fn line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::ManualClock;
+    use crate::issuers::{Document, Fetch, FetchError, Fetched, KeySource, Surroundings};
+    use crate::keys::KeySet;
+    use crate::telemetry::{Settings, Sink, Telemetry};
 
     #[test]
     fn readiness_follows_the_life_of_the_process() {
@@ -157,5 +161,56 @@ mod tests {
             health.ready_text(true, true),
             "draining\n[+] started\n[-] not draining\n[+] store\n[+] configuration\n"
         );
+    }
+
+    #[derive(Debug)]
+    struct Down;
+
+    #[async_trait::async_trait]
+    impl Fetch for Down {
+        async fn fetch(&self, _: &KeySource) -> Result<Fetched, FetchError> {
+            Err(FetchError::Status(Document::Keys, 500))
+        }
+    }
+
+    fn key_source(issuer: &str) -> KeySource {
+        KeySource {
+            issuer: issuer.to_owned(),
+            jwks_url: None,
+            algorithms: Vec::new(),
+            max_stale: std::time::Duration::from_hours(1),
+            roots: Vec::new(),
+            allow_http: false,
+        }
+    }
+
+    #[tokio::test]
+    async fn an_issuer_that_is_down_degrades_and_fails_only_where_there_is_nobody_else() {
+        let telemetry = Telemetry::new(Sink::memory(), &Settings::default());
+        let (clock, fetch) = (Arc::new(ManualClock::default()), Arc::new(Down));
+        let around = Surroundings { clock, telemetry: Arc::new(telemetry), fetch, last_good: None };
+        let sources = ["https://a.example/", "https://b.example/"].map(key_source);
+        let issuers = Arc::new(Issuers::new(sources.to_vec(), None, around));
+        let health = Health::default();
+        health.started();
+        health.set_issuers(Arc::clone(&issuers), false);
+        issuers.begin().await;
+        assert!(health.is_ready(), "own tokens are served");
+        assert_eq!(health.ready_text(true, false), "degraded: issuer https://a.example/, issuer https://b.example/\n");
+        assert!(
+            health
+                .ready_text(true, true)
+                .contains("[-] issuer https://a.example/: no keys yet; the key set answered with status 500\n")
+        );
+        health.set_issuers(Arc::clone(&issuers), true);
+        assert!(!health.is_ready());
+        assert_eq!(
+            health.ready_text(false, false),
+            "no keys: store, issuer https://a.example/, issuer https://b.example/\n"
+        );
+        issuers.get("https://a.example/").unwrap().live().replace(KeySet::new([]));
+        assert!(health.is_ready(), "one issuer's tokens are served");
+        health.set_issuers(Arc::default(), false);
+        assert_eq!(health.ready_text(true, false), "ok\n");
     }
 }

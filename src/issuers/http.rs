@@ -160,7 +160,8 @@ fn fresh_for(headers: &HeaderMap) -> Option<Duration> {
     if directives().any(|directive| matches!(directive, "no-store" | "no-cache")) {
         return Some(Duration::ZERO);
     }
-    let seconds = directives().find_map(|directive| directive.strip_prefix("max-age=")?.trim_matches('"').parse().ok())?;
+    let seconds =
+        directives().find_map(|directive| directive.strip_prefix("max-age=")?.trim_matches('"').parse().ok())?;
     let age = headers.get(AGE).and_then(|age| age.to_str().ok()?.parse().ok()).unwrap_or(0);
     Some(Duration::from_secs(u64::saturating_sub(seconds, age)))
 }

@@ -180,7 +180,8 @@ fn take(
             // It replaces: a key that is not in it any more was withdrawn.
             let changed = state.live.replace(set.into());
             let text: Arc<[u8]> = fetched.text.into();
-            *state.known.lock() = Known { text: Arc::clone(&text), last_success: Some(around.clock.now()), problem: None };
+            *state.known.lock() =
+                Known { text: Arc::clone(&text), last_success: Some(around.clock.now()), problem: None };
             state.schedule.lock().succeeded(fetched.fresh_for, changed, now, jitter);
             reports.fetched(&before, &state.live.now(), &left_out);
             Some(text)

@@ -58,7 +58,10 @@ impl Reports {
 
     /// There are no keys any more.
     pub fn too_old(&self) {
-        tracing::error!(issuer = self.issuer, "the last keys of an issuer are older than `max_stale`; its tokens are answered 503");
+        tracing::error!(
+            issuer = self.issuer,
+            "the last keys of an issuer are older than `max_stale`; its tokens are answered 503"
+        );
     }
 }
 

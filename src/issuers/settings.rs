@@ -27,7 +27,8 @@ pub struct KeySource {
 impl KeySource {
     /// Whether keys that were fetched for `other` are those that would be fetched for this one, and were got as safely.
     pub(super) fn is_same_place(&self, other: &Self) -> bool {
-        let place = |source: &Self| (source.issuer.clone(), source.jwks_url.clone(), source.roots.clone(), source.allow_http);
+        let place =
+            |source: &Self| (source.issuer.clone(), source.jwks_url.clone(), source.roots.clone(), source.allow_http);
         place(self) == place(other)
     }
 }

@@ -57,7 +57,11 @@ fn one_attempt_at_a_time_and_a_cooldown_from_its_beginning() {
     assert!(schedule.begin(start));
     assert!(!schedule.begin(start + 100 * SECOND), "one is running");
     assert_eq!(schedule.want(Some("x"), start), Some(start + PATIENCE));
-    assert_eq!(schedule.want(Some("y"), start + PATIENCE / 2), Some(start + PATIENCE), "whoever comes later waits less");
+    assert_eq!(
+        schedule.want(Some("y"), start + PATIENCE / 2),
+        Some(start + PATIENCE),
+        "whoever comes later waits less"
+    );
     assert_eq!(schedule.want(Some("z"), start + PATIENCE), None);
     assert!(schedule.is_failing(start + PATIENCE), "it hangs");
     schedule.succeeded(None, false, start + 3 * SECOND, 0);

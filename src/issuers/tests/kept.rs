@@ -1,3 +1,5 @@
+//! Starts with the keys that were kept, and without.
+
 use std::fs;
 
 use super::*;
