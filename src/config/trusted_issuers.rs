@@ -83,7 +83,7 @@ fn issuer(section: &Section<'_>, around: Around<'_>, (alone, prefixes): (bool, &
     let subject_prefix = prefix.map(|field| subject_prefix(&field, prefixes));
     let leeway = section.nullable("leeway").and_then(|field| field.duration(Duration::ZERO..=MAX_LEEWAY));
     let ca = section.nullable("ca_file");
-    let roots = ca.as_ref().map(|field| field.authorities());
+    let roots = ca.as_ref().map(Field::authorities);
     // What is left out has a default; what is given and cannot be read must not come to mean that.
     let (issuer, url) = url?;
     let jwks_url = jwks_url.map_or(Some(None), |url| url.map(Some))?;

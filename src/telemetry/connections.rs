@@ -2,8 +2,8 @@
 
 use prometheus::{IntCounter, IntGauge};
 
+use super::held::Held;
 use super::labels::{ConnectionCap, Unserved};
-use super::metrics::Held;
 use super::names::{self, Family};
 use super::registry::Families;
 

@@ -13,6 +13,7 @@ use super::buckets::{DECISION_BUCKETS, PASSWORD_BUCKETS, REQUEST_BUCKETS};
 use super::connections::Connections;
 use super::events::Request;
 use super::handles::{IssuerLabel, RouteLabel};
+use super::held::Held;
 use super::key_fetches::KeyFetches;
 use super::labels::{CacheResult, GrantType, Listener, NONE, OTHER};
 use super::names;
@@ -276,24 +277,6 @@ impl Metrics {
         if let Some(reason) = request.upstream_error {
             self.upstream_errors.with_label_values(&[reason]).inc();
         }
-    }
-}
-
-/// One of those that are counted while they last.
-#[derive(Debug)]
-#[must_use = "it counts only while it is kept"]
-pub struct Held(IntGauge);
-
-impl Held {
-    pub(super) fn new(gauge: &IntGauge) -> Self {
-        gauge.inc();
-        Self(gauge.clone())
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.0.dec();
     }
 }
 
