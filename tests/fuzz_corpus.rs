@@ -9,8 +9,10 @@ use std::path::{Path, PathBuf};
 #[expect(dead_code, clippy::disallowed_methods, reason = "the entry of the fuzz programs is not used here")]
 #[expect(
     clippy::cast_possible_truncation,
+    clippy::exit,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::print_stderr,
     clippy::type_complexity,
     clippy::unnecessary_wraps,
     clippy::unwrap_in_result,

@@ -101,12 +101,8 @@ pub fn build(settings: &Settings, users: Vec<User>, core: &Core, before: Option<
     let endpoints = Endpoints::new(settings.endpoints.clone(), documents, grants);
     let labels = Labels::new(&core.telemetry.metrics, &table, &endpoints);
     let headers = HeaderPlan::new(&header_settings(settings)).map_err(|_| BuildError::Headers)?;
-    let gate = Gate::new(
-        table,
-        (verifier, Arc::<Issuers>::default()),
-        Arc::clone(&core.revocations),
-        Arc::clone(&core.telemetry),
-    );
+    let gate =
+        Gate::new(table, (verifier, Arc::clone(&issuers)), Arc::clone(&core.revocations), Arc::clone(&core.telemetry));
     core.revocations.set_cache(settings.cache);
     let site = Site {
         gate: Arc::new(gate),

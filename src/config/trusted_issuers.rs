@@ -11,10 +11,10 @@ use super::field::Field;
 use super::problem::Position;
 use super::section::Section;
 use super::settings::{Insecure, TrustedIssuer};
-use super::tokens::is_reserved;
 use crate::issuers::KeySource;
 use crate::issuers::address::may_be_fetched;
 use crate::keys::Algorithm;
+use crate::tokens::rules::FIXED;
 use crate::tokens::verify::{LONGEST_OWN_LIFE, MAX_LEEWAY};
 use crate::tokens::{ClaimPath, IssuerRules, TokenType};
 
@@ -214,7 +214,7 @@ fn claims(field: &Field<'_>) -> Vec<(String, ClaimPath)> {
     for entry in field.entries().unwrap_or_default() {
         let reader = field.reader();
         let theirs = Field::new(reader, &entry.value, field.path().to_owned()).name();
-        if is_reserved(&entry.key) {
+        if FIXED.contains(&entry.key.as_str()) {
             let help = "take it out; `scope_claim` and `subject_prefix` are for scopes and users' names";
             reader.problem(entry.key_at, Code::ReservedName, "this claim is one that doorward checks itself", help);
         } else if entry.key.is_empty() || entry.key.chars().any(char::is_control) {

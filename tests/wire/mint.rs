@@ -263,8 +263,7 @@ pub(crate) fn public_member(name: &str) -> Option<String> {
 /// 4, x and y (SEC 1 §2.3.3).
 fn es_point() -> Vec<u8> {
     let der = ::pem::parse(es_pem()).unwrap();
-    let pair =
-        signature::EcdsaKeyPair::from_pkcs8(&signature::ECDSA_P256_SHA256_FIXED_SIGNING, der.contents()).unwrap();
+    let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der.contents()).unwrap();
     pair.public_key().as_ref().to_vec()
 }
 

@@ -42,9 +42,9 @@ impl World {
     }
 
     /// The gate after a reload.
-    fn gate(&self, rules: IssuerRules, ring: KeyRing, routes: Vec<RouteSpec>, default: Access) -> Gate {
+    fn gate(&self, rules: IssuerRules, ring: &KeyRing, routes: Vec<RouteSpec>, default: Access) -> Gate {
         let table = Table::compile(routes, default, false).unwrap();
-        let verifier = Arc::new(Verifier::of(rules, &ring));
+        let verifier = Arc::new(Verifier::of(rules, ring));
         Gate::new(table, (verifier, Arc::default()), Arc::clone(&self.revocations), Arc::clone(&self.telemetry))
     }
 
@@ -99,8 +99,8 @@ async fn a_stream_is_judged_by_the_configuration_of_the_moment() {
     let says = |path, streams| RouteSpec { streams: Some(streams), ..route(path, Access::Authenticated) };
     let named =
         |method: &str| RouteSpec { methods: vec![method.to_owned()], ..route("/chat/{x}", Access::Authenticated) };
-    let same = |routes| world.gate(rules(), world.ring.clone(), routes, Access::Authenticated);
-    let another = |rules| world.gate(rules, world.ring.clone(), Vec::new(), Access::Authenticated);
+    let same = |routes| world.gate(rules(), &world.ring, routes, Access::Authenticated);
+    let another = |rules| world.gate(rules, &world.ring, Vec::new(), Access::Authenticated);
     let stranger = ring("Zk4Rw8Tn2Vb6Qx0Mc3Yd7Hf1Lj5Ps9Ga");
     let (before, after) = (NOW.plus(Duration::from_secs(61)), NOW.plus(Duration::from_secs(90)));
     for (name, gate, default, now, ended) in [
@@ -140,7 +140,7 @@ async fn a_stream_is_judged_by_the_configuration_of_the_moment() {
         ),
         (
             "another key",
-            world.gate(rules(), stranger, Vec::new(), Access::Authenticated),
+            world.gate(rules(), &stranger, Vec::new(), Access::Authenticated),
             Streams::End,
             NOW,
             Some(Reason::UnknownKey),
@@ -155,7 +155,7 @@ async fn a_stream_is_judged_by_the_configuration_of_the_moment() {
         ),
         (
             "no route",
-            world.gate(rules(), world.ring.clone(), Vec::new(), Access::Deny),
+            world.gate(rules(), &world.ring, Vec::new(), Access::Deny),
             Streams::End,
             NOW,
             Some(Reason::NoRoute),
