@@ -113,7 +113,7 @@ class Client(threading.Thread):
         self.times, self.failures = [], []
 
     def run(self):
-        path, expected = ("/items/1", 200) if self.token else ("/public/x", 404)
+        path, expected = ("/items", 200) if self.token else ("/public/x", 404)
         credential = [f"Authorization: Bearer {self.token}"] if self.token else []
         request = lines(f"GET {path} HTTP/1.1", f"Host: {self.address}", *credential)
         while time.monotonic() < self.end:

@@ -16,9 +16,8 @@ class Load:
     `answers` counts them by the token's label and the status; `late` is by how much the last request missed its time.
     """
 
-    def __init__(self, address, path, rate=200):
-        self.address, self.path, self.rate = address, path, rate
-        self.tokens = {}
+    def __init__(self, address, path, tokens, rate=200):
+        self.address, self.path, self.tokens, self.rate = address, path, tokens, rate
         self.answers = Counter()
         self.failures = []
         self.late = 0.0

@@ -22,7 +22,7 @@ def provider():
 
 def test_a_flood_of_key_ids(provider, shop, start, monkeypatch):
     """Case 116, attack K06."""
-    changes = {"tokens": None, "users": None, "trusted_issuers": [provider.trusted()], "telemetry": {"access_log": False}}
+    changes = {"tokens": None, "trusted_issuers": [provider.trusted()], "telemetry": {"access_log": False}}
     doorward = start(shop.url, changes)
     until(lambda: doorward.metric("doorward_jwks_refresh_total", result="ok"), what="the keys")
     token = provider.token()

@@ -49,7 +49,8 @@ def assert_not_fetched(doorward, issuer, upstream):
     assert (answer.status_code, answer.json()["reason"]) == (503, "keys-unavailable")
     assert answer.headers["Retry-After"]
     assert upstream.received == []
-    assert issuer in doorward.probe("/readyz?verbose").text
+    ready = doorward.probe("/readyz")
+    assert ready.status_code == 200 and ready.text.startswith("degraded: ") and issuer in ready.text, ready.text
     doorward.output.wait_for(lambda line: issuer in line and "WARN" in line)
 
 
@@ -153,7 +154,9 @@ def pipe(source, target):
         target.shutdown(socket.SHUT_WR)
 
 
-@pytest.mark.parametrize(("variable", "asked"), [("HTTPS_PROXY", f"CONNECT {NOWHERE}:443"), ("https_proxy", f"CONNECT {NOWHERE}:443"), ("http_proxy", None)])
+@pytest.mark.parametrize(
+    ("variable", "asked"), [("HTTPS_PROXY", f"CONNECT {NOWHERE}:443"), ("https_proxy", f"CONNECT {NOWHERE}:443"), ("http_proxy", None)]
+)
 def test_proxy_of_the_environment(variable, asked, upstream, prepare, tmp_path):
     """The name is the proxy's to resolve; https goes through it unread."""
     scheme = "https" if asked else "http"

@@ -50,7 +50,7 @@ def test_a_rotation_refuses_nobody(start, tmp_path):
         session = doorward.login()
         old_kid = kid_of(session)
         of_old = {f"old, {age} s": aged(old_key, session["access_token"], age) for age in AGES}
-        with Load(doorward.public, "/items/1") as load:
+        with Load(doorward.public, "/items/1", of_old) as load:
 
             def keys(*listed):
                 """Reloads, and lets all the tokens be asked for under what is now listed."""
@@ -62,7 +62,6 @@ def test_a_rotation_refuses_nobody(start, tmp_path):
                 asked = load.asked()
                 until(lambda: load.asked() >= asked + 150, what="requests after the reload")
 
-            load.tokens = of_old
             keys(old, new)
             assert kid_of(session) == old_kid, "only published"
             both = published(doorward)

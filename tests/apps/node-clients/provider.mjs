@@ -92,7 +92,7 @@ const commands = {
     server.closeAllConnections();
     await closed;
   },
-  start: () => listen(server, port),
+  start: () => server.listening || listen(server, port),
   fetches: () => fetches,
 };
 
