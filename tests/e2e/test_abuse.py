@@ -4,29 +4,20 @@ The sizes are small here; `make soak` sets SOAK and takes those of a real attack
 """
 
 import http.client
-import json
-import os
 import socket
-import statistics
-import subprocess
-import sys
-import threading
-import time
 from contextlib import ExitStack
 from pathlib import Path
 
-import children
 import pytest
 from certificates import Authority, client_context
+from floods import FLOOR, OURS, SOAK, Attacker, Sink, keep_to, measure, on_our_cores  # noqa: F401
 from scripted import Scripted
-from sidecar import DEADLINE, until
+from sidecar import until
 from streams import Memory
 from wire import Connection, lines
 
-SOAK = bool(os.environ.get("SOAK"))
 SLOW = 2000 if SOAK else 200
 CAP, IDLE = (10_000, 12_000) if SOAK else (500, 600)
-MEASURED = 15 if SOAK else 4
 HEADER_TIMEOUT = 2
 # What a connection may cost while it is held, buffers of the kernel not counted.
 PER_CONNECTION = 24 * 1024
@@ -37,129 +28,8 @@ MUCH = b"m" * (16 << 20)
 STAYS = 24 * 2**20
 # Of a flood of requests that are taken back at once; the attacker sends tens of thousands.
 ARRIVES = 500
-# Of normal requests, a second: fewer would be no service, and no p99 either.
-SERVED = 50
-# What p99 may come to in any case where the measurement is short, and of a debug build.
-FLOOR = 0 if SOAK else 0.005
-# The attacker works on a core of its own, as an attacker does.
-CORES = sorted(os.sched_getaffinity(0))
-ATTACKERS, OURS = (CORES[-1:], CORES[:-1]) if len(CORES) > 1 else (CORES, CORES)
 
 LIMITS = {"connections": CAP, "header_timeout": f"{HEADER_TIMEOUT}s", "idle_timeout": "120s"}
-
-
-def keep_to(process, cores):
-    """Keeps a process and its threads to these cores."""
-    for thread in Path(f"/proc/{process}/task").iterdir():
-        os.sched_setaffinity(int(thread.name), cores)
-
-
-@pytest.fixture(autouse=True)
-def on_our_cores():
-    """Who is not attacking works on the cores that are left."""
-    keep_to(os.getpid(), OURS)
-    yield
-    keep_to(os.getpid(), CORES)
-
-
-class Helper:
-    """attacker.py in a process of its own. It says lines when it is ready and when it is told to end."""
-
-    def __init__(self, *arguments):
-        command = [sys.executable, Path(__file__).with_name("attacker.py"), *arguments]
-        self.process = children.start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        keep_to(self.process.pid, ATTACKERS)
-
-    def line(self):
-        """The next; one that says none in time is killed, which ends the wait."""
-        killer = threading.Timer(DEADLINE, self.process.kill)
-        killer.start()
-        line = self.process.stdout.readline()
-        killer.cancel()
-        return line.strip()
-
-    def end(self):
-        self.process.stdin.close()
-        line = self.line()
-        self.process.kill()
-        self.process.wait(DEADLINE)
-        return line
-
-
-class Attacker(Helper):
-    """An attack while it lasts; then its `tally`."""
-
-    def __init__(self, kind, address, count):
-        super().__init__(kind, address, count)
-        self.kind = kind
-
-    def __enter__(self):
-        line = self.line()
-        if line != "ready":
-            self.process.kill()
-            raise AssertionError(f"the attacker {self.kind!r} did not get ready in {DEADLINE} s: {line or 'it said nothing'}")
-        return self
-
-    def __exit__(self, failure, *_):
-        line = self.end()
-        if failure is None:
-            assert line, f"the attacker {self.kind!r} did not end"
-            self.tally = json.loads(line)
-            # Every one got as far as a connection: one that could not attack would prove nothing.
-            assert self.tally["refused"] == 0, self.tally
-
-
-class Sink(Helper):
-    """A listener that takes anything."""
-
-    def __init__(self, count):
-        super().__init__("sink", count)
-
-    def __enter__(self):
-        address = self.line()
-        if ":" not in address or " " in address:
-            self.process.kill()
-            raise AssertionError(f"the sink does not listen: {address or 'it said nothing'}")
-        return address
-
-    def __exit__(self, *_):
-        self.end()
-
-
-class Client(threading.Thread):
-    """A client as they should be: requests one after the other, each tenth on a new connection."""
-
-    def __init__(self, address, seconds, tls):
-        super().__init__(daemon=True)
-        self.address, self.tls, self.end = address, tls, time.monotonic() + seconds
-        self.times, self.failures = [], []
-
-    def run(self):
-        request = lines("GET /public/x HTTP/1.1", f"Host: {self.address}")
-        while time.monotonic() < self.end:
-            try:
-                with Connection(self.address) as connection:
-                    if self.tls:
-                        connection.socket = self.tls.wrap_socket(connection.socket, server_hostname="localhost")
-                    for _ in range(10):
-                        began = time.perf_counter()
-                        answer = connection.exchange(request)
-                        self.times.append(time.perf_counter() - began)
-                        if answer.status != 404:
-                            self.failures.append(answer.status)
-            except OSError as error:
-                self.failures.append(repr(error))
-
-
-def measure(address, tls=None):
-    """p50 and p99 of all normal requests of some seconds, in seconds."""
-    client = Client(address, MEASURED, tls)
-    client.start()
-    client.join()
-    assert client.failures == [], client.failures[:5]
-    assert len(client.times) >= SERVED * MEASURED, f"only {len(client.times)} answers in {MEASURED} s"
-    cuts = statistics.quantiles(client.times, n=100)
-    return cuts[49], cuts[98]
 
 
 def descriptors(doorward):
