@@ -125,6 +125,13 @@ impl IssuerRules {
             max_lifetime: Duration::from_hours(24),
         }
     }
+
+    /// Whether a token with this header is signed with one of its `algorithms`.
+    pub(super) fn allows_algorithm(&self, header: &Map<String, Value>) -> bool {
+        let Some(allowed) = &self.algorithms else { return true };
+        let named = header.get("alg").and_then(Value::as_str).and_then(Algorithm::from_name);
+        named.is_some_and(|named| allowed.contains(&named))
+    }
 }
 
 #[cfg(test)]

@@ -171,10 +171,6 @@ impl Verifier {
 }
 
 impl IssuerRules {
-    fn allows(&self, algorithm: Option<Algorithm>) -> bool {
-        self.algorithms.as_ref().is_none_or(|allowed| algorithm.is_some_and(|named| allowed.contains(&named)))
-    }
-
     fn check_audience(&self, claims: &Claims) -> Result<(), VerifyError> {
         let meant_for_us = |audience: &str| self.audience.iter().any(|ours| ours == audience);
         if self.audience.is_empty() || claims.audience.iter().any(|audience| meant_for_us(audience)) {
@@ -188,14 +184,12 @@ impl IssuerRules {
 impl TrustedIssuer {
     fn verify(self: &Arc<Self>, raw: RawToken<'_>) -> Result<Verified, Rejected> {
         let rejected = |error| Rejected { error, issuer: Some(Arc::clone(&self.rules)), kid: None };
-        let algorithm = raw.header().get("alg").and_then(Value::as_str).and_then(Algorithm::from_name);
-        // Before its key is looked for: a token that no key could save must not have keys fetched, nor be called our fault while
-        // they cannot be.
-        if !self.rules.allows(algorithm) {
+        // Before its key is looked for: one that no key could save must not have keys fetched, nor be our fault while they cannot be.
+        if !self.rules.allows_algorithm(raw.header()) {
             return Err(rejected(VerifyError::WrongAlgorithm));
         }
         let keys = Arc::clone(&self.keys.now());
-        let key = key_for(&keys, raw.header(), algorithm)
+        let key = key_for(&keys, raw.header())
             .map_err(|error| Rejected { kid: unknown_kid(error, &raw), ..rejected(error) })?;
         if !key.verifies(raw.signed().as_bytes(), raw.signature()) {
             return Err(rejected(VerifyError::BadSignature));
@@ -220,11 +214,8 @@ fn unknown_kid(error: VerifyError, raw: &RawToken<'_>) -> Option<Box<str>> {
     matches!(error, VerifyError::UnknownKey | VerifyError::KeysUnavailable).then(kid).flatten()
 }
 
-fn key_for<'k>(
-    keys: &'k KeySet,
-    header: &Map<String, Value>,
-    algorithm: Option<Algorithm>,
-) -> Result<&'k VerifyingKey, VerifyError> {
+fn key_for<'k>(keys: &'k KeySet, header: &Map<String, Value>) -> Result<&'k VerifyingKey, VerifyError> {
+    let algorithm = header.get("alg").and_then(Value::as_str).and_then(Algorithm::from_name);
     let kid = match header.get("kid") {
         None => None,
         Some(Value::String(kid)) => Some(kid.as_str()),
