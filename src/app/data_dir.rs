@@ -26,6 +26,12 @@ pub enum DataDirError {
         /// Which file.
         path: PathBuf,
     },
+    /// A directory, a FIFO or the like where a key was written.
+    #[error("`{}`: this is no regular file; remove it to have a new key generated, which ends all sessions", path.display())]
+    NoFile {
+        /// Which.
+        path: PathBuf,
+    },
     /// The generated key is no key any more. It is left as it is: a new one would log everybody out.
     #[error("`{}`: {error}; restore it, or remove it to have a new one generated, which ends all sessions", path.display())]
     Key {
@@ -109,10 +115,14 @@ fn read_or_write(
 
 fn read(path: &Path) -> Result<Option<Secret>, DataDirError> {
     let mut text = zeroize::Zeroizing::new(Vec::new());
-    let file = match File::open(path) {
+    // Looked at before it is opened: opening a FIFO waits for a writer, and the start with it.
+    match std::fs::metadata(path) {
+        Ok(found) if found.is_file() => {}
+        Ok(_) => return Err(DataDirError::NoFile { path: path.to_owned() }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        opened => opened.map_err(|error| io_error(path, error))?,
-    };
+        Err(error) => return Err(io_error(path, error)),
+    }
+    let file = File::open(path).map_err(|error| io_error(path, error))?;
     let mode = file.metadata().map_err(|error| io_error(path, error))?.permissions().mode();
     if mode & OPEN_MODE != 0 {
         return Err(DataDirError::Open { path: path.to_owned() });
@@ -168,6 +178,17 @@ mod tests {
         fs::write(&file, "garbage").unwrap();
         assert!(matches!(signing_key(&dir), Err(DataDirError::Key { .. })));
         assert_eq!(fs::read(&file).unwrap(), b"garbage", "left as it is");
+    }
+
+    /// Opening a FIFO would wait for somebody to write.
+    #[test]
+    fn what_is_no_file_is_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let made = std::process::Command::new("mkfifo").arg(dir.path().join(SERVER_KEY_FILE)).status();
+        assert!(made.unwrap().success());
+        assert!(matches!(server_key(dir.path()), Err(DataDirError::NoFile { .. })));
+        fs::create_dir(dir.path().join(SIGNING_KEY_FILE)).unwrap();
+        assert!(matches!(signing_key(dir.path()), Err(DataDirError::NoFile { .. })));
     }
 
     #[test]

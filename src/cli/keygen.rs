@@ -3,7 +3,7 @@
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -53,7 +53,7 @@ impl Keygen {
         match &self.out {
             None => io::stdout().lock().write_all(key.expose()).map_err(Failure::internal)?,
             Some(path) => {
-                self.write(&key).map_err(|error| Failure::usage(format!("`{}`: {error}", path.display())))?;
+                self.write(&key).map_err(|error| not_written(path, &error))?;
                 eprintln!("{}: {}, kid {}", path.display(), self.alg.name(), self.kid(&key)?);
             }
         }
@@ -74,4 +74,15 @@ impl Keygen {
         };
         key.map(|key| key.kid().to_owned()).map_err(Failure::internal)
     }
+}
+
+fn not_written(path: &Path, error: &io::Error) -> Failure {
+    let path = path.display();
+    Failure::usage(match error.kind() {
+        io::ErrorKind::AlreadyExists => {
+            format!("`{path}` is there, and a key is never overwritten: name another file, or move that one away first")
+        }
+        io::ErrorKind::NotFound => format!("the folder of `{path}` does not exist: make it first"),
+        _ => format!("`{path}`: {error}"),
+    })
 }

@@ -30,12 +30,14 @@ pub(super) struct Around<'a> {
 
 /// `trusted_issuers`, read from the document's root.
 pub(super) fn trusted_issuers(root: &Section<'_>, around: Around<'_>) -> Vec<TrustedIssuer> {
-    let items = root.field("trusted_issuers").and_then(|field| field.list()).unwrap_or_default();
-    if let (Err(at), true) = (around.own, items.is_empty()) {
+    let items = root.field("trusted_issuers").map_or_else(|| Some(Vec::new()), |field| field.list());
+    // What is no list at all is a problem of its own.
+    if let (Err(at), Some([])) = (around.own, items.as_deref()) {
         let what = "`tokens` is `null`, and `trusted_issuers` names nobody: no token would pass";
         let help = "name an issuer in `trusted_issuers`, or take `tokens: null` out to have tokens issued here";
         root.reader().problem(at, Code::NoIssuer, what, help);
     }
+    let items = items.unwrap_or_default();
     let alone = items.len() + usize::from(around.own.is_ok()) < 2;
     let mut issuers: Vec<(TrustedIssuer, Position)> = Vec::new();
     let mut prefixes: Vec<String> = around.own.iter().map(|_| String::new()).collect();
@@ -96,6 +98,7 @@ fn issuer(section: &Section<'_>, around: Around<'_>, (alone, prefixes): (bool, &
         issuer: issuer.clone(),
         own: false,
         audience: audience?,
+        algorithms: Some(algorithms.clone()),
         token_types,
         scope_claim: ClaimPath::new(scope_claim.unwrap_or_else(|| defaults::SCOPE_CLAIM.to_owned())),
         claims,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::ScopeSet;
+use crate::keys::Algorithm;
 
 /// What one issuer's tokens must be, and what their claims mean here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub struct IssuerRules {
     pub own: bool,
     /// One of these must be in `aud`; empty = none is asked for (own tokens only: an issuer of others must name one).
     pub audience: Vec<String>,
+    /// What its tokens may be signed with, whatever their keys are; `None` = what those are for.
+    pub algorithms: Option<Vec<Algorithm>>,
     /// The kinds of JWT that are access tokens here.
     pub token_types: Vec<TokenType>,
     /// The claim that holds the scopes: text of words between blanks, or a list of words. No other claim adds to it.
@@ -112,6 +115,7 @@ impl IssuerRules {
             issuer: issuer.into(),
             own: true,
             audience: Vec::new(),
+            algorithms: None,
             token_types: TokenType::ALL.into(),
             scope_claim: ClaimPath::new("scope"),
             claims: Vec::new(),
@@ -120,6 +124,13 @@ impl IssuerRules {
             leeway: Duration::from_secs(30),
             max_lifetime: Duration::from_hours(24),
         }
+    }
+
+    /// Whether a token with this header is signed with one of its `algorithms`.
+    pub(super) fn allows_algorithm(&self, header: &Map<String, Value>) -> bool {
+        let Some(allowed) = &self.algorithms else { return true };
+        let named = header.get("alg").and_then(Value::as_str).and_then(Algorithm::from_name);
+        named.is_some_and(|named| allowed.contains(&named))
     }
 }
 

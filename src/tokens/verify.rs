@@ -184,6 +184,10 @@ impl IssuerRules {
 impl TrustedIssuer {
     fn verify(self: &Arc<Self>, raw: RawToken<'_>) -> Result<Verified, Rejected> {
         let rejected = |error| Rejected { error, issuer: Some(Arc::clone(&self.rules)), kid: None };
+        // Before its key is looked for: one that no key could save must not have keys fetched, nor be our fault while they cannot be.
+        if !self.rules.allows_algorithm(raw.header()) {
+            return Err(rejected(VerifyError::WrongAlgorithm));
+        }
         let keys = Arc::clone(&self.keys.now());
         let key = key_for(&keys, raw.header())
             .map_err(|error| Rejected { kid: unknown_kid(error, &raw), ..rejected(error) })?;

@@ -72,7 +72,7 @@ def test_keygen_prints_a_new_key_each_time_and_overwrites_none(run, tmp_path):
     file = tmp_path / "key.pem"
     file.write_text("precious")
     refused = run("keygen", "--out", "key.pem")
-    assert refused.returncode != 0 and "key.pem" in refused.stderr
+    assert refused.returncode == 2 and "`key.pem` is there, and a key is never overwritten" in refused.stderr
     assert file.read_text() == "precious"
     unknown = run("keygen", "--alg", "HS1")
     assert (unknown.returncode, unknown.stdout) == (2, "")

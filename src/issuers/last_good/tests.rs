@@ -45,6 +45,20 @@ fn one_issuers_file_is_not_believed_of_another() {
     assert!(matches!(kept.load(&source(victim)), Err(NotKept::Another)));
 }
 
+/// Opening a FIFO waits for a writer: the start would wait with it.
+#[test]
+fn what_is_no_file_is_not_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let kept = LastGood::new(dir.path(), keys(&["k"]));
+    fs::create_dir(dir.path().join("issuers")).unwrap();
+    let path = kept.path(ISSUER);
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    assert!(matches!(kept.load(&source(ISSUER)), Err(NotKept::NoFile)));
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    assert!(matches!(kept.load(&source(ISSUER)), Err(NotKept::NoFile)));
+}
+
 /// As after a kill between the writing and the renaming.
 #[test]
 fn an_unfinished_file_changes_nothing_and_is_removed() {

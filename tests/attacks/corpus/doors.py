@@ -17,6 +17,7 @@ from sidecar import Doorward, merge, password_hash  # noqa: E402
 
 from . import http1, http2  # noqa: E402
 from .case import HERE  # noqa: E402
+from .publisher import Publisher  # noqa: E402
 from .stream import PATIENCE  # noqa: E402
 from .tokens import ISSUER, Keys, Mint  # noqa: E402
 from .tokens import words as words_of_keys  # noqa: E402
@@ -77,7 +78,7 @@ class Target:
 class Door(Target):
     """A doorward of the runner's own, started for a configuration of doors.yaml."""
 
-    def __init__(self, name, process, upstream, keys, settings):
+    def __init__(self, name, process, upstream, keys, settings, publisher):
         host, port = process.public.rsplit(":", 1)
         self.name = name
         self.process = process
@@ -87,7 +88,7 @@ class Door(Target):
         self.began_with = process.resident_bytes()
         admin_host, admin_port = process.admin.rsplit(":", 1)
         self.admin = (admin_host, int(admin_port))
-        self.words |= {"admin-host": process.admin, "directory": str(process.directory)}
+        self.words |= {"admin-host": process.admin, "directory": str(process.directory), "publisher": publisher.url}
 
     def settle(self):
         """Its client may have been told, or gone, before the request's part towards the upstream ended."""
@@ -125,12 +126,13 @@ class Doors:
         self.keys = Keys()
         told = yaml.safe_load((HERE / "doors.yaml").read_text(encoding="utf-8"))
         self.base, self.doors, self.users = told["base"], told["doors"], told["users"]
+        self.publisher = Publisher(self.keys)
         self.open = {}
         self.failed = {}
 
     def settings(self, name, upstream="http://127.0.0.1:9", changes=None):
         settings = replace_whole(merge(merge(self.base, self.doors[name] or {}), changes or {}))
-        return merge(settings, {"upstream": {"url": upstream}})
+        return merge(addressed(settings, self.publisher.url), {"upstream": {"url": upstream}})
 
     def __getitem__(self, name):
         if name in self.failed:
@@ -159,7 +161,7 @@ class Doors:
         process = self.prepare(name, upstream.url).start()
         if "hs1" not in self.keys.kids:
             self._learn_kid(process)
-        return Door(name, process, upstream, self.keys, process.settings)
+        return Door(name, process, upstream, self.keys, process.settings, self.publisher)
 
     def _learn_kid(self, process):
         """The key id of the secret, from a token that was issued under it."""
@@ -177,6 +179,7 @@ class Doors:
                 door.process.kill()
             door.upstream.stop()
             door.trap.close()
+        self.publisher.stop()
 
 
 def replace_whole(settings):
@@ -185,6 +188,15 @@ def replace_whole(settings):
         return settings
     plain = {name: replace_whole(value) for name, value in settings.items() if not name.endswith("!")}
     return plain | {name[:-1]: value for name, value in settings.items() if name.endswith("!")}
+
+
+def addressed(settings, publisher):
+    """`{{publisher}}` with the address that other issuers have in this run."""
+    if isinstance(settings, dict):
+        return {name: addressed(value, publisher) for name, value in settings.items()}
+    if isinstance(settings, list):
+        return [addressed(value, publisher) for value in settings]
+    return settings.replace("{{publisher}}", publisher) if isinstance(settings, str) else settings
 
 
 def header_of(token):

@@ -147,6 +147,26 @@ fn a_published_key_is_no_secret_and_for_one_purpose() {
     }
 }
 
+/// No key could save such a token: none is fetched for it, and it is not our fault that none is there.
+#[test]
+fn an_algorithm_that_the_issuer_may_not_use_is_refused_before_a_key_is_looked_for() {
+    let allowed = IssuerRules { algorithms: Some(vec![Algorithm::Es256]), ..foreign(A) };
+    let world = World::with(allowed, foreign(B));
+    for keys in [set(&["a1"]), KeySet::unavailable()] {
+        let known = keys.is_available();
+        world.a.replace(keys);
+        for algorithm in [json!("none"), json!("HS256"), json!("EdDSA"), json!("RS256"), json!("es256"), json!(null)] {
+            for kid in ["new", key("a1").kid()] {
+                let token = token(key("a1"), &json!({ "kid": kid, "alg": algorithm }), &json!({}));
+                let rejected = world.verifier.verify(&token, NOW).0.unwrap_err();
+                assert_eq!((rejected.error, rejected.kid), (VerifyError::WrongAlgorithm, None), "{algorithm} {kid}");
+            }
+        }
+        let expected = if known { VerifyError::UnknownKey } else { VerifyError::KeysUnavailable };
+        assert_eq!(world.refused(&token(key("a1"), &json!({ "kid": "new" }), &json!({}))), Some(expected));
+    }
+}
+
 #[test]
 fn what_is_wanted_is_named_where_no_key_has_it() {
     let world = World::new();

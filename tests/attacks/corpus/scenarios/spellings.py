@@ -41,7 +41,8 @@ def flipped_bits(target, attempt):
 
 
 def other_last_letters(target, attempt):
-    """A good token, and it with the last letter of a segment replaced by one that decodes to the same bytes, or by any other."""
+    """A good token, which is remembered from then on, and it with the last letter of a segment replaced by one that decodes to the same
+    bytes, or by any other, and with padding."""
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     good = target.mint.write({"key": attempt.words["key"].decode(), "header": {"x": "a"}, "claims": {"x": "ab"}}, target.words).decode()
     parts, variants = good.split("."), []
@@ -52,9 +53,11 @@ def other_last_letters(target, attempt):
         every = [letter for number, letter in enumerate(alphabet) if number != value]
         for letter in same if attempt.words["changes"] == b"segments" else every if at == 2 else []:
             variants.append(".".join([*parts[:at], part[:-1] + letter, *parts[at + 1 :]]).encode())
+        variants += [".".join([*parts[:at], part + padding, *parts[at + 1 :]]).encode() for padding in ("=", "==")]
     assert show_token(attempt, target, good.encode())[0] == 200, "the good spelling is refused"
     expect_refused(attempt, target, variants, "spelling")
-    return [api_head(good.encode())]
+    assert show_token(attempt, target, good.encode())[0] == 200, "the good spelling is refused after the others"
+    return [api_head(good.encode())] * 2
 
 
 def respelled_and_revoked(target, attempt):
