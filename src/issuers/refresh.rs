@@ -102,7 +102,7 @@ pub(super) async fn recall(state: &Arc<State>, around: &Surroundings) {
     }
     let (last_good, known) = (Arc::clone(last_good), Arc::clone(state));
     let loaded = tokio::task::spawn_blocking(move || {
-        last_good.tidy();
+        last_good.tidy(&known.source.issuer);
         last_good.load(&known.source)
     });
     let issuer = &state.source.issuer;
