@@ -103,6 +103,7 @@ impl Grants {
         let audit = Audit::Revoked {
             kind,
             subject: claims.map(|claims| &*claims.subject),
+            issuer: claims.map(|claims| &*claims.issuer),
             client: claims.and_then(|claims| claims.client.as_deref()),
             sid: sid.as_deref().or(claims.and_then(|claims| claims.session.as_deref())),
             jti: claims.and_then(|claims| claims.token_id.as_deref()),

@@ -139,6 +139,7 @@ impl OpenStreams {
                 what: "stream",
                 reason: reason.as_str(),
                 subject: Some(&stream.token.claims().subject),
+                issuer: Some(&stream.token.claims().issuer),
                 route: Some(stream.route.name()),
                 id: Some(&stream.id),
                 address: stream.address,
