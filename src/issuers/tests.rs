@@ -242,6 +242,7 @@ async fn a_set_is_replaced_whole_or_not_at_all() {
     let many = format!(r#"{{"keys":[{}]}}"#, vec!["{}"; 101].join(","));
     for (answer, expected) in [
         (good(&["b"]), &["b"][..]),
+        (good(&["b", "a"]), &["a", "b"]),
         (good(&["a", "b"]), &["a", "b"]),
         (text(r#"{"keys":[]}"#), &["a"]),
         (text(r#"{"keys":[{"kty":"oct","k":"AAAA","kid":"a"}]}"#), &["a"]),
@@ -267,6 +268,16 @@ async fn a_set_is_replaced_whole_or_not_at_all() {
         assert_eq!(keys.last_fetch_failed(), kept, "{answer:?}");
         assert_eq!(keys.status(NOW).is_degraded(), kept, "{answer:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_in_another_order_are_the_same_keys() {
+    let world = World::new([good(&["a", "b"]), good(&["b", "a"])]);
+    let (_issuers, keys) = world.begun().await;
+    let before = Arc::clone(&keys.live().now());
+    world.pass(Duration::from_secs(400)).await;
+    assert_eq!(world.fetch.count(), 2);
+    assert!(Arc::ptr_eq(&before, &keys.live().now()), "what was verified with it is remembered by it");
 }
 
 /// An id that is used again is another key.
