@@ -150,7 +150,7 @@ async fn an_issuer_that_hangs_or_is_down_at_the_start_delays_it_by_a_second_and_
         assert!(keys.last_fetch_failed());
         world.fetch.then(good(&["a"]));
         *world.fetch.delay.lock() = Duration::ZERO;
-        world.pass(Duration::from_secs(10)).await;
+        world.pass(Duration::from_secs(17)).await;
         assert_eq!(kids(&keys), ["a"]);
         assert!(!keys.last_fetch_failed());
     }
@@ -182,6 +182,22 @@ async fn a_flood_of_key_ids_costs_a_fetch_each_ten_seconds() {
             assert!(world.fetch.closest() >= Duration::from_secs(10), "{name}: {:?}", world.fetch.closest());
             assert_eq!(kids(&keys), ["a"], "{name}");
         }
+    }
+}
+
+/// K06, of an issuer whose keys were never learnt: the cooldown depends neither on that nor on how long they are kept.
+#[tokio::test(start_paused = true)]
+async fn the_cooldown_holds_without_keys_and_for_short_lives_too() {
+    for (answer, max_stale) in [(down(), Duration::from_hours(24)), (good(&["a"]), Duration::from_secs(20))] {
+        let world = World::new([answer.clone()]);
+        let issuers = world.issuers(KeySource { max_stale, ..source(ISSUER) }, None);
+        issuers.begin().await;
+        for number in 0..120 {
+            issuers.get(ISSUER).unwrap().want(Some(&number.to_string())).await;
+            world.pass(Duration::from_millis(500)).await;
+        }
+        assert!(world.fetch.closest() >= Duration::from_secs(10), "{answer:?}: {:?}", world.fetch.closest());
+        assert!(world.fetch.count() >= 5, "{answer:?}");
     }
 }
 
@@ -324,8 +340,8 @@ async fn a_fetch_that_panics_is_a_failed_one() {
     world.around.fetch = Arc::new(Panics);
     let (_issuers, keys) = world.begun().await;
     assert_eq!(keys.status(NOW).problem.as_deref(), Some("the fetch ended in a panic"));
-    world.pass(Duration::from_secs(10)).await;
-    assert!(world.around.telemetry.metrics.render().contains(r#"result="panic"} 4"#), "it goes on");
+    world.pass(Duration::from_secs(25)).await;
+    assert!(world.around.telemetry.metrics.render().contains(r#"result="panic"} 3"#), "it goes on");
 }
 
 #[tokio::test(start_paused = true)]
