@@ -69,10 +69,15 @@ impl LastGood {
     /// # Errors
     /// [`NotKept`], of a file that must not be believed.
     pub(super) fn load(&self, source: &KeySource) -> Result<Option<Kept>, NotKept> {
-        let file = match File::open(self.path(&source.issuer)) {
+        let path = self.path(&source.issuer);
+        // Looked at before it is opened: opening a FIFO waits for a writer, and a start would wait with it.
+        match fs::metadata(&path) {
+            Ok(found) if found.is_file() => {}
+            Ok(_) => return Err(NotKept::Malformed),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            opened => opened?,
-        };
+            Err(error) => return Err(error.into()),
+        }
+        let file = File::open(path)?;
         let mut text = Vec::new();
         file.take(LONGEST_FILE).read_to_end(&mut text)?;
         let members = json::object(&text).map_err(|_| NotKept::Malformed)?;

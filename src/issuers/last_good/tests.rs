@@ -45,6 +45,16 @@ fn one_issuers_file_is_not_believed_of_another() {
     assert!(matches!(kept.load(&source(victim)), Err(NotKept::Another)));
 }
 
+#[test]
+fn what_is_no_file_is_not_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    let kept = LastGood::new(dir.path(), keys(&["k"]));
+    fs::create_dir(dir.path().join("issuers")).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(kept.path(ISSUER)).status();
+    assert!(made.unwrap().success());
+    assert!(matches!(kept.load(&source(ISSUER)), Err(NotKept::Malformed)));
+}
+
 /// As after a kill between the writing and the renaming.
 #[test]
 fn an_unfinished_file_changes_nothing_and_is_removed() {
