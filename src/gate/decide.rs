@@ -137,7 +137,7 @@ impl Gate {
         if ![Some(&found.first), found.second.as_ref()].into_iter().flatten().any(ends) {
             return None;
         }
-        let mut identity = Identity::given(self.still_good(token, now).map(|()| Arc::clone(token)));
+        let mut identity = Identity::given(self.still_good(token, now));
         // Which token it is, is known; the credential only says that there is one.
         let facts = RequestFacts::new(method, path, Credential::Bearer(""));
         let mut readings = [Some(found.first), found.second].into_iter().flatten();
@@ -146,10 +146,10 @@ impl Gate {
             .map(|denial| denial.reason)
     }
 
-    fn still_good(&self, token: &Verified, now: Timestamp) -> Result<(), Reason> {
-        self.identities.verifier.still_trusts(token, now).map_err(reason_of)?;
-        match self.identities.revocations.standing(&Identifiers::of(token), now).0 {
-            Standing::Good => Ok(()),
+    fn still_good(&self, token: &Arc<Verified>, now: Timestamp) -> Result<Arc<Verified>, Reason> {
+        let token = self.identities.verifier.still_trusts(token, now).map_err(reason_of)?;
+        match self.identities.revocations.standing(&Identifiers::of(&token), now).0 {
+            Standing::Good => Ok(token),
             Standing::Revoked(_) => Err(Reason::Revoked),
         }
     }

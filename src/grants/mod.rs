@@ -52,7 +52,8 @@ impl Grants {
     /// Tells that a grant was refused. No name is told: people type their password into the wrong field.
     fn tell_refused(&self, operation: &'static str, error: &GrantError, address: Option<IpAddr>) {
         let reason = error.reason();
-        let refused = Audit::Refused { what: operation, reason, subject: None, route: None, id: None, address };
+        let refused =
+            Audit::Refused { what: operation, reason, subject: None, issuer: None, route: None, id: None, address };
         self.telemetry.audit(self.clock.now(), &refused);
         // Where it is nobody's fault outside, the client learns no more than that it should come again.
         match error {

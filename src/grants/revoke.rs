@@ -53,7 +53,7 @@ impl Grants {
         // A session outlives its access tokens, so logging out with an expired one ends it all the same.
         match claims.session.as_deref().and_then(Sid::parse) {
             // Only of our own tokens: another issuer may write what it likes, and would end a session of ours.
-            Some(sid) if self.settings.cascade && *claims.issuer == *self.settings.issuer => {
+            Some(sid) if self.settings.cascade && verified.rules().own => {
                 self.end_session(sid, Some(&verified), from).await
             }
             _ => Ok(()),
@@ -103,6 +103,7 @@ impl Grants {
         let audit = Audit::Revoked {
             kind,
             subject: claims.map(|claims| &*claims.subject),
+            issuer: claims.map(|claims| &*claims.issuer),
             client: claims.and_then(|claims| claims.client.as_deref()),
             sid: sid.as_deref().or(claims.and_then(|claims| claims.session.as_deref())),
             jti: claims.and_then(|claims| claims.token_id.as_deref()),

@@ -37,9 +37,10 @@ pub(super) fn jwks_uri(text: &[u8], source: &KeySource) -> Result<Url, FetchErro
     }
     let Some(Value::String(address)) = metadata.get("jwks_uri") else { return Err(malformed) };
     let url = Url::parse(address).map_err(|_| malformed)?;
-    // What was learnt over TLS is not continued without.
-    let allow_http = source.allow_http && source.issuer.starts_with("http:");
-    if may_be_fetched(&url, allow_http) { Ok(url) } else { Err(FetchError::Forbidden(Document::Keys)) }
+    // What was learnt over TLS is not continued without; on this machine neither, or an issuer could have its services asked.
+    let as_safe = url.scheme() == "https" || source.issuer.starts_with("http:");
+    let may = as_safe && may_be_fetched(&url, source.allow_http);
+    if may { Ok(url) } else { Err(FetchError::Forbidden(Document::Keys)) }
 }
 
 const OPENID: &str = "/.well-known/openid-configuration";
@@ -111,10 +112,17 @@ mod tests {
 
     #[test]
     fn what_began_with_tls_does_not_go_on_without() {
-        for (issuer, good) in [("https://a.example/", false), ("http://a.example/", true)] {
-            let source = KeySource { allow_http: true, ..source(issuer) };
-            let text = format!(r#"{{"issuer":"{issuer}","jwks_uri":"http://keys.example/set"}}"#);
-            assert_eq!(jwks_uri(text.as_bytes(), &source).is_ok(), good, "{issuer}");
+        for (issuer, keys, allow_http, good) in [
+            ("https://a.example/", "http://keys.example/set", true, false),
+            ("http://a.example/", "http://keys.example/set", true, true),
+            ("https://a.example/", "http://127.0.0.1:9090/", false, false),
+            ("https://a.example/", "http://localhost:9090/", true, false),
+            ("https://localhost/", "http://localhost/", false, false),
+            ("http://localhost/", "http://localhost:1/", false, true),
+        ] {
+            let source = KeySource { allow_http, ..source(issuer) };
+            let text = format!(r#"{{"issuer":"{issuer}","jwks_uri":"{keys}"}}"#);
+            assert_eq!(jwks_uri(text.as_bytes(), &source).is_ok(), good, "{issuer} {keys}");
         }
     }
 }

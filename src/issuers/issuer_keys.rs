@@ -71,7 +71,10 @@ impl IssuerKeys {
         }
         let Some(wake) = self.wake.get() else { return false };
         let (before, mut finished) = (Arc::clone(&state.live.now()), state.finished.subscribe());
-        let Some(until) = state.schedule.lock().want(kid, Instant::now()) else { return false };
+        let Some(until) = state.schedule.lock().want(kid, Instant::now()) else {
+            // An attempt may have ended since it was looked for, and it is the reason why another one is not due.
+            return kid.is_some_and(|kid| state.has(kid));
+        };
         // Full = it is being woken already.
         let _ = wake.try_send(());
         let ended = timeout_at(until, finished.changed()).await.is_ok();

@@ -63,7 +63,7 @@ impl LastGood {
 
     /// The file for an issuer; its name is a hash, for an issuer's is no file's.
     pub(super) fn path(&self, issuer: &str) -> PathBuf {
-        self.dir.join(format!("{}.json", base64url::encode(digest(&SHA256, issuer.as_bytes()))))
+        self.dir.join(format!("{}.json", hash_of(issuer)))
     }
 
     /// What was kept of this source; `Ok(None)` = nothing. Blocks on the disk.
@@ -108,7 +108,7 @@ impl LastGood {
         // One that was made by hand.
         fs::set_permissions(&self.dir, Permissions::from_mode(0o700))?;
         let mut file = tempfile::Builder::new()
-            .prefix(UNFINISHED)
+            .prefix(&unfinished(&source.issuer))
             .permissions(Permissions::from_mode(0o600))
             .tempfile_in(&self.dir)?;
         serde_json::to_writer(&mut file, &kept)?;
@@ -118,10 +118,11 @@ impl LastGood {
         File::open(&self.dir)?.sync_all()
     }
 
-    /// Removes what crashes have left unfinished. Blocks on the disk.
-    pub(super) fn tidy(&self) {
+    /// Removes what crashes have left unfinished of this issuer's. Those of others may be being written. Blocks on the disk.
+    pub(super) fn tidy(&self, issuer: &str) {
         let entries = fs::read_dir(&self.dir).into_iter().flatten().flatten();
-        for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(UNFINISHED)) {
+        let unfinished = unfinished(issuer);
+        for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(&unfinished)) {
             // It only takes room.
             let _ = fs::remove_file(entry.path());
         }
@@ -145,7 +146,14 @@ fn name_of(source: &KeySource) -> String {
     source.jwks_url.as_ref().map_or_else(|| "discovery".to_owned(), ToString::to_string)
 }
 
-const UNFINISHED: &str = ".unfinished-";
+fn hash_of(issuer: &str) -> String {
+    base64url::encode(digest(&SHA256, issuer.as_bytes()))
+}
+
+/// What the names of this issuer's files begin with while they are written.
+fn unfinished(issuer: &str) -> String {
+    format!(".unfinished-{}-", hash_of(issuer))
+}
 
 /// A set in which every byte is escaped, and the rest.
 const LONGEST_FILE: u64 = 8 * MAX_BYTES as u64;

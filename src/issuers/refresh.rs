@@ -6,6 +6,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::fetch::{Document, FetchError, Fetched};
@@ -102,7 +103,7 @@ pub(super) async fn recall(state: &Arc<State>, around: &Surroundings) {
     }
     let (last_good, known) = (Arc::clone(last_good), Arc::clone(state));
     let loaded = tokio::task::spawn_blocking(move || {
-        last_good.tidy();
+        last_good.tidy(&known.source.issuer);
         last_good.load(&known.source)
     });
     let issuer = &state.source.issuer;
@@ -133,6 +134,7 @@ pub(super) async fn recall(state: &Arc<State>, around: &Surroundings) {
 /// Fetches again and again, until nobody uses the keys any more.
 pub(super) async fn run(state: Arc<State>, mut woken: mpsc::Receiver<()>, around: Surroundings) {
     let mut reports = Reports::new(&state.source.issuer, Arc::clone(&around.telemetry));
+    let mut keeping: Option<JoinHandle<()>> = None;
     loop {
         let now = around.clock.now();
         state.forget_if_stale(now, &reports);
@@ -147,8 +149,11 @@ pub(super) async fn run(state: Arc<State>, mut woken: mpsc::Receiver<()>, around
             let outcome = attempt(&state, &around).await;
             let text = take(&state, outcome, &around, &mut reports);
             state.finished.send_modify(|count| *count += 1);
-            if let Some(text) = text {
-                keep(&state, text, around.clock.now()).await;
+            // Not waited for: a disk that hangs must not keep withdrawn keys, or those that are too old, alive.
+            if let Some(text) = text
+                && keeping.as_ref().is_none_or(JoinHandle::is_finished)
+            {
+                keeping = Some(tokio::spawn(keep(Arc::clone(&state), text, around.clock.now())));
             }
         }
     }
@@ -202,8 +207,8 @@ fn read(text: &[u8], source: &KeySource) -> Result<JwkSet, FetchError> {
     if set.keys.is_empty() { Err(FetchError::NoUsableKey) } else { Ok(set) }
 }
 
-async fn keep(state: &Arc<State>, text: Arc<[u8]>, now: Timestamp) {
-    let (Some(last_good), shared) = (state.last_good.load_full(), Arc::clone(state)) else { return };
+async fn keep(state: Arc<State>, text: Arc<[u8]>, now: Timestamp) {
+    let (Some(last_good), shared) = (state.last_good.load_full(), Arc::clone(&state)) else { return };
     let saved = tokio::task::spawn_blocking(move || last_good.save(&shared.source, &text, now)).await;
     if let Ok(Err(error)) = saved {
         tracing::warn!(issuer = state.source.issuer, %error, "the keys of an issuer cannot be kept: a restart will need it");

@@ -33,9 +33,9 @@ pub(super) struct Schedule {
 pub(super) type Jitter = u8;
 
 impl Schedule {
-    /// The first attempt is due at once; between two are `longest` at the most.
+    /// The first attempt is due at once; between two are `longest` at the most, and the cooldown at the least, also with the jitter.
     pub fn new(now: Instant, longest: Duration) -> Self {
-        let (longest, missing) = (longest.clamp(COOLDOWN, LONGEST_INTERVAL), Missing::default());
+        let (longest, missing) = (longest.clamp(COOLDOWN * 6 / 5, LONGEST_INTERVAL), Missing::default());
         Self { attempted: None, running: false, wanted: false, failures: 0, next: now, attempts: 0, longest, missing }
     }
 
@@ -87,11 +87,12 @@ impl Schedule {
         }
     }
 
-    /// The attempt brought nothing. Without keys every token of the issuer is refused until one does, so the next comes sooner.
+    /// The attempt brought nothing. The next comes later each time; not so without keys, for every token of the issuer is refused
+    /// until one brings some.
     pub fn failed(&mut self, has_keys: bool, now: Instant, jitter: Jitter) {
         self.running = false;
-        let first = if has_keys { COOLDOWN } else { SHORTEST_RETRY };
-        let wait = first.saturating_mul(1 << self.failures.min(6)).min(LONGEST_RETRY);
+        let doubled = if has_keys { self.failures.min(6) } else { 0 };
+        let wait = COOLDOWN.saturating_mul(1 << doubled).min(LONGEST_RETRY);
         self.failures = self.failures.saturating_add(1);
         // Never sooner than that: the cooldown holds for these, too.
         self.next = now + wait + wait / 5 * u32::from(jitter) / 255;
@@ -125,7 +126,6 @@ const SHORTEST_INTERVAL: Duration = Duration::from_secs(60);
 /// Where it says more: some say a day, and a withdrawn key should not have that long.
 const LONGEST_INTERVAL: Duration = Duration::from_secs(3600);
 
-const SHORTEST_RETRY: Duration = Duration::from_secs(1);
 const LONGEST_RETRY: Duration = Duration::from_secs(60);
 
 #[cfg(test)]

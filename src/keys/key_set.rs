@@ -81,7 +81,9 @@ impl From<&KeyRing> for KeySet {
 }
 
 impl From<JwkSet> for KeySet {
-    fn from(set: JwkSet) -> Self {
+    fn from(mut set: JwkSet) -> Self {
+        // The order says nothing (RFC 7517 §5.1): servers that differ in it must not void at each fetch what was verified.
+        set.keys.sort_by(|one, other| one.kid().cmp(other.kid()));
         Self::new(set.keys)
     }
 }

@@ -100,7 +100,7 @@ impl OpenStreams {
     }
 
     /// Ends each that is due, again and again. They are judged by the configuration of the moment, not by the one they began with:
-    /// its routes, issuers, keys and leeway. Only claims stay as they were read.
+    /// its routes, issuers, keys and leeway. Only claims stay as they were read, less the scopes that their issuer may not grant now.
     pub async fn watch(self: Arc<Self>, site: Arc<ArcSwap<Site>>, clock: Arc<dyn Clock>, telemetry: Arc<Telemetry>) {
         loop {
             tokio::time::sleep(EVERY).await;
@@ -139,6 +139,7 @@ impl OpenStreams {
                 what: "stream",
                 reason: reason.as_str(),
                 subject: Some(&stream.token.claims().subject),
+                issuer: Some(&stream.token.claims().issuer),
                 route: Some(stream.route.name()),
                 id: Some(&stream.id),
                 address: stream.address,

@@ -40,16 +40,18 @@ pub(super) fn write(out: &mut String, format: Format, at: Timestamp, audit: &Aud
             .text("sid", sid)
             .text("cause", cause)
             .address("address", address),
-        Audit::Refused { what, reason, subject, route, id, address } => line
+        Audit::Refused { what, reason, subject, issuer, route, id, address } => line
             .text("what", what)
             .text("reason", reason)
             .optional("subject", subject)
+            .optional("issuer", issuer)
             .optional("route", route)
             .optional("id", id)
             .address("address", address),
-        Audit::Revoked { kind, subject, client, sid, jti, address } => line
+        Audit::Revoked { kind, subject, issuer, client, sid, jti, address } => line
             .text("kind", kind)
             .optional("subject", subject)
+            .optional("issuer", issuer)
             .optional("client", client)
             .optional("sid", sid)
             .optional("jti", jti)

@@ -119,6 +119,8 @@ pub enum Audit<'a> {
         reason: &'static str,
         /// Who, where it is known. A user name that nobody has stays out: people type passwords into that field.
         subject: Option<&'a str>,
+        /// Whose word that is: `iss` of a verified token. Two issuers may both have an `admin`.
+        issuer: Option<&'a str>,
         /// The route, for a request.
         route: Option<&'a str>,
         /// The id of the request.
@@ -132,6 +134,8 @@ pub enum Audit<'a> {
         kind: &'static str,
         /// Whose.
         subject: Option<&'a str>,
+        /// Whose word that is; the ids below are within it.
+        issuer: Option<&'a str>,
         /// Through which client.
         client: Option<&'a str>,
         /// The session.

@@ -118,6 +118,7 @@ fn audits() -> Vec<Audit<'static>> {
             what: "login",
             reason: "invalid_grant",
             subject: Some("johndoe"),
+            issuer: None,
             route: None,
             id: Some("0192f0c1"),
             address: address("192.0.2.66"),
@@ -126,6 +127,7 @@ fn audits() -> Vec<Audit<'static>> {
             what: "request",
             reason: "insufficient-scope",
             subject: Some("john\ndoe"),
+            issuer: Some("https://issuer.example"),
             route: Some("/items/{item_id}"),
             id: Some("0192f0c2"),
             address: None,
@@ -133,6 +135,7 @@ fn audits() -> Vec<Audit<'static>> {
         Audit::Revoked {
             kind: "token",
             subject: Some("johndoe"),
+            issuer: Some("https://issuer.example"),
             client: None,
             sid: None,
             jti: Some("j73"),
@@ -141,6 +144,7 @@ fn audits() -> Vec<Audit<'static>> {
         Audit::Revoked {
             kind: "session",
             subject: Some("johndoe"),
+            issuer: None,
             client: None,
             sid: Some("s1d"),
             jti: None,

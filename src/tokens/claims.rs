@@ -76,6 +76,13 @@ impl Claims {
         self.prefixed.as_ref().unwrap_or(&self.subject)
     }
 
+    /// The same with no other scopes than those of `limit`.
+    pub(super) fn limited(&self, limit: &ScopeSet) -> Self {
+        let mut claims = Self { scopes: self.scopes.intersection(limit), ..self.clone() };
+        claims.show();
+        claims
+    }
+
     /// Bytes on the heap.
     pub(super) fn weight(&self) -> usize {
         let texts = [Some(&self.issuer), Some(&self.subject), self.token_id.as_ref(), self.session.as_ref()];

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::cache::{CacheResult, VerifiedCache, digest_of};
 use super::kind::is_access_token;
-use super::{Claims, IssuerRules, RawToken, weight};
+use super::{Claims, IssuerRules, RawToken, Rejected, ScopeSet, VerifyError, weight};
 use crate::base::{Timestamp, base64url};
 use crate::keys::{Algorithm, KeyRing, KeySet, LiveKeys, NoKey, VerifyingKey};
 
@@ -43,52 +43,6 @@ pub struct Verified {
     /// live on here (attacks.md K07).
     keys: Arc<KeySet>,
     identifier: Box<str>,
-}
-
-/// A token that is not believed, and whose it claims to be.
-#[derive(Clone, Debug)]
-pub struct Rejected {
-    /// Why.
-    pub error: VerifyError,
-    /// The trusted issuer it names; for counting only, as anybody can name one.
-    pub issuer: Option<Arc<IssuerRules>>,
-    /// The key id it names, where no key has that.
-    pub kid: Option<Box<str>>,
-}
-
-/// Why a token is not believed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum VerifyError {
-    /// Not a compact JWS, or claims of the wrong type.
-    #[error("malformed")]
-    Malformed,
-    /// No key of the issuer has this `kid`.
-    #[error("unknown key")]
-    UnknownKey,
-    /// The issuer's keys were never learnt, or are too old to be believed.
-    #[error("the issuer's keys are not available")]
-    KeysUnavailable,
-    /// `alg` is not the key's.
-    #[error("wrong algorithm")]
-    WrongAlgorithm,
-    /// The signature does not match.
-    #[error("bad signature")]
-    BadSignature,
-    /// `exp` is past.
-    #[error("expired")]
-    Expired,
-    /// `nbf` or `iat` is ahead.
-    #[error("not yet valid")]
-    NotYetValid,
-    /// `iss` is not trusted.
-    #[error("wrong issuer")]
-    WrongIssuer,
-    /// `aud` does not name us.
-    #[error("wrong audience")]
-    WrongAudience,
-    /// A JWT of another kind.
-    #[error("wrong type")]
-    WrongType,
 }
 
 impl Verifier {
@@ -135,20 +89,26 @@ impl Verifier {
         (Ok(verified), cached)
     }
 
-    /// Whether a token that was verified, maybe by the rules and keys of an earlier configuration, would be by those of this one: its
-    /// issuer and its key are still trusted, it is meant for us and has not expired. A clock that was set back changes nothing, nor
-    /// does an issuer whose keys nobody knows at the moment: it has withdrawn none.
+    /// A token that was verified, maybe by the rules and keys of an earlier configuration, as it is by those of this one: its issuer
+    /// and its key are still trusted, it is meant for us and has not expired, and it grants no more than its issuer may grant now. A
+    /// clock that was set back changes nothing, nor does an issuer whose keys nobody knows at the moment: it has withdrawn none.
     ///
     /// # Errors
     /// The first of these that does not hold.
-    pub fn still_trusts(&self, token: &Verified, now: Timestamp) -> Result<(), VerifyError> {
+    pub fn still_trusts(&self, token: &Arc<Verified>, now: Timestamp) -> Result<Arc<Verified>, VerifyError> {
         let issuer = self.issuers.get(&*token.claims.issuer).ok_or(VerifyError::WrongIssuer)?;
         let keys = issuer.keys.now();
         if keys.is_available() && !keys.has(&token.key) {
             return Err(VerifyError::UnknownKey);
         }
         issuer.rules.check_audience(&token.claims)?;
-        if now >= token.claims.expires_at.plus(issuer.rules.leeway) { Err(VerifyError::Expired) } else { Ok(()) }
+        if now >= token.claims.expires_at.plus(issuer.rules.leeway) {
+            return Err(VerifyError::Expired);
+        }
+        Ok(match &issuer.rules.scopes {
+            Some(limit) if !limit.contains_all(&token.claims.scopes) => Arc::new(token.limited(issuer, limit)),
+            _ => Arc::clone(token),
+        })
     }
 
     /// Everything but the times, which are no property of the token alone; nothing is remembered.
@@ -251,6 +211,16 @@ impl Verified {
     #[must_use]
     pub fn rules(&self) -> &Arc<IssuerRules> {
         &self.issuer.rules
+    }
+
+    fn limited(&self, issuer: &Arc<TrustedIssuer>, limit: &ScopeSet) -> Self {
+        Self {
+            claims: self.claims.limited(limit),
+            issuer: Arc::clone(issuer),
+            key: self.key.clone(),
+            keys: Arc::clone(&self.keys),
+            identifier: self.identifier.clone(),
+        }
     }
 
     /// Whether its issuer has the keys it was verified with. Of an unchanged set that was fetched again this is still so.

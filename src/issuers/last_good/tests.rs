@@ -65,11 +65,15 @@ fn an_unfinished_file_changes_nothing_and_is_removed() {
     let dir = tempfile::tempdir().unwrap();
     let kept = LastGood::new(dir.path(), keys(&["k"]));
     kept.save(&source(ISSUER), &set(&["a"]), NOW).unwrap();
-    let unfinished = dir.path().join("issuers/.unfinished-x1");
-    fs::write(&unfinished, r#"{"issuer":"#).unwrap();
+    let unfinished = |issuer| dir.path().join("issuers").join(unfinished(issuer) + "x1");
+    let other = "https://other.example/";
+    for issuer in [ISSUER, other] {
+        fs::write(unfinished(issuer), r#"{"issuer":"#).unwrap();
+    }
     assert!(kept.load(&source(ISSUER)).unwrap().is_some());
-    kept.tidy();
-    assert!(!unfinished.exists());
+    kept.tidy(ISSUER);
+    assert!(!unfinished(ISSUER).exists());
+    assert!(unfinished(other).exists(), "it may be being written");
     assert!(kept.load(&source(ISSUER)).unwrap().is_some());
 }
 

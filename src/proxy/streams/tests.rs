@@ -53,7 +53,7 @@ impl World {
         let access = AccessToken {
             subject,
             client: "public",
-            scopes: &ScopeSet::default(),
+            scopes: &ScopeSet::parse("read write").unwrap(),
             session: None,
             issued_at: NOW,
             expires_at: NOW.plus(life),
@@ -101,6 +101,10 @@ async fn a_stream_is_judged_by_the_configuration_of_the_moment() {
         |method: &str| RouteSpec { methods: vec![method.to_owned()], ..route("/chat/{x}", Access::Authenticated) };
     let same = |routes| world.gate(rules(), &world.ring, routes, Access::Authenticated);
     let another = |rules| world.gate(rules, &world.ring, Vec::new(), Access::Authenticated);
+    let limited = |scope| {
+        let rules = IssuerRules { scopes: Some(ScopeSet::parse("read").unwrap()), ..rules() };
+        world.gate(rules, &world.ring, vec![asks(scope)], Access::Authenticated)
+    };
     let stranger = ring("Zk4Rw8Tn2Vb6Qx0Mc3Yd7Hf1Lj5Ps9Ga");
     let (before, after) = (NOW.plus(Duration::from_secs(61)), NOW.plus(Duration::from_secs(90)));
     for (name, gate, default, now, ended) in [
@@ -162,6 +166,15 @@ async fn a_stream_is_judged_by_the_configuration_of_the_moment() {
         ),
         ("no method", same(vec![named("POST")]), Streams::End, NOW, Some(Reason::MethodNotAllowed)),
         ("the method", same(vec![named("GET")]), Streams::End, NOW, None),
+        ("its scope", same(vec![asks("write")]), Streams::End, NOW, None),
+        (
+            "a scope its issuer may not grant any more",
+            limited("write"),
+            Streams::End,
+            NOW,
+            Some(Reason::InsufficientScope),
+        ),
+        ("another one of those", limited("read"), Streams::End, NOW, None),
         ("another scope", same(vec![asks("admin")]), Streams::End, NOW, Some(Reason::InsufficientScope)),
     ] {
         let _stream = world.follow("alice", Duration::from_secs(60));
