@@ -82,6 +82,8 @@ codes! {
     EmptyList = "empty-list",
     /// The same value twice where each must differ.
     Duplicate = "duplicate",
+    /// A path that no route has.
+    UnknownRoute = "unknown-route",
     /// A route for the tokens of an issuer that is nobody's.
     UnknownIssuer = "unknown-issuer",
     /// Two keys that exclude each other.

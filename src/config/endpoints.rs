@@ -26,18 +26,24 @@ pub(super) fn endpoints(section: &Section<'_>, wire: Wire, issues: bool) -> Sett
         section.field("prefix").and_then(|field| prefix(&field)).unwrap_or_else(|| defaults::PREFIX.to_owned());
     let mut taken = Vec::new();
     let mut endpoint = |key, default| path(section, key, default, &prefix, &mut taken);
+    let token = endpoint("token", defaults::TOKEN_PATH);
     let settings = Settings {
-        token: endpoint("token", defaults::TOKEN_PATH),
         refresh: endpoint("refresh", defaults::REFRESH_PATH),
         revoke: endpoint("revoke", defaults::REVOKE_PATH),
         jwks: endpoint("jwks", defaults::JWKS_PATH),
+        token,
+        token_aliases: aliases(section, &prefix, &mut taken),
         // Clients make these addresses themselves, of the issuer and the resource (RFC 8414 §3, RFC 9728 §3).
         metadata: path(section, "metadata", defaults::METADATA_PATH, "", &mut taken),
         resource_metadata: path(section, "resource_metadata", defaults::RESOURCE_METADATA_PATH, "", &mut taken),
         query_tokens: wire.query_tokens,
         failed_grant_is_401: wire.failed_grant_is_401,
     };
-    if issues { settings } else { Settings { token: None, refresh: None, jwks: None, metadata: None, ..settings } }
+    if issues {
+        settings
+    } else {
+        Settings { token: None, token_aliases: Vec::new(), refresh: None, jwks: None, metadata: None, ..settings }
+    }
 }
 
 /// The paths that no route can be for, since they are answered here.
@@ -51,8 +57,9 @@ pub(super) struct OwnPaths {
 impl OwnPaths {
     /// Those of `settings`: `issuer` is that of own tokens, `public_url` what clients call this server.
     pub(super) fn new(settings: &Settings, issuer: &str, public_url: Option<&str>) -> Self {
-        let Settings { token, refresh, revoke, jwks, metadata, resource_metadata, .. } = settings;
-        let mut exact: Vec<_> = [token, refresh, revoke, jwks].into_iter().flatten().cloned().collect();
+        let Settings { token, token_aliases, refresh, revoke, jwks, metadata, resource_metadata, .. } = settings;
+        let named = [token, refresh, revoke, jwks].into_iter().flatten();
+        let mut exact: Vec<_> = named.chain(token_aliases).cloned().collect();
         if let (Some(metadata), Some(issuer)) = (metadata, Address::parse(issuer)) {
             let public = public_url.and_then(Address::parse);
             let MetadataPaths { oauth, openid } = address::metadata(metadata, &issuer, public.as_ref());
@@ -92,13 +99,31 @@ fn path(
         Some(field) if field.is_null() => return None,
         Some(field) => (plain_path(&field)?, field.at()),
     };
-    let path = format!("{prefix}{path}");
+    Some(take(section, (key, at), format!("{prefix}{path}"), taken))
+}
+
+/// More paths of the token endpoint, as clients have them compiled in.
+fn aliases(section: &Section<'_>, prefix: &str, taken: &mut Vec<(String, Position)>) -> Vec<String> {
+    let items = section.field("token_aliases").and_then(|field| field.list()).unwrap_or_default();
+    let alias = |item: Field<'_>| {
+        let path = plain_path(&item)?;
+        Some(take(section, ("token_aliases[]", item.at()), format!("{prefix}{path}"), taken))
+    };
+    items.into_iter().filter_map(alias).collect()
+}
+
+fn take(
+    section: &Section<'_>,
+    (key, at): (&str, Position),
+    path: String,
+    taken: &mut Vec<(String, Position)>,
+) -> String {
     if let Some((_, first)) = taken.iter().find(|(known, _)| *known == path) {
         let message = format!("`endpoints.{key}` has the path of another endpoint, line {}", first.line);
         section.reader().problem(at, Code::Duplicate, &message, "give each its own path, or `null` to switch it off");
     }
     taken.push((path.clone(), at));
-    Some(path)
+    path
 }
 
 fn prefix(field: &Field<'_>) -> Option<String> {

@@ -69,7 +69,7 @@ pub fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result
 
 /// The whole document. Settings are whole only if no problem was noted.
 fn document(root: &Section<'_>) -> (Option<Settings>, UsersFile) {
-    let insecure = root.section("insecure", insecure::insecure);
+    let (insecure, query_tokens) = root.section("insecure", insecure::insecure);
     if insecure.readable_key_files {
         root.reader().allow_readable_keys();
     }
@@ -94,7 +94,8 @@ fn document(root: &Section<'_>) -> (Option<Settings>, UsersFile) {
     let issuers = trusted.iter().map(|trusted| trusted.rules.issuer.clone());
     let issuers: Vec<String> = issuers.chain(issues.then(|| tokens.grants.issuer.clone())).collect();
     let origins = &server.cors.allow_origins;
-    let policy = root.section("policy", |section| policy::policy(section, (&own, &issuers), origins, http2));
+    let mut policy = root.section("policy", |section| policy::policy(section, (&own, &issuers), origins, http2));
+    insecure::take_query_tokens(root.reader(), &mut policy.routes, &query_tokens);
     let telemetry = root.section("telemetry", telemetry::telemetry);
     let settings = upstream.map(|upstream| Settings {
         profile: Profile::Compat,

@@ -66,13 +66,15 @@ pub struct Insecure {
     pub http_issuers: bool,
     /// Files with keys and secrets may be readable or writable by others.
     pub readable_key_files: bool,
+    /// Some routes take a token in the query.
+    pub query_token: bool,
 }
 
 impl Insecure {
     /// How many defaults are weakened.
     #[must_use]
     pub fn count(self) -> usize {
-        [self.http_issuers, self.readable_key_files].into_iter().filter(|weakened| *weakened).count()
+        [self.http_issuers, self.readable_key_files, self.query_token].into_iter().filter(|weakened| *weakened).count()
     }
 }
 

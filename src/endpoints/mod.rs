@@ -86,7 +86,9 @@ impl Endpoints {
     pub fn at(&self, path: &[u8]) -> Option<Endpoint> {
         let is = |configured: &Option<String>| configured.as_deref().is_some_and(|own| own.as_bytes() == path);
         match &self.settings {
-            own if is(&own.token) => Some(Endpoint::Token),
+            own if is(&own.token) || own.token_aliases.iter().any(|alias| alias.as_bytes() == path) => {
+                Some(Endpoint::Token)
+            }
             own if is(&own.refresh) => Some(Endpoint::Refresh),
             own if is(&own.revoke) => Some(Endpoint::Revoke),
             own if own.resource_metadata.as_deref().is_some_and(|root| is_at_or_below(root, path)) => {

@@ -5,6 +5,8 @@
 pub struct Settings {
     /// Token endpoint (RFC 6749 §3.2).
     pub token: Option<String>,
+    /// More paths of it, for clients that know no other.
+    pub token_aliases: Vec<String>,
     /// The tutorials' refresh endpoint.
     pub refresh: Option<String>,
     /// Revocation endpoint (RFC 7009 §2).

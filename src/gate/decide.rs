@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::credential::Credential;
 use super::identify::{Identities, Identity, reason_of};
-use super::permit::Active;
+use super::permit::{Active, TokenPlace};
 use super::{Denial, Permit};
 use crate::base::{Clock, Timestamp};
 use crate::issuers::Issuers;
-use crate::policy::{Access, CanonicalPath, Match, Reason, Route, Streams, Table};
+use crate::policy::{Access, CanonicalPath, Match, Reason, Route, RouteSpec, Streams, Table};
 use crate::revocation::{Identifiers, Revocations, Standing};
 use crate::telemetry::Telemetry;
 use crate::tokens::{Verified, Verifier};
@@ -25,6 +25,8 @@ pub struct RequestFacts<'a> {
     /// What `Sec-WebSocket-Protocol` says, of a request that asks for a WebSocket and has no `Authorization` at all. Looked at for
     /// routes that take a token there.
     pub websocket: Credential<'a>,
+    /// What `access_token` in the query says. Looked at for routes that take a token there.
+    pub query: Credential<'a>,
     /// The method a complete CORS preflight asks about.
     pub preflight: Option<&'a str>,
 }
@@ -33,7 +35,7 @@ impl<'a> RequestFacts<'a> {
     /// The facts of a request that is neither a preflight nor for a WebSocket.
     #[must_use]
     pub const fn new(method: &'a str, path: &'a CanonicalPath<'a>, credential: Credential<'a>) -> Self {
-        Self { method, path, credential, websocket: Credential::None, preflight: None }
+        Self { method, path, credential, websocket: Credential::None, query: Credential::None, preflight: None }
     }
 }
 
@@ -192,10 +194,7 @@ impl Gate {
             Access::Public => return Ok(Permit::anonymous()),
             Access::Optional | Access::Authenticated => {}
         }
-        let websocket = route.is_some_and(|route| route.spec().websocket_bearer)
-            && facts.credential == Credential::None
-            && facts.websocket != Credential::None;
-        let credential = if websocket { facts.websocket } else { facts.credential };
+        let (credential, place) = credential_for(route, facts)?;
         if access == Access::Optional && credential == Credential::None {
             return Ok(Permit::anonymous());
         }
@@ -208,9 +207,26 @@ impl Gate {
         let verified = self.identities.identify(token, now, identity).map_err(with_scopes)?;
         match route.and_then(|route| route.refuses(verified.claims())) {
             Some(reason) => Err(with_scopes(reason)),
-            None if websocket => Ok(Permit::of_websocket(Active(verified))),
-            None => Ok(Permit::of(Active(verified))),
+            None => Ok(Permit::of(Active(verified), place)),
         }
+    }
+}
+
+/// The one credential that the route takes, and where it stands.
+fn credential_for<'a>(route: Option<&Route>, facts: &RequestFacts<'a>) -> Result<(Credential<'a>, TokenPlace), Denial> {
+    let takes = |credential, may: fn(&RouteSpec) -> bool| {
+        credential != Credential::None && route.is_some_and(|route| may(route.spec()))
+    };
+    let (given, none) = (facts.credential, facts.credential == Credential::None);
+    let query = takes(facts.query, |route| route.query_token);
+    let websocket = none && takes(facts.websocket, |route| route.websocket_bearer);
+    match (query, websocket) {
+        // Two ways in one request: the application could take the other (RFC 6750 §2).
+        (true, true) => Err(Denial::new(Reason::MultipleCredentials)),
+        (true, false) if !none => Err(Denial::new(Reason::MultipleCredentials)),
+        (true, false) => Ok((facts.query, TokenPlace::Query)),
+        (false, true) => Ok((facts.websocket, TokenPlace::WebSocket)),
+        (false, false) => Ok((given, TokenPlace::Header)),
     }
 }
 

@@ -5,6 +5,7 @@ pub mod decide;
 pub mod denial;
 mod identify;
 pub mod permit;
+pub mod query;
 pub mod websocket;
 
 pub use decide::{Decision, Gate, RequestFacts};

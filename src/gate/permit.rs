@@ -13,9 +13,19 @@ pub struct Permit {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    Ordinary,
     Preflight,
-    WebSocketToken,
+    Token(TokenPlace),
+}
+
+/// Where the token of a request stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TokenPlace {
+    /// In `Authorization`, or there is none.
+    Header,
+    /// In `Sec-WebSocket-Protocol`.
+    WebSocket,
+    /// In the query.
+    Query,
 }
 
 /// A verified token that is not revoked, with the scopes its route asks for.
@@ -25,7 +35,7 @@ pub(super) struct Active(pub(super) Arc<Verified>);
 impl Permit {
     /// For a route that asks for no identity, or for none that was given.
     pub(super) const fn anonymous() -> Self {
-        Self { identity: None, kind: Kind::Ordinary }
+        Self { identity: None, kind: Kind::Token(TokenPlace::Header) }
     }
 
     /// For a preflight, which browsers send without credentials.
@@ -33,13 +43,9 @@ impl Permit {
         Self { identity: None, kind: Kind::Preflight }
     }
 
-    pub(super) fn of(active: Active) -> Self {
-        Self { identity: Some(Arc::new(active)), kind: Kind::Ordinary }
-    }
-
-    /// For a token that came as a subprotocol of a WebSocket.
-    pub(super) fn of_websocket(active: Active) -> Self {
-        Self { kind: Kind::WebSocketToken, ..Self::of(active) }
+    /// For a token that came in this place.
+    pub(super) fn of(active: Active, place: TokenPlace) -> Self {
+        Self { identity: Some(Arc::new(active)), kind: Kind::Token(place) }
     }
 
     /// Who asks; `None` if nobody was asked.
@@ -54,9 +60,15 @@ impl Permit {
         self.kind == Kind::Preflight
     }
 
+    /// Whether the token came in the query.
+    #[must_use]
+    pub fn has_query_token(&self) -> bool {
+        self.kind == Kind::Token(TokenPlace::Query)
+    }
+
     /// Whether the token came in `Sec-WebSocket-Protocol`: it is taken out there before the upstream sees it.
     #[must_use]
     pub fn has_websocket_token(&self) -> bool {
-        self.kind == Kind::WebSocketToken
+        self.kind == Kind::Token(TokenPlace::WebSocket)
     }
 }

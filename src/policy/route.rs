@@ -31,6 +31,8 @@ pub struct RouteSpec {
     pub encoded_slash: bool,
     /// Whether a WebSocket's token may come in `Sec-WebSocket-Protocol`, as browsers have to send it.
     pub websocket_bearer: bool,
+    /// Whether a token may come in the query (`insecure.query_token`).
+    pub query_token: bool,
 }
 
 impl RouteSpec {
@@ -49,6 +51,7 @@ impl RouteSpec {
             streams: None,
             encoded_slash: false,
             websocket_bearer: false,
+            query_token: false,
         }
     }
 }

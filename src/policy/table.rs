@@ -90,6 +90,12 @@ impl Table {
         }
     }
 
+    /// Whether some route takes a token in the query.
+    #[must_use]
+    pub fn takes_query_tokens(&self) -> bool {
+        self.routes.iter().any(|route| route.spec().query_token)
+    }
+
     fn compared<'r>(&self, reading: &'r str) -> Cow<'r, str> {
         if self.ignore_case && reading.bytes().any(|byte| byte.is_ascii_uppercase()) {
             Cow::Owned(reading.to_ascii_lowercase())

@@ -1,5 +1,7 @@
 //! The phase in which a request is answered here or permitted to go on.
 
+use std::borrow::Cow;
+
 use http::{HeaderName, HeaderValue};
 use pingora::proxy::Session;
 use serde_json::json;
@@ -7,10 +9,11 @@ use serde_json::json;
 use super::context::{Context, State};
 use super::facts::{self, RawRequest};
 use super::request_id::RequestIds;
-use super::{forwarded, own, preflight, request_body, respond, websocket};
+use super::{AuthorizationMode, Site, forwarded, own, preflight, request_body, respond, websocket};
 use crate::base::{Clock, Stopwatch};
 use crate::endpoints::Reply;
-use crate::gate::{Denial, Permit, RequestFacts};
+use crate::gate::credential::Credential;
+use crate::gate::{Denial, Permit, RequestFacts, query as query_token};
 use crate::policy::{CanonicalPath, Reason};
 
 /// Whether the request was answered here.
@@ -75,8 +78,9 @@ async fn answer_or_permit(
         }
         Ok(Permitted { permit, identity, answers: None }) => {
             // Also where Pingora escaped some of it: what was decided on is what goes upstream.
-            if session.req_header().raw_path() != raw.origin_form() {
-                session.req_header_mut().set_raw_path(raw.origin_form())?;
+            let form = form_upstream(&context.site, raw, &permit);
+            if session.req_header().raw_path() != &*form {
+                session.req_header_mut().set_raw_path(&form)?;
             }
             let forwarded = forwarded::headers(session, &context.client, context.site.scheme, ids);
             context.state = State::Permitted { permit, identity, forwarded };
@@ -97,6 +101,19 @@ fn refuse(session: &mut Session, context: &mut Context, raw: Option<&RawRequest>
     respond::refusal(denial, context.site.insufficient_scope_status, metadata)
 }
 
+/// The target as it came; without the token in it, where tokens are not for the upstream.
+fn form_upstream<'r>(site: &Site, raw: &'r RawRequest, permit: &Permit) -> Cow<'r, [u8]> {
+    let target = raw.target();
+    match (target.query, site.authorization) {
+        (Some(query), AuthorizationMode::Strip) if permit.has_query_token() => {
+            let left = query_token::without_token(query);
+            let mark: &[u8] = if left.is_empty() { b"" } else { b"?" };
+            Cow::Owned([target.path, mark, &left].concat())
+        }
+        _ => Cow::Borrowed(raw.origin_form()),
+    }
+}
+
 struct Permitted {
     permit: Permit,
     identity: Vec<(HeaderName, HeaderValue)>,
@@ -113,7 +130,9 @@ async fn permit(
 ) -> Result<Permitted, Denial> {
     let path = CanonicalPath::parse(raw.path()).map_err(|_| Denial::new(Reason::AmbiguousPath))?;
     let (request, token_bytes) = (session.req_header(), context.site.limits.token_bytes);
+    let query = raw.target().query.filter(|_| context.site.gate.table().takes_query_tokens());
     let facts = RequestFacts {
+        query: query.map_or(Credential::None, |query| query_token::credential(query, token_bytes)),
         websocket: websocket::credential(request, token_bytes),
         preflight: asked,
         ..RequestFacts::new(request.method.as_str(), &path, facts::credential(session, token_bytes))

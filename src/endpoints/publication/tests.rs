@@ -161,6 +161,7 @@ fn exchange() -> super::super::Exchange<'static> {
 
 fn settings() -> Settings {
     Settings {
+        token_aliases: Vec::new(),
         token: Some("/token".to_owned()),
         refresh: Some("/refresh-token".to_owned()),
         revoke: Some("/revoke-token".to_owned()),
