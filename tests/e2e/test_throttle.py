@@ -73,6 +73,6 @@ def test_it_is_told_once_that_a_proxy_is_not_trusted(shop, start):
     doorward.counts(1, "doorward_login_throttled_total")
     until(lambda: WARNING in doorward.output.text, what="the warning")
     assert doorward.output.text.count(WARNING) == 1
-    [told] = [record for record in doorward.records(level="WARN") if WARNING in str(record)]
+    [told] = [record for record in doorward.records() if WARNING in str(record)]
     assert told["address"] == "127.0.0.1"
     assert "name-" not in str(told)
