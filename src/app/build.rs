@@ -15,7 +15,7 @@ use crate::proxy::labels::Labels;
 use crate::proxy::{ConnectSettings, Site, Upstream};
 use crate::tokens::verify::LONGEST_OWN_LIFE;
 use crate::tokens::{ClaimPath, Issuer, IssuerRules, Verifier};
-use crate::users::{FileUsers, Hasher, HashingSettings, User};
+use crate::users::{FileUsers, Hasher, HashingSettings, Throttle, User};
 
 /// A site, and the gauges' sources that belong to it.
 #[derive(Debug)]
@@ -26,6 +26,8 @@ pub struct Built {
     pub hasher: Arc<Hasher>,
     /// As it was made.
     pub hashing: HashingSettings,
+    /// Counts its failed logins.
+    pub throttle: Arc<Throttle>,
     /// The issuers whose tokens are taken beside our own.
     pub issuers: Arc<Issuers>,
     /// Whether anybody can log in.
@@ -77,6 +79,11 @@ pub fn build(settings: &Settings, users: Vec<User>, core: &Core, before: Option<
     let hasher = before
         .filter(|before| before.hashing == settings.hashing)
         .map_or_else(|| Arc::new(Hasher::new(settings.hashing, core.cores)), |before| Arc::clone(&before.hasher));
+    // Kept with its counts, or saving the file would be a way to guess anew.
+    let throttle = before
+        .map(|before| &before.throttle)
+        .filter(|throttle| throttle.settings() == settings.throttle)
+        .map_or_else(|| Arc::new(Throttle::new(settings.throttle)), Arc::clone);
     let upstream = upstream(&settings.upstream.connect, before.map(|before| &before.site.upstream))?;
     let policy = &settings.policy;
     let table = Table::compile(policy.routes.clone(), policy.default, policy.ignore_case);
@@ -94,6 +101,7 @@ pub fn build(settings: &Settings, users: Vec<User>, core: &Core, before: Option<
         issuers: Arc::clone(&issuers),
         users: Arc::new(FileUsers::new(users)),
         hasher: Arc::clone(&hasher),
+        throttle: Arc::clone(&throttle),
         revocations: Arc::clone(&core.revocations),
         clock: Arc::clone(&core.clock),
         telemetry: Arc::clone(&core.telemetry),
@@ -121,7 +129,7 @@ pub fn build(settings: &Settings, users: Vec<User>, core: &Core, before: Option<
         streams: settings.policy.streams,
         labels,
     };
-    Ok(Built { site: Arc::new(site), hasher, hashing: settings.hashing, issuers, has_users })
+    Ok(Built { site: Arc::new(site), hasher, hashing: settings.hashing, throttle, issuers, has_users })
 }
 
 /// A verifier as `settings` would have it, with what is known of the `issuers`' keys. Own tokens are not taken if there is no key.

@@ -54,6 +54,8 @@ codes! {
     BadDuration = "bad-duration",
     /// Not a size such as `16KiB`.
     BadSize = "bad-size",
+    /// Not so many in so much time, such as `10/5m`.
+    BadRate = "bad-rate",
     /// A number, duration, size or length below or above what is allowed.
     OutOfRange = "out-of-range",
     /// Not an address to listen on.

@@ -1,12 +1,14 @@
 //! What holds where the configuration says nothing. `config.example.yaml` shows each, and a test compares the two.
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::connection::Limits;
 use crate::keys::Algorithm;
 use crate::message::HeadLimits;
 use crate::proxy::RequestLimits;
+use crate::users::Allowance;
 
 /// `server.listen`: loopback, so that nothing is open to the network before somebody says so.
 pub const LISTEN: SocketAddr = loopback(8080);
@@ -109,6 +111,12 @@ pub const USERS_FILE: &str = "users.yaml";
 /// `users.hashing.queue`: at 50 ms a hash, the last waits under two seconds on one core.
 pub const HASHING_QUEUE: u64 = 32;
 
+/// `users.throttle.per_user`: who has forgotten a password has tried them all by then; of guesses it is three thousand a day.
+pub const FAILURES_PER_USER: Allowance = failures(10);
+
+/// `users.throttle.per_address`: an office behind one address mistypes less often.
+pub const FAILURES_PER_ADDRESS: Allowance = failures(50);
+
 /// `revocation.cache.capacity`: about 10 MiB.
 pub const CACHE_CAPACITY: u64 = 100_000;
 
@@ -150,6 +158,10 @@ pub const INSUFFICIENT_SCOPE_STATUS: u16 = 403;
 
 /// `telemetry.access_log`.
 pub const ACCESS_LOG: bool = true;
+
+const fn failures(failures: u32) -> Allowance {
+    Allowance { failures: NonZeroU32::MIN.saturating_add(failures - 1), within: Duration::from_mins(5) }
+}
 
 const fn loopback(port: u16) -> SocketAddr {
     SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))

@@ -10,11 +10,13 @@ use super::document::{Entry, Node, Value};
 use super::duration;
 use super::interpolate;
 use super::problem::Position;
+use super::rate;
 use super::reader::Reader;
 use super::section::Section;
 use super::size;
 use super::spelling::listed;
 use crate::tokens::{Scope, ScopeSet};
+use crate::users::Allowance;
 
 /// A value with its place and the path of its key. Each reading method notes what is wrong and returns `None`.
 pub(super) struct Field<'a> {
@@ -154,6 +156,23 @@ impl<'a> Field<'a> {
             Some(size) if allowed.contains(&size) => Some(size),
             Some(_) => self.out_of_range(&size::spell(*allowed.start()), &size::spell(*allowed.end())),
             None => self.refuse(Code::BadSize, "is no size", help),
+        }
+    }
+
+    /// So many in so much time.
+    pub(super) fn allowance(&self, allowed: RangeInclusive<u32>) -> Option<Allowance> {
+        let help = "write how many in how much time, as `10/5m`; `null` for any number";
+        if !self.is_text() {
+            return self.wrong_type("so many in so much time", help);
+        }
+        match rate::parse(self.text()?.as_ref()) {
+            Some(rate) if allowed.contains(&rate.failures.get()) && rate::WINDOWS.contains(&rate.within) => Some(rate),
+            Some(_) => {
+                let spell = |number, within| format!("{number}/{}", duration::spell(within));
+                let least = spell(*allowed.start(), *rate::WINDOWS.start());
+                self.out_of_range(&least, &spell(*allowed.end(), *rate::WINDOWS.end()))
+            }
+            None => self.refuse(Code::BadRate, "is not so many in so much time", help),
         }
     }
 

@@ -84,7 +84,7 @@ fn document(root: &Section<'_>) -> (Option<Settings>, UsersFile) {
     let own = off.map_or(Ok(tokens.grants.issuer.as_str()), Err);
     let around = trusted_issuers::Around { own, leeway: tokens.grants.leeway, insecure };
     let trusted = trusted_issuers::trusted_issuers(root, around);
-    let (users_file, hashing) = root.section("users", users::users);
+    let (users_file, hashing, throttle) = root.section("users", users::users);
     let wire = root.section("wire", endpoints::wire);
     let endpoints = root.section("endpoints", |section| endpoints::endpoints(section, wire, issues));
     let own = OwnPaths::new(&endpoints, &tokens.grants.issuer, server.public_url.as_deref());
@@ -110,6 +110,7 @@ fn document(root: &Section<'_>) -> (Option<Settings>, UsersFile) {
         issues,
         trusted,
         hashing,
+        throttle,
         store,
         cache,
         policy,

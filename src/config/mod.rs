@@ -29,6 +29,7 @@ mod password_hash;
 mod policy;
 mod positions;
 pub mod problem;
+mod rate;
 mod reader;
 pub mod restart;
 mod revocation;

@@ -43,6 +43,8 @@ pub struct Settings {
     pub trusted: Vec<TrustedIssuer>,
     /// How passwords are checked.
     pub hashing: users::HashingSettings,
+    /// How often logins may fail.
+    pub throttle: users::ThrottleSettings,
     /// Where sessions and marks are kept.
     pub store: StoreKind,
     /// How answers about tokens are remembered.

@@ -7,7 +7,7 @@ use super::defaults;
 use super::field::Field;
 use super::problem::Position;
 use super::section::Section;
-use crate::users::HashingSettings;
+use crate::users::{HashingSettings, ThrottleSettings};
 
 /// Where the users are.
 pub(super) struct UsersFile {
@@ -18,7 +18,7 @@ pub(super) struct UsersFile {
     pub(super) at: Position,
 }
 
-pub(super) fn users(section: &Section<'_>) -> (UsersFile, HashingSettings) {
+pub(super) fn users(section: &Section<'_>) -> (UsersFile, HashingSettings, ThrottleSettings) {
     let named = section.field("file");
     let default = section.reader().resolve(defaults::USERS_FILE);
     let path = named.as_ref().and_then(Field::file_path).unwrap_or_else(|| default.clone());
@@ -29,7 +29,20 @@ pub(super) fn users(section: &Section<'_>) -> (UsersFile, HashingSettings) {
         path,
     };
     let hashing = section.section("hashing", hashing);
-    (file, hashing)
+    let (throttle, off) = section.switched("throttle", throttle);
+    let none = ThrottleSettings { per_user: None, per_address: None };
+    (file, hashing, if off.is_some() { none } else { throttle })
+}
+
+fn throttle(section: &Section<'_>) -> ThrottleSettings {
+    let allowance = |key, default| match section.field(key) {
+        Some(field) if field.is_null() => None,
+        field => Some(field.and_then(|field| field.allowance(1..=MOST_FAILURES)).unwrap_or(default)),
+    };
+    ThrottleSettings {
+        per_user: allowance("per_user", defaults::FAILURES_PER_USER),
+        per_address: allowance("per_address", defaults::FAILURES_PER_ADDRESS),
+    }
 }
 
 fn hashing(section: &Section<'_>) -> HashingSettings {
@@ -41,6 +54,9 @@ fn hashing(section: &Section<'_>) -> HashingSettings {
 fn size(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
+
+/// Beyond this nothing is throttled that hashing does not throttle.
+const MOST_FAILURES: u32 = 10_000;
 
 /// Each takes a core and tens of megabytes.
 const MOST_HASHES: u64 = 1024;

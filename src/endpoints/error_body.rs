@@ -23,6 +23,8 @@ pub enum OAuthError {
     InvalidScope,
     /// 400 `unsupported_token_type` (RFC 7009 §2.2.1).
     UnsupportedTokenType,
+    /// 429 `slow_down` (RFC 6585 §4, RFC 8628 §3.5): too many logins have failed; seconds until another may be tried.
+    SlowDown(u64),
     /// 503 `temporarily_unavailable`: there is no room to hash, or to log.
     Overloaded,
     /// 503 `temporarily_unavailable`: a store is down.
@@ -43,6 +45,7 @@ impl OAuthError {
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::InvalidScope => "invalid_scope",
             Self::UnsupportedTokenType => "unsupported_token_type",
+            Self::SlowDown(_) => "slow_down",
             Self::Overloaded | Self::StoreUnavailable | Self::KeysUnavailable => "temporarily_unavailable",
             Self::Server => "server_error",
         }
@@ -58,6 +61,7 @@ impl OAuthError {
             Self::UnsupportedGrantType => "unsupported-grant-type",
             Self::InvalidScope => "invalid-scope",
             Self::UnsupportedTokenType => "unsupported-token-type",
+            Self::SlowDown(_) => Reason::Throttled.as_str(),
             Self::Overloaded => Reason::Overloaded.as_str(),
             Self::StoreUnavailable => Reason::StoreUnavailable.as_str(),
             Self::KeysUnavailable => Reason::KeysUnavailable.as_str(),
@@ -69,6 +73,7 @@ impl OAuthError {
         match self {
             Self::BodyTooLarge => 413,
             Self::BodyTooSlow => 408,
+            Self::SlowDown(_) => 429,
             Self::Overloaded | Self::StoreUnavailable | Self::KeysUnavailable => 503,
             Self::Server => 500,
             _ => 400,
@@ -83,6 +88,7 @@ impl OAuthError {
             Self::UnsupportedGrantType => "This grant type is not supported",
             Self::InvalidScope => "The requested scope is invalid or not granted to this user",
             Self::UnsupportedTokenType => "Tokens of this kind cannot be revoked here",
+            Self::SlowDown(_) => "Too many failed logins, try again later",
             Self::Overloaded | Self::StoreUnavailable | Self::KeysUnavailable => {
                 "Authentication temporarily unavailable"
             }
@@ -97,6 +103,7 @@ impl OAuthError {
         let body = json!({ "error": self.code(), "error_description": text, "detail": text });
         let reply = Reply::json(self.status(), &body).with_reason(self.reason());
         match self {
+            Self::SlowDown(seconds) => reply.with_header("Retry-After", seconds.to_string()),
             Self::Overloaded => reply.with_header("Retry-After", "1"),
             Self::StoreUnavailable | Self::KeysUnavailable => reply.with_header("Retry-After", "5"),
             _ => reply,
@@ -120,6 +127,7 @@ impl From<GrantError> for OAuthError {
             }
             GrantError::InvalidScope => Self::InvalidScope,
             GrantError::UnsupportedTokenType => Self::UnsupportedTokenType,
+            GrantError::Throttled(throttled) => Self::SlowDown(throttled.retry_after),
             GrantError::Busy(_) | GrantError::Unlogged => Self::Overloaded,
             GrantError::NotGranting => Self::UnsupportedGrantType,
             GrantError::KeysUnavailable => Self::KeysUnavailable,

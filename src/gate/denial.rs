@@ -163,6 +163,9 @@ const fn wire(reason: Reason, limit: Limit) -> Wire {
         Reason::NoRoute | Reason::RouteDenied | Reason::IssuerNotAllowed => FORBIDDEN,
         Reason::TooLarge => too_large(limit),
         Reason::HeaderTimeout => invalid_message(408, "The request did not arrive in time"),
+        Reason::Throttled => {
+            Wire { status: 429, error: None, description: "", detail: "Too many failed logins, try again later" }
+        }
         Reason::MultipleCredentials => invalid_request("More than one Authorization header"),
         Reason::AmbiguousPath => invalid_request("The path is ambiguous"),
         Reason::MalformedRequest => invalid_request("The request is malformed"),

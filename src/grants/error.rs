@@ -3,7 +3,7 @@
 use crate::keys::signing::SigningFailed;
 use crate::policy::Reason;
 use crate::revocation::StoreError;
-use crate::users::{Busy, UserStoreError};
+use crate::users::{Busy, Throttled, UserStoreError};
 
 /// A refused grant.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +29,9 @@ pub enum GrantError {
     /// The keys that would tell whether it is a token are not known. It may be one, and live on.
     #[error("the keys of the token's issuer are not available")]
     KeysUnavailable,
+    /// Too many logins have failed, under this name or from there. Whether the name exists makes no difference.
+    #[error(transparent)]
+    Throttled(#[from] Throttled),
     /// No room to check another password.
     #[error(transparent)]
     Busy(#[from] Busy),
@@ -56,6 +59,7 @@ impl GrantError {
             Self::UnsupportedTokenType => "unsupported-token-type",
             Self::NotGranting => "unsupported-grant-type",
             Self::KeysUnavailable => Reason::KeysUnavailable.as_str(),
+            Self::Throttled(_) => Reason::Throttled.as_str(),
             Self::Busy(_) | Self::Unlogged => Reason::Overloaded.as_str(),
             Self::Store(_) | Self::Users(_) => Reason::StoreUnavailable.as_str(),
             Self::Signing(_) => "internal",

@@ -21,7 +21,7 @@ use crate::keys::ServerKeys;
 use crate::revocation::Revocations;
 use crate::telemetry::{Audit, Telemetry};
 use crate::tokens::{Issuer, Verifier};
-use crate::users::{Hasher, UserStore};
+use crate::users::{Hasher, Throttle, UserStore};
 
 /// The grants doorward offers, over one configuration.
 #[derive(Debug)]
@@ -40,6 +40,8 @@ pub struct Grants {
     pub users: Arc<dyn UserStore>,
     /// Checks passwords.
     pub hasher: Arc<Hasher>,
+    /// Counts those that failed.
+    pub throttle: Arc<Throttle>,
     /// Sessions and marks.
     pub revocations: Arc<Revocations>,
     /// The store's time.
@@ -62,6 +64,7 @@ impl Grants {
                 self.telemetry.metrics.set_store_up(false);
                 tracing::error!(operation, %error, "the store of sessions does not answer");
             }
+            GrantError::Throttled(_) => self.telemetry.metrics.login_throttled(),
             GrantError::Users(_) | GrantError::Signing(_) => tracing::error!(operation, %error, "a grant failed"),
             _ => {}
         }

@@ -27,7 +27,8 @@ impl Grants {
     /// Checks a login and begins a session.
     ///
     /// # Errors
-    /// [`GrantError::WrongLogin`] for unknown, wrong and disabled alike, after the same work.
+    /// [`GrantError::WrongLogin`] for unknown, wrong and disabled alike, after the same work. [`GrantError::Throttled`] for each of
+    /// them alike, before any.
     pub async fn log_in(&self, login: Login<'_>) -> Result<Minted, GrantError> {
         let from = login.from;
         let result = self.try_log_in(login).await;
@@ -39,7 +40,7 @@ impl Grants {
 
     async fn try_log_in(&self, login: Login<'_>) -> Result<Minted, GrantError> {
         self.ask_for_record()?;
-        let user = self.authenticate(login.username, login.password).await?;
+        let user = self.admit(login.username, login.password, login.from).await?;
         let scope = self.grantable(&user, login.scope.as_ref())?;
         let now = self.clock.now();
         let life = self.life(&user.username, now);
@@ -73,6 +74,26 @@ impl Grants {
         };
         self.telemetry.audit(now, &audit);
         Ok(Minted { access_token: issued.token, expires_in: self.settings.access_ttl, refresh_token, scope })
+    }
+
+    /// Checks the password, unless too many were wrong before. Whoever is asked to wait costs neither a look-up nor a hash.
+    async fn admit(&self, username: &str, password: Secret, from: Option<IpAddr>) -> Result<Arc<User>, GrantError> {
+        let attempt = self.throttle.admit(username, from, self.clock.now())?;
+        let result = self.authenticate(username, password).await;
+        match &result {
+            Ok(_) => attempt.succeeded(),
+            Err(GrantError::WrongLogin) => {
+                if attempt.failed() {
+                    tracing::warn!(
+                        address = from.map(tracing::field::display),
+                        "all failed logins so far came from one address that no client of its own has; if it is that of a proxy, \
+                         add it to `server.trusted_proxies`: as it is, all clients share one allowance of failed logins"
+                    );
+                }
+            }
+            Err(_) => attempt.untold(),
+        }
+        result
     }
 
     /// The hash is computed in every case, before anything is told from anything else.

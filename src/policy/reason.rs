@@ -52,11 +52,13 @@ pub enum Reason {
     Overloaded,
     /// The head of a request did not arrive in time.
     HeaderTimeout,
+    /// Too many logins have failed, under this name or from this address. Cure: wait for the time given.
+    Throttled,
 }
 
 impl Reason {
     /// Every reason there is.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::NoCredential,
         Self::MultipleCredentials,
         Self::MalformedToken,
@@ -81,6 +83,7 @@ impl Reason {
         Self::IssuerNotAllowed,
         Self::Overloaded,
         Self::HeaderTimeout,
+        Self::Throttled,
     ];
 
     /// The code, as it stands in body, metric, log and audit.
@@ -111,6 +114,7 @@ impl Reason {
             Self::IssuerNotAllowed => "issuer-not-allowed",
             Self::Overloaded => "overloaded",
             Self::HeaderTimeout => "header-timeout",
+            Self::Throttled => "throttled",
         }
     }
 }

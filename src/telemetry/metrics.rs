@@ -53,6 +53,7 @@ pub struct Metrics {
     insecure_settings: IntGauge,
     password_duration: Histogram,
     password_queue: IntGauge,
+    login_throttled: IntCounter,
     deprecated: IntCounterVec,
     reload_successful: IntGauge,
     reload_timestamp: IntGauge,
@@ -109,6 +110,7 @@ impl Metrics {
             insecure_settings: families.gauge(&names::INSECURE_SETTINGS),
             password_duration: families.histogram(&names::PASSWORD_VERIFY_DURATION, &PASSWORD_BUCKETS),
             password_queue: families.gauge(&names::PASSWORD_VERIFY_QUEUE_LENGTH),
+            login_throttled: families.counter(&names::LOGIN_THROTTLED),
             deprecated: families.counters(&names::DEPRECATED_REQUESTS),
             reload_successful: families.gauge(&names::CONFIG_LAST_RELOAD_SUCCESSFUL),
             reload_timestamp: families.gauge(&names::CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP),
@@ -183,6 +185,11 @@ impl Metrics {
     /// A password hash was checked, in this time.
     pub fn password_verified(&self, took: Duration) {
         self.password_duration.observe(took.as_secs_f64());
+    }
+
+    /// A login was refused unchecked, too many having failed.
+    pub fn login_throttled(&self) {
+        self.login_throttled.inc();
     }
 
     /// A token request was answered; `result` is `ok` or an OAuth error code.

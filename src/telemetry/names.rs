@@ -131,6 +131,12 @@ pub const PASSWORD_VERIFY_DURATION: Family = Family::new(
 /// Password checks that wait.
 pub const PASSWORD_VERIFY_QUEUE_LENGTH: Family =
     Family::new("doorward_password_verify_queue_length", "Password checks waiting for their turn.", &[]);
+/// Throttled logins.
+pub const LOGIN_THROTTLED: Family = Family::new(
+    "doorward_login_throttled_total",
+    "Logins refused unchecked because too many had failed under the name or from the address.",
+    &[],
+);
 /// Discouraged requests.
 pub const DEPRECATED_REQUESTS: Family = Family::new(
     "doorward_deprecated_request_total",
@@ -188,7 +194,7 @@ pub const LOG_LINES_DROPPED: Family = Family::new(
 );
 
 /// All of them; the process collector's `process_*` come on top.
-pub const ALL: [Family; 34] = [
+pub const ALL: [Family; 35] = [
     BUILD_INFO,
     HTTP_REQUESTS,
     HTTP_REQUEST_DURATION,
@@ -213,6 +219,7 @@ pub const ALL: [Family; 34] = [
     INSECURE_SETTINGS,
     PASSWORD_VERIFY_DURATION,
     PASSWORD_VERIFY_QUEUE_LENGTH,
+    LOGIN_THROTTLED,
     DEPRECATED_REQUESTS,
     CONFIG_LAST_RELOAD_SUCCESSFUL,
     CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP,

@@ -273,6 +273,7 @@ fn metrics_are_golden() {
     metrics.deprecated_request("query-token");
     metrics.configuration_loaded(NOW);
     metrics.set_password_queue(1);
+    metrics.login_throttled();
     metrics.connections.refused(ConnectionCap::Address);
     metrics.connections.displaced(ConnectionCap::All);
     metrics.connections.unserved(Unserved::HeadTimeout);

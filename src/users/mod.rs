@@ -4,10 +4,12 @@ pub mod file;
 pub mod password;
 pub mod settings;
 pub mod store;
+pub mod throttle;
 pub mod user;
 
 pub use file::FileUsers;
 pub use password::{Busy, Hasher};
 pub use settings::HashingSettings;
 pub use store::{Candidate, UserStore, UserStoreError};
+pub use throttle::{Allowance, Throttle, ThrottleSettings, Throttled};
 pub use user::User;

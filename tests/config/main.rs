@@ -109,7 +109,7 @@ fn no_problem_shows_what_is_written() {
         "trusted_issuers: [{ issuer: {S}, audience: {S}, scope_claim: '{S}\\n', claims: { sub: {S}, '{S}\\n': {S}, {S}: ['{S}'] } }]",
         "trusted_issuers: [{ issuer: 'https://{S}', max_stale: {S}, token_types: [{S}], scopes: ['{S} x'], subject_prefix: '{S} x', ca_file: {S} }]",
         "insecure: { http_issuers: {S}, {S}: {S} }",
-        "users: { file: {S}, hashing: { queue: {S} } }",
+        "users: { file: {S}, hashing: { queue: {S} }, throttle: { per_user: {S}, per_address: '10/{S}' } }",
         "store: {S}",
         "store: { redis: { password: {S} } }",
         "policy: { default: {S}, routes: [{ path: {S}, methods: [{S}], access: {S}, scopes: ['{S} {S}'] }] }",

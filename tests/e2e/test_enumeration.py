@@ -9,7 +9,8 @@ ROUNDS = 60
 
 
 def test_every_failed_login_looks_and_lasts_alike(start, shop):
-    doorward = start(shop.url)
+    # What is throttled is not hashed, so the rounds would tell nothing.
+    doorward = start(shop.url, {"users": {"throttle": None}})
     bodies = {name: f"grant_type=password&username={name}&password=wrong".encode() for name in ("johndoe", "nobody-of-this-name")}
     took = {name: [] for name in bodies}
     answers = {name: set() for name in bodies}

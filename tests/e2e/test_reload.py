@@ -29,8 +29,12 @@ def outcome(line):
     return "ok" if "ok=true" in line or '"ok":true' in line else "refused"
 
 
+# Who asks again and again whether a user is there by now would be throttled.
+UNTHROTTLED = {"users": {"throttle": None}}
+
+
 def test_users_file_is_followed(shop, start):
-    doorward = start(shop.url)
+    doorward = start(shop.url, UNTHROTTLED)
     old = doorward.login("erin")["access_token"]
     assert not can_log_in(doorward, "newcomer", "welcome")
     doorward.write_users(people() + [NEWCOMER])
@@ -165,7 +169,7 @@ def test_swapped_key_file_is_noticed(shop, start, tmp_path):
 @pytest.mark.parametrize("mounted", ["users.yaml", "doorward.yaml"])
 def test_kubernetes_swaps_symlinks(mounted, shop, prepare):
     """A Secret or ConfigMap volume: FILE → ..data/FILE, ..data → a dated directory, and the second link is replaced."""
-    doorward = prepare(shop.url)
+    doorward = prepare(shop.url, UNTHROTTLED)
     volume = doorward.directory
 
     def publish(date, text):

@@ -13,7 +13,9 @@ use crate::wire::Connection;
 
 /// 10,000 paths, methods, grants, key ids, subjects and issuers that no two requests share, and not one series more.
 pub(crate) async fn labels() -> Result<(), String> {
-    let mut door = Door::start(Setup::default()).await;
+    // Logins that are throttled would not get as far as those before them.
+    let config = serde_yaml::from_str("users: { throttle: null }").unwrap();
+    let mut door = Door::start(Setup { config, ..Setup::default() }).await;
     // Everything that a request of each kind can make appear, with words of no meaning and no two alike.
     for number in 0..KINDS {
         send(&door, number, 1).await?;

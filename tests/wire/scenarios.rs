@@ -46,7 +46,7 @@ pub(crate) async fn once(door: &Door, request: &[u8]) -> Result<Response, String
 async fn overload() -> Result<(), String> {
     let hash = doorward::users::password::hash(&doorward::base::Secret::new("slow")).unwrap();
     let setup = Setup {
-        config: serde_yaml::from_str("users: { hashing: { concurrency: 1, queue: 4 } }").unwrap(),
+        config: serde_yaml::from_str("users: { hashing: { concurrency: 1, queue: 4 }, throttle: null }").unwrap(),
         users: vec![serde_yaml::from_str(&format!("{{ username: slow, password_hash: \"{hash}\" }}")).unwrap()],
         ..Setup::default()
     };
