@@ -7,7 +7,7 @@ pub mod store;
 pub mod user;
 
 pub use file::FileUsers;
-pub use password::{Busy, Hasher};
+pub use password::{Busy, Hasher, StoredHash, Verdict};
 pub use settings::HashingSettings;
 pub use store::{Candidate, UserStore, UserStoreError};
 pub use user::User;
