@@ -2,17 +2,38 @@
 
 use std::process::ExitCode;
 
+use clap::Args;
+
 use super::exit::Failure;
 use super::input;
-use crate::users::password;
+use crate::users::password::{HashFailed, Scheme};
 
-pub(super) fn run() -> Result<ExitCode, Failure> {
-    let typed = input::password(MAX_PASSWORD_BYTES).map_err(Failure::usage)?;
-    if typed.is_empty() {
-        return Err(Failure::usage("the password is empty: type one, or write it to stdin"));
+/// How the password is hashed.
+#[derive(Debug, Args)]
+pub(super) struct HashPassword {
+    /// `argon2id`; `bcrypt`, `scrypt` or `pbkdf2-sha256` where another application reads the same hashes and knows no argon2.
+    #[arg(long, default_value = Scheme::Argon2id.name(), value_parser = scheme)]
+    scheme: Scheme,
+}
+
+fn scheme(name: &str) -> Result<Scheme, String> {
+    Scheme::from_name(name).ok_or_else(|| format!("not one of {}", Scheme::ALL.map(Scheme::name).join(", ")))
+}
+
+impl HashPassword {
+    pub(super) fn run(self) -> Result<ExitCode, Failure> {
+        let typed = input::password(MAX_PASSWORD_BYTES).map_err(Failure::usage)?;
+        if typed.is_empty() {
+            return Err(Failure::usage("the password is empty: type one, or write it to stdin"));
+        }
+        let hash = self.scheme.hash(&typed).map_err(|error| match error {
+            HashFailed::Nul => Failure::usage(error),
+            HashFailed::TooLong => Failure::usage(format!("{error}: take another scheme, or a shorter one")),
+            HashFailed::Resources => Failure::internal(error),
+        })?;
+        println!("{hash}");
+        Ok(ExitCode::SUCCESS)
     }
-    println!("{}", password::hash(&typed).map_err(Failure::internal)?);
-    Ok(ExitCode::SUCCESS)
 }
 
 /// What the token endpoint takes.

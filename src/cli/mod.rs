@@ -37,7 +37,7 @@ enum Command {
     /// Every problem at once as `FILE:LINE:COLUMN: code: message`. Exit code 0 if there is none, 1 if there is.
     Check(Configuration),
     /// Hash a password for the users file: from stdin, or typed at a hidden prompt.
-    HashPassword,
+    HashPassword(hash_password::HashPassword),
     /// Make a private key, in PEM; for HS256 a random secret.
     Keygen(keygen::Keygen),
     /// Look at tokens.
@@ -77,7 +77,7 @@ pub fn main() -> ExitCode {
     let done = match arguments.command {
         Command::Serve(configuration) => serve::run(&configuration.config),
         Command::Check(configuration) => Ok(check::run(&configuration.config)),
-        Command::HashPassword => hash_password::run(),
+        Command::HashPassword(command) => command.run(),
         Command::Keygen(keygen) => keygen.run(),
         Command::Token(Token::Inspect(inspect)) => inspect.run(),
         Command::Demo(demo) => demo.run(),

@@ -128,6 +128,8 @@ codes! {
     RouteUnreachable = "route-unreachable",
     /// A password hash that cannot be checked; a warning, this user cannot log in.
     BadHash = "bad-hash",
+    /// Password hashes that are quickly guessed once they leak; a warning.
+    WeakHash = "weak-hash",
     /// No users at all; a warning.
     NoUsers = "no-users",
     /// Sessions and revocations are lost at a restart; a warning.

@@ -25,7 +25,6 @@ mod limits;
 mod listen;
 pub mod load;
 pub mod look;
-mod password_hash;
 mod policy;
 mod positions;
 pub mod problem;

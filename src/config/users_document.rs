@@ -3,18 +3,18 @@
 //! `${` is plain text in it: it is data, written by others and by commands.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde_json::{Map, Number, Value as Json};
 
 use super::code::Code;
 use super::document::{Entry, Node, Value};
 use super::field::Field;
-use super::password_hash;
 use super::problem::Position;
 use super::reader::Reader;
 use super::section::Section;
 use super::tokens::is_reserved;
-use crate::users::User;
+use crate::users::{StoredHash, User};
 
 /// Reads the users. One with a hash that cannot be checked is left out with a warning; the others stay.
 pub(super) fn users(reader: &Reader<'_>, node: &Node) -> Vec<User> {
@@ -24,23 +24,41 @@ pub(super) fn users(reader: &Reader<'_>, node: &Node) -> Vec<User> {
     }
     let mut seen: HashMap<String, Position> = HashMap::new();
     let mut users = Vec::new();
+    let mut weak = Vec::new();
     for item in Field::new(reader, node, "users".to_owned()).list().unwrap_or_default() {
-        let Some(Some(Written { user, at, hash_at })) = item.section(user) else { continue };
-        if let Some(first) = seen.insert(user.username.clone(), at) {
+        let Some(Some(Written { username, at, user, hash_at })) = item.section(user) else { continue };
+        if let Some(first) = seen.insert(username, at) {
             let message = format!("this user stands in line {} already", first.line);
             reader.problem(at, Code::Duplicate, &message, "keep one of the two");
         }
-        if let Some(user) = checkable(reader, user, hash_at) {
+        if let Some(user) = user {
+            weak.extend(user.password_hash.is_weak().then_some(hash_at));
             users.push(user);
         }
+    }
+    if let Some((first, others)) = weak.split_first() {
+        warn_of_weak(reader, *first, others.len());
     }
     users
 }
 
-/// A user, and where the name and the hash stand.
+/// One for all of them: who takes over another application's users has thousands alike.
+fn warn_of_weak(reader: &Reader<'_>, at: Position, others: usize) {
+    let count = if others == 0 { String::new() } else { format!("; {others} more users have such a hash") };
+    let message = format!("once this hash leaks, its password is quickly guessed: the hash costs too little{count}");
+    reader.warning(
+        at,
+        Code::WeakHash,
+        &message,
+        "make a new one with `doorward hash-password` when the password changes",
+    );
+}
+
+/// What stands of a user, and where name and hash do. Without the user if the hash cannot be checked.
 struct Written {
-    user: User,
+    username: String,
     at: Position,
+    user: Option<User>,
     hash_at: Position,
 }
 
@@ -50,7 +68,7 @@ fn user(section: &Section<'_>) -> Option<Written> {
     let at = name.as_ref().map_or(section.at(), Field::at);
     let hash_at = hash.as_ref().map_or(section.at(), Field::at);
     let username = name.and_then(|field| username(&field));
-    let password_hash = hash.and_then(|field| field.text().map(String::from));
+    let password_hash = hash.and_then(|field| field.text().map(|text| StoredHash::parse(&text)));
     let disabled = section.flag("disabled", false);
     let scopes = section.field("scopes").and_then(|field| field.scopes()).unwrap_or_default();
     let roles = section.field("roles").map(|field| roles(&field)).unwrap_or_default();
@@ -59,8 +77,25 @@ fn user(section: &Section<'_>) -> Option<Written> {
     let claims = section.field("claims").map(|field| claims(&field)).unwrap_or_default();
     // Only now: a problem in one key must not hide those in the others.
     let (username, password_hash) = (username?, password_hash?);
-    let user = User { username, password_hash, disabled, scopes, roles, email, full_name, claims };
-    Some(Written { user, at, hash_at })
+    let user = password_hash
+        .map_err(|error| {
+            let message = format!("this user cannot log in: {error}");
+            let help = "make a new hash with `doorward hash-password`";
+            section.reader().warning(hash_at, Code::BadHash, &message, help);
+        })
+        .ok()
+        .map(Arc::new)
+        .map(|password_hash| User {
+            username: username.clone(),
+            password_hash,
+            disabled,
+            scopes,
+            roles,
+            email,
+            full_name,
+            claims,
+        });
+    Some(Written { username, at, user, hash_at })
 }
 
 fn username(field: &Field<'_>) -> Option<String> {
@@ -74,17 +109,6 @@ fn username(field: &Field<'_>) -> Option<String> {
 
 fn roles(field: &Field<'_>) -> Vec<String> {
     field.list().unwrap_or_default().iter().filter_map(Field::name).collect()
-}
-
-fn checkable(reader: &Reader<'_>, user: User, at: Position) -> Option<User> {
-    match password_hash::check(&user.password_hash) {
-        Ok(()) => Some(user),
-        Err(error) => {
-            let message = format!("this user cannot log in: {error}");
-            reader.warning(at, Code::BadHash, &message, "make a new hash with `doorward hash-password`");
-            None
-        }
-    }
 }
 
 fn claims(field: &Field<'_>) -> Map<String, Json> {

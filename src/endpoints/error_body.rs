@@ -121,7 +121,10 @@ impl OAuthError {
 impl From<GrantError> for OAuthError {
     fn from(error: GrantError) -> Self {
         match error {
-            GrantError::WrongLogin => Self::InvalidGrant("Incorrect username or password"),
+            // One answer: another for the length would say that the user is there, and of which scheme the hash is.
+            GrantError::WrongLogin | GrantError::PasswordTooLong => {
+                Self::InvalidGrant("Incorrect username or password")
+            }
             GrantError::InvalidRefreshToken | GrantError::ReusedRefreshToken => {
                 Self::InvalidGrant("Invalid refresh token")
             }

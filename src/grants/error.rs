@@ -11,6 +11,10 @@ pub enum GrantError {
     /// Unknown user, wrong password, disabled user: one answer, so that none can be told from another.
     #[error("incorrect username or password")]
     WrongLogin,
+    /// A wrong password whose end bcrypt would have left out. Clients are told the same; the log names the rule, because whatever made
+    /// the hash may have left out the end, too.
+    #[error("incorrect username or password: it has more than the 72 bytes that bcrypt reads")]
+    PasswordTooLong,
     /// Not a refresh token of a live session.
     #[error("invalid refresh token")]
     InvalidRefreshToken,
@@ -55,6 +59,7 @@ impl GrantError {
     pub const fn reason(&self) -> &'static str {
         match self {
             Self::WrongLogin | Self::InvalidRefreshToken | Self::ReusedRefreshToken => "invalid-grant",
+            Self::PasswordTooLong => "password-too-long",
             Self::InvalidScope => "invalid-scope",
             Self::UnsupportedTokenType => "unsupported-token-type",
             Self::NotGranting => "unsupported-grant-type",

@@ -9,7 +9,7 @@ use crate::base::{Secret, Stopwatch, entropy};
 use crate::revocation::{Family, Sid};
 use crate::telemetry::Audit;
 use crate::tokens::{FamilyId, RefreshToken, ScopeSet};
-use crate::users::User;
+use crate::users::{User, Verdict};
 
 /// A login as it was typed.
 pub struct Login<'a> {
@@ -27,8 +27,8 @@ impl Grants {
     /// Checks a login and begins a session.
     ///
     /// # Errors
-    /// [`GrantError::WrongLogin`] for unknown, wrong and disabled alike, after the same work. [`GrantError::Throttled`] for each of
-    /// them alike, before any.
+    /// [`GrantError::WrongLogin`] for unknown, wrong and disabled alike, after the same work; [`GrantError::PasswordTooLong`], which
+    /// clients cannot tell from it. [`GrantError::Throttled`] for each of them alike, before any.
     pub async fn log_in(&self, login: Login<'_>) -> Result<Minted, GrantError> {
         let from = login.from;
         let result = self.try_log_in(login).await;
@@ -82,7 +82,7 @@ impl Grants {
         let result = self.authenticate(username, password).await;
         match &result {
             Ok(_) => attempt.succeeded(),
-            Err(GrantError::WrongLogin) => {
+            Err(GrantError::WrongLogin | GrantError::PasswordTooLong) => {
                 if attempt.failed() {
                     tracing::warn!(
                         address = from.map(tracing::field::display),
@@ -101,9 +101,14 @@ impl Grants {
         let blind = self.server_keys.blind(username);
         let candidate = self.users.candidate(username, blind).await?;
         let watch = Stopwatch::start();
-        let fits = self.hasher.verify(candidate.hash, password).await?;
+        let verdict = self.hasher.verify(candidate.hash, password).await?;
         self.telemetry.metrics.password_verified(watch.elapsed());
-        candidate.user.filter(|user| fits && !user.disabled).ok_or(GrantError::WrongLogin)
+        let user = candidate.user.filter(|user| !user.disabled).ok_or(GrantError::WrongLogin)?;
+        match verdict {
+            Verdict::Fits => Ok(user),
+            Verdict::Differs => Err(GrantError::WrongLogin),
+            Verdict::TooLong => Err(GrantError::PasswordTooLong),
+        }
     }
 
     /// What of `asked` this user may have (RFC 6749 §3.3).

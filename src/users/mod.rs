@@ -8,7 +8,7 @@ pub mod throttle;
 pub mod user;
 
 pub use file::FileUsers;
-pub use password::{Busy, Hasher};
+pub use password::{Busy, Hasher, StoredHash, Verdict};
 pub use settings::HashingSettings;
 pub use store::{Candidate, UserStore, UserStoreError};
 pub use throttle::{Allowance, Throttle, ThrottleSettings, Throttled};

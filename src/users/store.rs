@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::User;
+use super::{StoredHash, User};
 
 /// A source of users.
 #[async_trait]
@@ -31,8 +31,8 @@ pub trait UserStore: Send + Sync + std::fmt::Debug {
 pub struct Candidate {
     /// The user, if there is one.
     pub user: Option<Arc<User>>,
-    /// The user's hash, or a decoy of the same cost as those in use.
-    pub hash: Arc<str>,
+    /// The user's hash, or a decoy of the scheme and cost of one of those in use.
+    pub hash: Arc<StoredHash>,
 }
 
 /// The store of users does not answer.

@@ -1,7 +1,10 @@
 //! A user, as a store knows it.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
+use super::StoredHash;
 use crate::tokens::ScopeSet;
 
 /// One user.
@@ -9,8 +12,8 @@ use crate::tokens::ScopeSet;
 pub struct User {
     /// The name that is typed at login and becomes `sub`; compared byte for byte.
     pub username: String,
-    /// PHC string.
-    pub password_hash: String,
+    /// What the password is checked against.
+    pub password_hash: Arc<StoredHash>,
     /// Cannot log in or refresh.
     pub disabled: bool,
     /// What may be granted.

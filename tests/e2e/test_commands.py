@@ -1,15 +1,17 @@
 """The commands, judged by other people's tools: openssl, passlib, PyJWT."""
 
 import base64
+import hashlib
 import json
 import subprocess
 
+import bcrypt
 import jwt
 import pytest
 import yaml
 from conftest import SHARED_SECRET
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from passlib.hash import argon2
+from passlib.hash import argon2, scrypt
 
 
 @pytest.fixture
@@ -90,6 +92,42 @@ def test_hash_password_makes_what_passlib_verifies(password, run):
     assert argon2.verify(password, phc)
     assert not argon2.verify(password + "x", phc)
     assert run("hash-password", stdin=password + "\n").stdout != result.stdout, "salted"
+
+
+def pbkdf2_verifies(password, phc):
+    _, _, settings, salt, digest = phc.split("$")
+    salt, digest = (base64.b64decode(part + "=" * (-len(part) % 4)) for part in (salt, digest))
+    iterations = int(settings.split(",")[0].removeprefix("i="))
+    return hashlib.pbkdf2_hmac("sha256", password.encode(), salt, iterations) == digest
+
+
+@pytest.mark.parametrize("scheme, start_of_hash, verifies", [
+    ("bcrypt", "$2b$12$", lambda password, hash: bcrypt.hashpw(password.encode(), hash.encode()) == hash.encode()),
+    # Looked up late: passlib replaces these when they are first used.
+    ("scrypt", "$scrypt$ln=17,r=8,p=1$", lambda password, hash: scrypt.verify(password, hash)),
+    ("pbkdf2-sha256", "$pbkdf2-sha256$i=600000,l=32$", pbkdf2_verifies),
+    ("argon2id", "$argon2id$v=19$", lambda password, hash: argon2.verify(password, hash)),
+])
+def test_hash_password_of_other_schemes_is_what_other_libraries_verify(scheme, start_of_hash, verifies, run, shop, start):
+    result = run("hash-password", "--scheme", scheme, stdin="se cret&+é\n")
+    assert result.returncode == 0, result.stderr
+    made = result.stdout.removesuffix("\n")
+    assert made.startswith(start_of_hash)
+    assert verifies("se cret&+é", made) and not verifies("se cret&+e", made)
+    doorward = start(shop.url, users=[{"username": "newcomer", "password_hash": made, "scopes": ["me"]}])
+    assert doorward.login("newcomer", "se cret&+é")["scope"] == "me"
+
+
+def test_hash_password_refuses_what_could_not_log_in(run):
+    for arguments, password, why in [
+        (["--scheme", "bcrypt"], "x" * 73, "72 bytes"),
+        (["--scheme", "bcrypt"], "é" * 37, "72 bytes"),
+        (["--scheme", "md5"], "secret", "argon2id, bcrypt, scrypt, pbkdf2-sha256"),
+        ([], "se\0cret", "NUL"),
+        ([], "", "empty"),
+    ]:
+        refused = run("hash-password", *arguments, stdin=password + "\n")
+        assert (refused.returncode, refused.stdout) == (2, "") and why in refused.stderr, (arguments, password)
 
 
 def test_hashed_password_logs_in(run, shop, start):

@@ -1,8 +1,10 @@
 //! What others have signed, against our keys: the examples of the specifications, and Wycheproof's signatures at the edges.
+//! And the hashes that other libraries have written.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "what a test needs is there, or the test fails")]
 
 mod jose;
+mod passwords;
 mod wycheproof;
 
 use doorward::base::base64url;

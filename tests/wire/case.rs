@@ -100,6 +100,7 @@ pub(crate) struct Expect {
     pub(crate) arrived: Option<Arrived>,
     pub(crate) metrics: BTreeMap<String, f64>,
     pub(crate) unseen: Vec<String>,
+    pub(crate) logged: Vec<String>,
     pub(crate) different: BTreeMap<String, usize>,
     pub(crate) differs: BTreeMap<String, String>,
 }

@@ -253,6 +253,12 @@ impl Run {
                 problems.push(format!("{name} grew by {found} and not by {expected}"));
             }
         }
+        for text in &expect.logged {
+            let text = self.words.fill(text);
+            if !self.door.sink.lines().iter().any(|line| line.contains(&text)) {
+                problems.push(format!("no line of the log has `{text}`"));
+            }
+        }
         for text in &expect.unseen {
             let text = self.words.fill(text);
             let lines = self.door.sink.lines();

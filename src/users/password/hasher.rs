@@ -1,0 +1,123 @@
+//! Hashing passwords, off the request threads and never more at once than the machine bears.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::Semaphore;
+
+use super::{StoredHash, Verdict};
+use crate::base::Secret;
+use crate::users::HashingSettings;
+
+/// Computes password hashes: a bounded number at once, a bounded number waiting.
+#[derive(Debug)]
+pub struct Hasher {
+    running: Arc<Semaphore>,
+    /// Those that run and those that wait.
+    admitted: Arc<AtomicUsize>,
+    concurrency: usize,
+    limit: usize,
+}
+
+/// More logins than there is room for: the answer is 503 with Retry-After.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("too many passwords are being checked")]
+pub struct Busy;
+
+impl Hasher {
+    /// A hasher with the bounds given; `cores` is what the machine has.
+    #[must_use]
+    pub fn new(settings: HashingSettings, cores: usize) -> Self {
+        let concurrency = settings.concurrency.map_or(cores.saturating_sub(1).max(1), std::num::NonZeroUsize::get);
+        Self {
+            running: Arc::new(Semaphore::new(concurrency)),
+            admitted: Arc::new(AtomicUsize::new(0)),
+            concurrency,
+            limit: concurrency.saturating_add(settings.queue),
+        }
+    }
+
+    /// Whether `password` is the one `hash` was made from.
+    ///
+    /// # Errors
+    /// [`Busy`] at once, without hashing, when the queue is full.
+    pub async fn verify(&self, hash: Arc<StoredHash>, password: Secret) -> Result<Verdict, Busy> {
+        let admission = self.admit()?;
+        let slot = Arc::clone(&self.running).acquire_owned().await.map_err(|_| Busy)?;
+        // Both are given back when the hash is done, not when the client has gone: otherwise hanging up early would lift
+        // the bound.
+        let work = move || {
+            let (_admission, _slot) = (admission, slot);
+            hash.verify(&password)
+        };
+        tokio::task::spawn_blocking(work).await.map_err(|_| Busy)
+    }
+
+    /// How many wait for their turn.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        let running = self.concurrency.saturating_sub(self.running.available_permits());
+        self.admitted.load(Ordering::Relaxed).saturating_sub(running)
+    }
+
+    fn admit(&self) -> Result<Admission, Busy> {
+        let admit = |admitted: usize| (admitted < self.limit).then_some(admitted + 1);
+        self.admitted.fetch_update(Ordering::AcqRel, Ordering::Acquire, admit).map_err(|_| Busy)?;
+        Ok(Admission(Arc::clone(&self.admitted)))
+    }
+}
+
+struct Admission(Arc<AtomicUsize>);
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version};
+
+    use super::*;
+
+    fn cheap(password: &str) -> Arc<StoredHash> {
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(64, 1, 1, None).unwrap());
+        let hash = argon2.hash_password(password.as_bytes()).unwrap().to_string();
+        Arc::new(StoredHash::parse(&hash).unwrap())
+    }
+
+    #[tokio::test]
+    async fn only_the_password_fits() {
+        let hasher = Hasher::new(HashingSettings { concurrency: None, queue: 0 }, 2);
+        let hash = cheap("secret");
+        for (password, verdict) in [
+            ("secret", Verdict::Fits),
+            ("Secret", Verdict::Differs),
+            ("", Verdict::Differs),
+            ("secret ", Verdict::Differs),
+        ] {
+            assert_eq!(hasher.verify(Arc::clone(&hash), Secret::new(password)).await, Ok(verdict), "{password}");
+        }
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn beyond_the_queue_a_login_is_refused_at_once() {
+        let hasher =
+            Arc::new(Hasher::new(HashingSettings { concurrency: std::num::NonZeroUsize::new(1), queue: 2 }, 8));
+        let hash = cheap("secret");
+        let tries = (0..10).map(|_| {
+            let (hasher, hash) = (Arc::clone(&hasher), Arc::clone(&hash));
+            tokio::spawn(async move { hasher.verify(hash, Secret::new("secret")).await })
+        });
+        let tries: Vec<_> = tries.collect();
+        let mut served = 0;
+        for attempt in tries {
+            served += usize::from(attempt.await.unwrap() == Ok(Verdict::Fits));
+        }
+        // All ten asked before the first was done: one runs, two wait.
+        assert_eq!(served, 3);
+        assert_eq!(hasher.waiting(), 0);
+        assert_eq!(hasher.verify(hash, Secret::new("secret")).await, Ok(Verdict::Fits));
+    }
+}
