@@ -70,6 +70,7 @@ fn write(context: &Context, unread_path: &[u8], status: u16, failure: Option<Fai
             what: "request",
             reason: reason.as_str(),
             subject: claims.map(|claims| &*claims.subject),
+            client: claims.and_then(|claims| claims.client.as_deref()),
             route: Some(route.name()),
             id: Some(&context.id),
             address,

@@ -139,6 +139,7 @@ impl OpenStreams {
                 what: "stream",
                 reason: reason.as_str(),
                 subject: Some(&stream.token.claims().subject),
+                client: stream.token.claims().client.as_deref(),
                 route: Some(stream.route.name()),
                 id: Some(&stream.id),
                 address: stream.address,

@@ -40,10 +40,11 @@ pub(super) fn write(out: &mut String, format: Format, at: Timestamp, audit: &Aud
             .text("sid", sid)
             .text("cause", cause)
             .address("address", address),
-        Audit::Refused { what, reason, subject, route, id, address } => line
+        Audit::Refused { what, reason, subject, client, route, id, address } => line
             .text("what", what)
             .text("reason", reason)
             .optional("subject", subject)
+            .optional("client", client)
             .optional("route", route)
             .optional("id", id)
             .address("address", address),

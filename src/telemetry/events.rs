@@ -113,12 +113,14 @@ pub enum Audit<'a> {
     },
     /// Something was refused.
     Refused {
-        /// What: `login`, `refresh`, `revoke`, `request`, or `stream`: one that had begun.
+        /// What: `login`, `refresh`, `client` (a client's own token), `revoke`, `request`, or `stream`: one that had begun.
         what: &'static str,
         /// The code of the reason.
         reason: &'static str,
         /// Who, where it is known. A user name that nobody has stays out: people type passwords into that field.
         subject: Option<&'a str>,
+        /// Through which client: as configured, or of a verified token.
+        client: Option<&'a str>,
         /// The route, for a request.
         route: Option<&'a str>,
         /// The id of the request.
