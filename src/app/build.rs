@@ -7,7 +7,7 @@ use crate::config::Settings;
 use crate::connection::tls::TlsError;
 use crate::endpoints::Endpoints;
 use crate::gate::Gate;
-use crate::grants::{self, Grants, ScopeClaim};
+use crate::grants::{self, Clients, Grants, ScopeClaim};
 use crate::issuers::{Issuers, LastGood, Surroundings};
 use crate::keys::{KeyRing, LiveKeys, ServerKeys, SigningKey};
 use crate::policy::{HeaderPlan, HeaderSettings, Table};
@@ -89,7 +89,8 @@ pub fn build(settings: &Settings, users: Vec<User>, core: &Core, before: Option<
     let table = Table::compile(policy.routes.clone(), policy.default, policy.ignore_case);
     let table = table.map_err(|_| BuildError::Routes)?;
     let own = ring.as_ref().map(|ring| (terms.issuer.as_str(), ring));
-    let documents = publish::documents(settings, public_url(settings, core), own, &table);
+    let clients = Clients::new(settings.clients.clone());
+    let documents = publish::documents(settings, public_url(settings, core), (own, &clients), &table);
     let with_list = terms.scope_claim == ScopeClaim::Scopes;
     let issuer =
         ring.map(|ring| Issuer::new(terms.issuer.clone(), terms.audience.clone(), &terms.typ, with_list, ring));
@@ -99,6 +100,7 @@ pub fn build(settings: &Settings, users: Vec<User>, core: &Core, before: Option<
         server_keys,
         verifier: Arc::clone(&verifier),
         issuers: Arc::clone(&issuers),
+        clients,
         users: Arc::new(FileUsers::new(users)),
         hasher: Arc::clone(&hasher),
         throttle: Arc::clone(&throttle),

@@ -2,14 +2,16 @@
 
 use crate::config::Settings;
 use crate::endpoints::{Documents, Publication, Resource};
+use crate::grants::Clients;
 use crate::keys::{KeyRing, VerifyingKey};
 use crate::policy::Table;
 
-/// The documents of these settings: `public_url` is what clients call this server, `own` the issuer and the keys of own tokens.
+/// The documents of these settings: `public_url` is what clients call this server, `own` the issuer and the keys of own tokens,
+/// `clients` who may ask for them.
 pub(super) fn documents(
     settings: &Settings,
     public_url: &str,
-    own: Option<(&str, &KeyRing)>,
+    (own, clients): (Option<(&str, &KeyRing)>, &Clients),
     table: &Table,
 ) -> Documents {
     let keys = own.map(|(_, ring)| ring.verifying().filter_map(VerifyingKey::jwk).collect::<Vec<_>>());
@@ -24,6 +26,7 @@ pub(super) fn documents(
         issuer: own.map(|(issuer, _)| issuer),
         keys: &keys.unwrap_or_default(),
         scopes: &scopes,
+        clients,
         trusted: &trusted,
         resources: &resources,
         ignore_case: settings.policy.ignore_case,

@@ -10,10 +10,11 @@ use clap::Args;
 
 use super::exit::Failure;
 use crate::base::Secret;
+use crate::grants::client_secret;
 use crate::keys::pem::KeySize;
 use crate::keys::{Algorithm, KeyKind, SigningKey, pem};
 
-/// What key is wanted, and where.
+/// What key or secret is wanted, and where.
 #[derive(Debug, Args)]
 pub(super) struct Keygen {
     /// `ES256`, `ES384`, `EdDSA`, `RS256`, `RS384`, `RS512`, `PS256`, `PS384`, `PS512`, or for a secret `HS256`, `HS384`,
@@ -26,6 +27,9 @@ pub(super) struct Keygen {
     /// Write it to this file, for this user alone (mode 0600); without it, to stdout. A file that is there is not replaced.
     #[arg(long, short, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Make a secret for a client instead of a key: the secret on the first line, its `secret_hash` on the second.
+    #[arg(long, conflicts_with_all = ["alg", "bits", "out"])]
+    client_secret: bool,
 }
 
 fn algorithm(name: &str) -> Result<Algorithm, String> {
@@ -46,6 +50,12 @@ fn size(bits: &str) -> Result<KeySize, String> {
 
 impl Keygen {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
+        if self.client_secret {
+            let (secret, stored) = client_secret::generate();
+            let mut out = io::stdout().lock();
+            let written = out.write_all(secret.expose()).and_then(|()| writeln!(out, "\n{stored}"));
+            return written.map(|()| ExitCode::SUCCESS).map_err(Failure::internal);
+        }
         if self.bits.is_some() && self.alg.kind() != KeyKind::Rsa {
             return Err(Failure::usage(format!("`--bits` is for RSA, and {} is none", self.alg.name())));
         }

@@ -38,7 +38,7 @@ enum Command {
     Check(Configuration),
     /// Hash a password for the users file: from stdin, or typed at a hidden prompt.
     HashPassword(hash_password::HashPassword),
-    /// Make a private key, in PEM; for HS256 a random secret.
+    /// Make a private key, in PEM; for HS256 a random secret; or the secret of a client.
     Keygen(keygen::Keygen),
     /// Look at tokens.
     #[command(subcommand)]

@@ -88,6 +88,8 @@ codes! {
     UnknownRoute = "unknown-route",
     /// A route for the tokens of an issuer that is nobody's.
     UnknownIssuer = "unknown-issuer",
+    /// Two clients for requests that name none.
+    TwoDefaults = "two-defaults",
     /// Two keys that exclude each other.
     Contradiction = "contradiction",
     /// `HS256` and its like with an outside issuer: its verifiers could sign.
@@ -106,6 +108,8 @@ codes! {
     BadSecretSource = "bad-secret-source",
     /// A secret that is short, guessable, or known from a tutorial.
     WeakSecret = "weak-secret",
+    /// What is no hash of a client's secret.
+    BadSecretHash = "bad-secret-hash",
     /// One key for two purposes.
     KeyReused = "key-reused",
     /// A file with a key or secret that others may read or write.

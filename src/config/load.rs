@@ -15,8 +15,8 @@ use super::section::Section;
 use super::settings::{Profile, Settings};
 use super::users::UsersFile;
 use super::{
-    defaults, endpoints, insecure, keys, policy, revocation, server, telemetry, tokens, trusted_issuers, upstream,
-    users, users_document,
+    clients, defaults, endpoints, insecure, keys, policy, revocation, server, telemetry, tokens, trusted_issuers,
+    upstream, users, users_document,
 };
 use crate::users::User;
 
@@ -81,6 +81,7 @@ fn document(root: &Section<'_>) -> (Option<Settings>, UsersFile) {
     let (cache, cascade) = root.section("revocation", revocation::revocation);
     let (tokens, off) = root.switched("tokens", |section| tokens::tokens(section, &server, cascade));
     let issues = off.is_none();
+    let clients = clients::clients(root, off);
     let own = off.map_or(Ok(tokens.grants.issuer.as_str()), Err);
     let around = trusted_issuers::Around { own, leeway: tokens.grants.leeway, insecure };
     let trusted = trusted_issuers::trusted_issuers(root, around);
@@ -108,6 +109,7 @@ fn document(root: &Section<'_>) -> (Option<Settings>, UsersFile) {
         grants: tokens.grants,
         issuer_from_listen: tokens.issuer_from_listen,
         issues,
+        clients,
         trusted,
         hashing,
         throttle,

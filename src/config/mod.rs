@@ -9,6 +9,7 @@
 //! [`defaults`], and in `config.example.yaml`, which a test holds against both.
 
 mod certificates;
+mod clients;
 pub mod code;
 mod cors;
 pub mod defaults;

@@ -39,6 +39,8 @@ pub struct Settings {
     pub issuer_from_listen: bool,
     /// Whether doorward issues tokens; `tokens: null` = no, it only validates those of `trusted`.
     pub issues: bool,
+    /// Who may ask for tokens; none = anybody, as the one public client of the tutorials.
+    pub clients: Vec<grants::Client>,
     /// Other issuers.
     pub trusted: Vec<TrustedIssuer>,
     /// How passwords are checked.

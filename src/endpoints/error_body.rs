@@ -15,6 +15,10 @@ pub enum OAuthError {
     BodyTooLarge,
     /// 408 `invalid_request`: the body did not arrive in time.
     BodyTooSlow,
+    /// `invalid_client`: 401 with a challenge where the client authenticated by header, else 400 (RFC 6749 §5.2).
+    InvalidClient(Challenge),
+    /// 400 `unauthorized_client`.
+    UnauthorizedClient,
     /// 400 `invalid_grant`.
     InvalidGrant(&'static str),
     /// 400 `unsupported_grant_type`.
@@ -35,12 +39,25 @@ pub enum OAuthError {
     Server,
 }
 
+/// What a client that is not believed is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Challenge {
+    /// Nothing: it sent no header.
+    None,
+    /// Its own scheme, which RFC 6749 §5.2 asks for.
+    Basic,
+    /// Another scheme: for `Basic`, a browser asks its user for a password, though a script sent the request.
+    Bearer,
+}
+
 impl OAuthError {
     /// The registered error code.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
             Self::InvalidRequest(_) | Self::BodyTooLarge | Self::BodyTooSlow => "invalid_request",
+            Self::InvalidClient(_) => "invalid_client",
+            Self::UnauthorizedClient => "unauthorized_client",
             Self::InvalidGrant(_) => "invalid_grant",
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::InvalidScope => "invalid_scope",
@@ -57,6 +74,8 @@ impl OAuthError {
         match self {
             Self::InvalidRequest(_) | Self::BodyTooSlow => Reason::MalformedRequest.as_str(),
             Self::BodyTooLarge => Reason::TooLarge.as_str(),
+            Self::InvalidClient(_) => "invalid-client",
+            Self::UnauthorizedClient => "unauthorized-client",
             Self::InvalidGrant(_) => "invalid-grant",
             Self::UnsupportedGrantType => "unsupported-grant-type",
             Self::InvalidScope => "invalid-scope",
@@ -76,6 +95,7 @@ impl OAuthError {
             Self::SlowDown(_) => 429,
             Self::Overloaded | Self::StoreUnavailable | Self::KeysUnavailable => 503,
             Self::Server => 500,
+            Self::InvalidClient(Challenge::Basic | Challenge::Bearer) => 401,
             _ => 400,
         }
     }
@@ -83,6 +103,8 @@ impl OAuthError {
     const fn description(self) -> &'static str {
         match self {
             Self::InvalidRequest(text) | Self::InvalidGrant(text) => text,
+            Self::InvalidClient(_) => "Client authentication failed",
+            Self::UnauthorizedClient => "This client may not use this grant",
             Self::BodyTooLarge => "The request body is too large",
             Self::BodyTooSlow => "The request body did not arrive in time",
             Self::UnsupportedGrantType => "This grant type is not supported",
@@ -96,7 +118,7 @@ impl OAuthError {
         }
     }
 
-    /// The reply. Without `WWW-Authenticate`: clients that see one do not read the body.
+    /// The reply. Without `WWW-Authenticate` where none must be: clients that see one do not read the body.
     #[must_use]
     pub fn reply(self) -> Reply {
         let text = self.description();
@@ -106,6 +128,10 @@ impl OAuthError {
             Self::SlowDown(seconds) => reply.with_header("Retry-After", seconds.to_string()),
             Self::Overloaded => reply.with_header("Retry-After", "1"),
             Self::StoreUnavailable | Self::KeysUnavailable => reply.with_header("Retry-After", "5"),
+            Self::InvalidClient(Challenge::Basic) => reply.with_header("WWW-Authenticate", r#"Basic realm="doorward""#),
+            Self::InvalidClient(Challenge::Bearer) => {
+                reply.with_header("WWW-Authenticate", r#"Bearer realm="doorward""#)
+            }
             _ => reply,
         }
     }
@@ -128,6 +154,10 @@ impl From<GrantError> for OAuthError {
             GrantError::InvalidRefreshToken | GrantError::ReusedRefreshToken => {
                 Self::InvalidGrant("Invalid refresh token")
             }
+            GrantError::InvalidClient => Self::InvalidClient(Challenge::None),
+            GrantError::NoClient => Self::InvalidRequest("client_id is missing"),
+            GrantError::UnauthorizedClient => Self::UnauthorizedClient,
+            GrantError::ForeignToken => Self::InvalidGrant("The token was issued to another client"),
             GrantError::InvalidScope => Self::InvalidScope,
             GrantError::UnsupportedTokenType => Self::UnsupportedTokenType,
             GrantError::Throttled(throttled) => Self::SlowDown(throttled.retry_after),

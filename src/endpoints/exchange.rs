@@ -21,8 +21,10 @@ pub struct Exchange<'a> {
     pub content_encodings: Vec<&'a [u8]>,
     /// Every `If-None-Match` field.
     pub if_none_match: Vec<&'a [u8]>,
-    /// How many `Authorization` fields there are.
-    pub authorizations: usize,
+    /// Every `Authorization` field.
+    pub authorizations: Vec<&'a [u8]>,
+    /// Whether a page's script sent it, by what only browsers and their libraries add.
+    pub is_from_page: bool,
     /// All of the body; its length was bounded while it was read.
     pub body: Zeroizing<Vec<u8>>,
     /// Who asks.
@@ -87,7 +89,7 @@ impl Reply {
 
 impl fmt::Debug for Exchange<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Query and body hold passwords and tokens.
+        // Query, body and Authorization hold passwords and tokens.
         out.debug_struct("Exchange").field("method", &self.method).finish_non_exhaustive()
     }
 }

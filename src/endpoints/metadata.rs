@@ -8,6 +8,7 @@ use super::address::{self, Address};
 use super::document::Document;
 use super::publication::{Publication, listed};
 use super::{Endpoint, Settings};
+use crate::grants::{Clients, GrantKind};
 
 /// The metadata at all its paths; none where no tokens are issued, or in the name of what is no URL.
 pub(super) fn documents(
@@ -36,12 +37,12 @@ fn members(settings: &Settings, publication: &Publication<'_>, public: &Address,
     set("issuer", issuer.into());
     if let Some(path) = &settings.token {
         set("token_endpoint", public.below(path).into());
-        set("token_endpoint_auth_methods_supported", json!(CLIENT_AUTHENTICATION));
-        set("grant_types_supported", json!(["password", "refresh_token"]));
+        set("token_endpoint_auth_methods_supported", client_authentication(publication.clients));
+        set("grant_types_supported", grant_types(publication.clients));
     }
     if let Some(path) = &settings.revoke {
         set("revocation_endpoint", public.below(path).into());
-        set("revocation_endpoint_auth_methods_supported", json!(CLIENT_AUTHENTICATION));
+        set("revocation_endpoint_auth_methods_supported", client_authentication(publication.clients));
     }
     if let Some(path) = settings.jwks.as_ref().filter(|_| !publication.keys.is_empty()) {
         set("jwks_uri", public.below(path).into());
@@ -58,5 +59,14 @@ fn members(settings: &Settings, publication: &Publication<'_>, public: &Address,
     members
 }
 
+fn grant_types(clients: &Clients) -> Value {
+    GrantKind::ALL.into_iter().filter(|kind| clients.offer(*kind)).map(GrantKind::as_str).collect()
+}
+
 /// While no client is registered, its credentials are not looked at, wherever they stand.
-const CLIENT_AUTHENTICATION: [&str; 3] = ["client_secret_basic", "client_secret_post", "none"];
+fn client_authentication(clients: &Clients) -> Value {
+    let with_secret = clients.is_open() || clients.have_secrets();
+    let methods =
+        [("client_secret_basic", with_secret), ("client_secret_post", with_secret), ("none", clients.have_public())];
+    methods.into_iter().filter_map(|(method, is_taken)| is_taken.then_some(method)).collect()
+}

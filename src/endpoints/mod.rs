@@ -1,6 +1,7 @@
 //! The endpoints doorward serves itself.
 
 pub mod address;
+mod client_auth;
 pub mod content_type;
 pub mod document;
 pub mod error_body;
@@ -21,7 +22,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-pub use error_body::OAuthError;
+pub use error_body::{Challenge, OAuthError};
 pub use exchange::{Exchange, Reply};
 pub use publication::{Documents, Publication, Resource};
 pub use settings::Settings;
@@ -31,7 +32,7 @@ use crate::grants::Grants;
 /// One of doorward's own endpoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Endpoint {
-    /// Password and refresh grants (RFC 6749 §3.2).
+    /// Password, refresh and client credentials grants (RFC 6749 §3.2).
     Token,
     /// The refresh grant alone, as the tutorials call it.
     Refresh,
@@ -130,7 +131,10 @@ impl Endpoints {
             Endpoint::Jwks | Endpoint::Metadata | Endpoint::ResourceMetadata => Ok(self.document(exchange)),
         };
         answer.unwrap_or_else(|error| match error {
-            OAuthError::InvalidGrant(_) if self.settings.failed_grant_is_401 => error.reply_as_401(),
+            // For failed logins and refreshes; who revokes asks for nothing.
+            OAuthError::InvalidGrant(_) if self.settings.failed_grant_is_401 && endpoint != Endpoint::Revoke => {
+                error.reply_as_401()
+            }
             _ => error.reply(),
         })
     }

@@ -31,7 +31,7 @@ impl Parameters {
     /// # Errors
     /// [`OAuthError::InvalidRequest`] for whatever two readers could read differently.
     pub async fn read(exchange: &Exchange<'_>, sources: Sources) -> Result<Self, OAuthError> {
-        if exchange.authorizations > 1 {
+        if exchange.authorizations.len() > 1 {
             return Err(OAuthError::InvalidRequest("More than one Authorization header"));
         }
         let mut pairs = body(exchange, sources.json).await?;

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use super::address::Address;
 use super::document::Document;
 use super::{Endpoint, Settings, jwks, metadata, resource};
+use crate::grants::Clients;
 use crate::tokens::{Scope, ScopeSet};
 
 /// What of a configuration is published.
@@ -19,6 +20,8 @@ pub struct Publication<'a> {
     pub keys: &'a [Map<String, Value>],
     /// The scopes of own tokens that are no secret: those that routes ask for, and those granted to whoever asks for none.
     pub scopes: &'a ScopeSet,
+    /// Who may ask for tokens, and how.
+    pub clients: &'a Clients,
     /// Other issuers whose tokens are taken.
     pub trusted: &'a [&'a str],
     /// The whole API first, with an empty path, then its parts.

@@ -2,7 +2,7 @@
 
 use super::parameters::{Parameters, Sources};
 use super::{Exchange, OAuthError, Reply, token};
-use crate::grants::Grants;
+use crate::grants::{GrantKind, Grants};
 
 pub(super) async fn answer(grants: &Grants, exchange: &Exchange<'_>, in_query: bool) -> Result<Reply, OAuthError> {
     let result = refresh(grants, exchange, in_query).await;
@@ -17,8 +17,10 @@ async fn refresh(grants: &Grants, exchange: &Exchange<'_>, in_query: bool) -> Re
         grants.telemetry.metrics.deprecated_request("query_token");
     }
     match parameters.value("grant_type") {
-        None | Some("refresh_token") => token::refresh(grants, exchange, &parameters).await,
-        Some(_) => Err(OAuthError::UnsupportedGrantType),
+        None | Some("refresh_token") if grants.clients.offer(GrantKind::RefreshToken) => {
+            token::refresh(grants, exchange, &parameters).await
+        }
+        _ => Err(OAuthError::UnsupportedGrantType),
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::parameters::{Parameters, Sources};
-use super::{Exchange, OAuthError, Reply};
+use super::{Exchange, OAuthError, Reply, client_auth};
 use crate::grants::Grants;
 
 pub(super) async fn answer(grants: &Grants, exchange: &Exchange<'_>, in_query: bool) -> Result<Reply, OAuthError> {
@@ -14,7 +14,8 @@ pub(super) async fn answer(grants: &Grants, exchange: &Exchange<'_>, in_query: b
     }
     // `token_type_hint` is not looked at: the token itself says what it is (RFC 7009 §2.1).
     let token = parameters.value("token").ok_or(OAuthError::InvalidRequest("token is missing"))?;
-    grants.revoke(token, exchange.from).await?;
+    let sender = client_auth::identify(grants, exchange, &parameters, "revoke").await?;
+    grants.revoke(&sender.caller, token, exchange.from).await.map_err(|error| sender.refused(error))?;
     Ok(Reply::json(200, &json!({ "message": "Token revoked" })))
 }
 

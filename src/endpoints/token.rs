@@ -3,9 +3,9 @@
 use serde_json::{Map, Value};
 
 use super::parameters::{Parameters, Sources};
-use super::{Exchange, OAuthError, Reply};
+use super::{Exchange, OAuthError, Reply, client_auth};
 use crate::base::Secret;
-use crate::grants::{Grants, Login, Minted};
+use crate::grants::{GrantKind, Grants, Login, Minted};
 use crate::telemetry::GrantType;
 use crate::tokens::ScopeSet;
 
@@ -20,21 +20,27 @@ async fn grant(grants: &Grants, exchange: &Exchange<'_>) -> (&'static str, Resul
         Ok(parameters) => parameters,
         Err(error) => return ("other", Err(error)),
     };
-    match parameters.value("grant_type") {
-        Some("password") => ("password", password(grants, exchange, &parameters).await),
-        Some("refresh_token") => ("refresh_token", refresh(grants, exchange, &parameters).await),
-        Some(_) => ("other", Err(OAuthError::UnsupportedGrantType)),
-        // FastAPI's own form does not ask for it.
-        None if parameters.value("username").is_some() => ("password", password(grants, exchange, &parameters).await),
-        None => ("other", Err(OAuthError::InvalidRequest("grant_type is missing"))),
-    }
+    let named = parameters.value("grant_type");
+    // FastAPI's own form does not ask for it.
+    let named = named.or_else(|| parameters.value("username").map(|_| GrantKind::Password.as_str()));
+    let Some(named) = named else { return ("other", Err(OAuthError::InvalidRequest("grant_type is missing"))) };
+    let known = GrantKind::ALL.into_iter().find(|kind| kind.as_str() == named && grants.clients.offer(*kind));
+    let result = match known {
+        Some(GrantKind::Password) => password(grants, exchange, &parameters).await,
+        Some(GrantKind::RefreshToken) => refresh(grants, exchange, &parameters).await,
+        Some(GrantKind::ClientCredentials) => client_credentials(grants, exchange, &parameters).await,
+        None => Err(OAuthError::UnsupportedGrantType),
+    };
+    (known.map_or("other", GrantKind::as_str), result)
 }
 
 async fn password(grants: &Grants, exchange: &Exchange<'_>, parameters: &Parameters) -> Result<Reply, OAuthError> {
     let username = parameters.required("username", MAX_USERNAME_BYTES, "username is missing")?;
     let password = parameters.required("password", MAX_PASSWORD_BYTES, "password is missing")?;
-    let login = Login { username, password: Secret::new(password), scope: scope(parameters)?, from: exchange.from };
-    Ok(success(&grants.log_in(login).await?))
+    let scope = scope(parameters)?;
+    let sender = client_auth::identify(grants, exchange, parameters, "login").await?;
+    let login = Login { caller: &sender.caller, username, password: Secret::new(password), scope, from: exchange.from };
+    Ok(success(&grants.log_in(login).await.map_err(|error| sender.refused(error))?))
 }
 
 /// The refresh grant, shared with `/refresh-token`.
@@ -45,7 +51,20 @@ pub(super) async fn refresh(
 ) -> Result<Reply, OAuthError> {
     let token = parameters.value("refresh_token").ok_or(OAuthError::InvalidRequest("refresh_token is missing"))?;
     let scope = scope(parameters)?;
-    Ok(success(&grants.refresh(token, scope.as_ref(), exchange.from).await?))
+    let sender = client_auth::identify(grants, exchange, parameters, "refresh").await?;
+    let minted = grants.refresh(&sender.caller, token, scope.as_ref(), exchange.from).await;
+    Ok(success(&minted.map_err(|error| sender.refused(error))?))
+}
+
+async fn client_credentials(
+    grants: &Grants,
+    exchange: &Exchange<'_>,
+    parameters: &Parameters,
+) -> Result<Reply, OAuthError> {
+    let scope = scope(parameters)?;
+    let sender = client_auth::identify(grants, exchange, parameters, "client").await?;
+    let minted = grants.issue_to_client(&sender.caller, scope.as_ref(), exchange.from);
+    Ok(success(&minted.map_err(|error| sender.refused(error))?))
 }
 
 pub(super) fn count(grants: &Grants, grant: &'static str, result: &Result<Reply, OAuthError>) {
@@ -66,7 +85,9 @@ fn success(minted: &Minted) -> Reply {
     set("access_token", minted.access_token.as_str().into());
     set("token_type", "bearer".into());
     set("expires_in", minted.expires_in.as_secs().into());
-    set("refresh_token", minted.refresh_token.as_str().into());
+    if let Some(refresh_token) = &minted.refresh_token {
+        set("refresh_token", refresh_token.as_str().into());
+    }
     if !minted.scope.is_empty() {
         set("scope", minted.scope.to_string().into());
     }

@@ -23,7 +23,7 @@ fn pair(pair: &[u8]) -> Result<(String, String), NotUrlencoded> {
     if has_controls(&name, &value) { Err(NotUrlencoded) } else { Ok((name, value)) }
 }
 
-fn decode(text: &[u8]) -> Result<String, NotUrlencoded> {
+pub(super) fn decode(text: &[u8]) -> Result<String, NotUrlencoded> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut bytes = text.iter();
     while let Some(byte) = bytes.next() {

@@ -21,6 +21,18 @@ pub enum GrantError {
     /// A refresh token was used again: its session is over.
     #[error("refresh token reused")]
     ReusedRefreshToken,
+    /// The client is unknown, or has not shown its secret (RFC 6749 §5.2).
+    #[error("the client is not authenticated")]
+    InvalidClient,
+    /// No client is named, and none is the default.
+    #[error("no client is named")]
+    NoClient,
+    /// The client may not use this grant.
+    #[error("the client may not use this grant")]
+    UnauthorizedClient,
+    /// The token is another client's (RFC 7009 §2.1).
+    #[error("the token was issued to another client")]
+    ForeignToken,
     /// Nothing of what was asked for can be granted, or more than was granted before.
     #[error("invalid scope")]
     InvalidScope,
@@ -58,8 +70,13 @@ impl GrantError {
     #[must_use]
     pub const fn reason(&self) -> &'static str {
         match self {
-            Self::WrongLogin | Self::InvalidRefreshToken | Self::ReusedRefreshToken => "invalid-grant",
+            Self::WrongLogin | Self::InvalidRefreshToken | Self::ReusedRefreshToken | Self::ForeignToken => {
+                "invalid-grant"
+            }
             Self::PasswordTooLong => "password-too-long",
+            Self::InvalidClient => "invalid-client",
+            Self::NoClient => Reason::MalformedRequest.as_str(),
+            Self::UnauthorizedClient => "unauthorized-client",
             Self::InvalidScope => "invalid-scope",
             Self::UnsupportedTokenType => "unsupported-token-type",
             Self::NotGranting => "unsupported-grant-type",

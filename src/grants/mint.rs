@@ -3,9 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde_json::Map;
+use serde_json::{Map, Value};
 
-use super::{GrantError, Grants, PUBLIC_CLIENT};
+use super::{GrantError, Grants};
 use crate::base::{Timestamp, entropy};
 use crate::tokens::{AccessToken, Issued, ScopeSet};
 use crate::users::User;
@@ -16,8 +16,8 @@ pub struct Minted {
     pub access_token: String,
     /// Its life from now.
     pub expires_in: Duration,
-    /// The refresh token.
-    pub refresh_token: String,
+    /// The refresh token, if the client may use one.
+    pub refresh_token: Option<String>,
     /// What was granted; may be less than was asked for.
     pub scope: ScopeSet,
 }
@@ -43,30 +43,41 @@ impl Grants {
 
     pub(super) fn access_token(
         &self,
-        user: &User,
+        holder: Holder<'_>,
         scopes: &ScopeSet,
-        session: &str,
         life: Life,
+        attributes: &Map<String, Value>,
     ) -> Result<Issued, GrantError> {
         let issuer = self.issuer.as_ref().ok_or(GrantError::NotGranting)?;
-        let mut attributes = Map::new();
-        for name in &self.settings.claims {
-            if let Some(value) = user.attribute(name) {
-                attributes.insert(name.clone(), value);
-            }
-        }
         let issued = issuer.write(&AccessToken {
-            subject: &user.username,
-            client: PUBLIC_CLIENT,
+            subject: holder.subject,
+            client: holder.client,
             scopes,
-            session: Some(session),
+            session: holder.session,
             issued_at: life.issued_at,
             expires_at: life.expires_at,
-            attributes: &attributes,
+            attributes,
             random: entropy::random(),
         })?;
         Ok(issued)
     }
+
+    /// What of a user goes into access tokens.
+    pub(super) fn attributes(&self, user: &User) -> Map<String, Value> {
+        let named = self.settings.claims.iter();
+        named.filter_map(|name| Some((name.clone(), user.attribute(name)?))).collect()
+    }
+}
+
+/// Whose a token is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Holder<'a> {
+    /// `sub`.
+    pub(super) subject: &'a str,
+    /// `client_id`.
+    pub(super) client: &'a str,
+    /// `sid`, if it belongs to a session.
+    pub(super) session: Option<&'a str>,
 }
 
 impl fmt::Debug for Minted {

@@ -1,6 +1,11 @@
 //! Logging in, refreshing, revoking: the rules, without the wire.
 
+pub mod client;
+pub mod client_credentials;
+pub mod client_secret;
+pub mod clients;
 pub mod error;
+pub mod identify;
 pub mod mint;
 pub mod password;
 pub mod refresh;
@@ -10,7 +15,11 @@ pub mod settings;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+pub use client::{Caller, Client, GrantKind};
+pub use client_secret::SecretHash;
+pub use clients::Clients;
 pub use error::GrantError;
+pub use identify::{Credentials, Reading};
 pub use mint::Minted;
 pub use password::Login;
 pub use settings::{ScopeClaim, Settings};
@@ -36,6 +45,8 @@ pub struct Grants {
     pub verifier: Arc<Verifier>,
     /// Whose tokens they may be beside our own.
     pub issuers: Arc<Issuers>,
+    /// Through which clients.
+    pub clients: Clients,
     /// Who may log in.
     pub users: Arc<dyn UserStore>,
     /// Checks passwords.
@@ -51,11 +62,19 @@ pub struct Grants {
 }
 
 impl Grants {
-    /// Tells that a grant was refused. No name is told: people type their password into the wrong field.
-    fn tell_refused(&self, operation: &'static str, error: &GrantError, address: Option<IpAddr>) {
+    /// Tells that a grant was refused; `client` as it is configured. No user's name is told: people type their password into the wrong field.
+    fn tell_refused(&self, operation: &'static str, error: &GrantError, client: Option<&str>, address: Option<IpAddr>) {
         let reason = error.reason();
-        let refused =
-            Audit::Refused { what: operation, reason, subject: None, issuer: None, route: None, id: None, address };
+        let refused = Audit::Refused {
+            what: operation,
+            reason,
+            subject: None,
+            issuer: None,
+            client,
+            route: None,
+            id: None,
+            address,
+        };
         self.telemetry.audit(self.clock.now(), &refused);
         // Where it is nobody's fault outside, the client learns no more than that it should come again.
         match error {
@@ -80,6 +99,3 @@ impl Grants {
         self.telemetry.metrics.set_store_up(true);
     }
 }
-
-/// The client of every token while no client is registered: the one public client of the tutorials.
-pub const PUBLIC_CLIENT: &str = "public";

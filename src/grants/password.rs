@@ -4,15 +4,18 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::{GrantError, Grants, Minted, PUBLIC_CLIENT};
-use crate::base::{Secret, Stopwatch, entropy};
-use crate::revocation::{Family, Sid};
+use super::mint::{Holder, Life};
+use super::{Caller, Client, GrantError, GrantKind, Grants, Minted};
+use crate::base::{Secret, Stopwatch, Timestamp, entropy};
+use crate::revocation::{Family, SessionLife, Sid};
 use crate::telemetry::Audit;
 use crate::tokens::{FamilyId, RefreshToken, ScopeSet};
 use crate::users::{User, Verdict};
 
 /// A login as it was typed.
 pub struct Login<'a> {
+    /// Through which client.
+    pub caller: &'a Caller,
     /// The name, byte for byte.
     pub username: &'a str,
     /// The password, not normalised: hashes of existing users were made without.
@@ -30,50 +33,59 @@ impl Grants {
     /// [`GrantError::WrongLogin`] for unknown, wrong and disabled alike, after the same work; [`GrantError::PasswordTooLong`], which
     /// clients cannot tell from it. [`GrantError::Throttled`] for each of them alike, before any.
     pub async fn log_in(&self, login: Login<'_>) -> Result<Minted, GrantError> {
-        let from = login.from;
+        let (from, caller) = (login.from, login.caller);
         let result = self.try_log_in(login).await;
         if let Err(error) = &result {
-            self.tell_refused("login", error, from);
+            self.tell_refused("login", error, caller.id(), from);
         }
         result
     }
 
     async fn try_log_in(&self, login: Login<'_>) -> Result<Minted, GrantError> {
         self.ask_for_record()?;
+        let client = self.clients.acting(login.caller, GrantKind::Password)?;
         let user = self.admit(login.username, login.password, login.from).await?;
-        let scope = self.grantable(&user, login.scope.as_ref())?;
+        let scope = self.grantable(&user, client, login.scope.as_ref())?;
         let now = self.clock.now();
         let life = self.life(&user.username, now);
-        let family_id = FamilyId(entropy::random());
-        let sid = Sid::of(&family_id);
-        let key = self.server_keys.current();
-        let family = Family::begin(
-            &user.username,
-            Some(PUBLIC_CLIENT),
-            scope.clone(),
-            key,
-            crate::revocation::SessionLife {
-                now,
-                absolute: self.settings.refresh_ttl,
-                idle: self.settings.refresh_idle,
-            },
-        );
-        let refresh_token = RefreshToken { key, family: family_id, generation: family.generation };
-        let refresh_token = refresh_token.write(&self.server_keys).ok_or(GrantError::InvalidRefreshToken)?;
-        let issued = self.access_token(&user, &scope, &sid.to_string(), life)?;
-        self.revocations.store().create(sid, family.issued(life.expires_at)).await?;
-        self.tell_store_up();
+        let session =
+            client.may(GrantKind::RefreshToken).then(|| self.session(&user, client, &scope, now)).transpose()?;
+        let sid = session.as_ref().map(|session| session.sid.to_string());
+        let holder = Holder { subject: &user.username, client: &client.id, session: sid.as_deref() };
+        let issued = self.access_token(holder, &scope, life, &self.attributes(&user))?;
+        let refresh_token = match session {
+            Some(session) => Some(self.begin(session, life).await?),
+            None => None,
+        };
         let audit = Audit::Issued {
-            grant: "password",
+            grant: GrantKind::Password.as_str(),
             subject: &user.username,
-            client: Some(PUBLIC_CLIENT),
-            sid: Some(&sid.to_string()),
+            client: Some(&client.id),
+            sid: sid.as_deref(),
             jti: &issued.token_id,
             scope: &scope.to_string(),
             address: login.from,
         };
         self.telemetry.audit(now, &audit);
         Ok(Minted { access_token: issued.token, expires_in: self.settings.access_ttl, refresh_token, scope })
+    }
+
+    /// A session for a client that may refresh it; not begun yet.
+    fn session(&self, user: &User, client: &Client, scope: &ScopeSet, now: Timestamp) -> Result<Session, GrantError> {
+        let family_id = FamilyId(entropy::random());
+        let key = self.server_keys.current();
+        let life = SessionLife { now, absolute: self.settings.refresh_ttl, idle: self.settings.refresh_idle };
+        let family = Family::begin(&user.username, Some(&client.id), scope.clone(), key, life);
+        let refresh_token = RefreshToken { key, family: family_id, generation: family.generation };
+        let refresh_token = refresh_token.write(&self.server_keys).ok_or(GrantError::InvalidRefreshToken)?;
+        Ok(Session { sid: Sid::of(&family_id), family, refresh_token })
+    }
+
+    /// Stores a session with the life of its first access token. Its refresh token.
+    async fn begin(&self, session: Session, life: Life) -> Result<String, GrantError> {
+        self.revocations.store().create(session.sid, session.family.issued(life.expires_at)).await?;
+        self.tell_store_up();
+        Ok(session.refresh_token)
     }
 
     /// Checks the password, unless too many were wrong before. Whoever is asked to wait costs neither a look-up nor a hash.
@@ -111,21 +123,29 @@ impl Grants {
         }
     }
 
-    /// What of `asked` this user may have (RFC 6749 §3.3).
-    fn grantable(&self, user: &User, asked: Option<&ScopeSet>) -> Result<ScopeSet, GrantError> {
+    /// What of `asked` this user may have through this client (RFC 6749 §3.3).
+    fn grantable(&self, user: &User, client: &Client, asked: Option<&ScopeSet>) -> Result<ScopeSet, GrantError> {
+        let available = client.limit(&user.scopes);
         let granted = match (asked, &self.settings.default_scopes) {
             (Some(asked), _) => {
-                let granted = asked.intersection(&user.scopes);
+                let granted = asked.intersection(&available);
                 if granted.is_empty() {
                     return Err(GrantError::InvalidScope);
                 }
                 granted
             }
-            (None, Some(default)) => default.intersection(&user.scopes),
-            (None, None) => user.scopes.clone(),
+            (None, Some(default)) => default.intersection(&available),
+            (None, None) => available,
         };
         Ok(granted)
     }
+}
+
+/// A session that is to begin.
+struct Session {
+    sid: Sid,
+    family: Family,
+    refresh_token: String,
 }
 
 impl fmt::Debug for Login<'_> {

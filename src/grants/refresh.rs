@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::mint::Life;
-use super::{GrantError, Grants, Minted};
+use super::mint::{Holder, Life};
+use super::{Caller, Client, GrantError, Grants, Minted};
 use crate::base::Timestamp;
 use crate::keys::KeyNumber;
 use crate::revocation::{Family, Presented, Sid, Step, Swap, Terms};
@@ -21,34 +21,39 @@ impl Grants {
     /// where the session was ended because of it.
     pub async fn refresh(
         &self,
+        caller: &Caller,
         text: &str,
         scope: Option<&ScopeSet>,
         from: Option<IpAddr>,
     ) -> Result<Minted, GrantError> {
-        let result = self.try_refresh(text, scope, from).await;
+        let result = self.try_refresh(caller, text, scope, from).await;
         match &result {
             // Reuse has a record of its own.
             Ok(_) | Err(GrantError::ReusedRefreshToken) => {}
-            Err(error) => self.tell_refused("refresh", error, from),
+            Err(error) => self.tell_refused("refresh", error, caller.id(), from),
         }
         result
     }
 
     async fn try_refresh(
         &self,
+        caller: &Caller,
         text: &str,
         scope: Option<&ScopeSet>,
         from: Option<IpAddr>,
     ) -> Result<Minted, GrantError> {
         self.ask_for_record()?;
+        self.clients.ask_for_client(caller)?;
         let token = RefreshToken::read(text, &self.server_keys).map_err(|_| GrantError::InvalidRefreshToken)?;
         let sid = Sid::of(&token.family);
         let store = self.revocations.store();
         let mut stored = store.family(sid).await?.ok_or(GrantError::InvalidRefreshToken)?;
+        // Before the session is touched: by another client's mistake it must neither move on nor end.
+        let client = self.clients.refreshing(caller, stored.client.as_deref())?;
         loop {
             let now = self.clock.now();
             let attempt = Attempt { token, sid, from, now };
-            match self.advance(&attempt, &stored, scope).await? {
+            match self.advance(&attempt, client, &stored, scope).await? {
                 Advanced::Done(minted) => return Ok(minted),
                 // Somebody else moved the session on meanwhile: what was current is a predecessor now, judged anew.
                 Advanced::Lost(Some(current)) => stored = current,
@@ -60,6 +65,7 @@ impl Grants {
     async fn advance(
         &self,
         attempt: &Attempt,
+        client: &Client,
         stored: &Family,
         scope: Option<&ScopeSet>,
     ) -> Result<Advanced, GrantError> {
@@ -89,13 +95,13 @@ impl Grants {
         };
         // All that can refuse comes before the rotation: a refused request must not use the token up.
         let user = self.live_user(&stored.subject).await?;
-        let scope = narrowed(&stored.scope, &user, scope)?;
+        let scope = narrowed(&client.limit(&stored.scope), &user, scope)?;
         let life = self.life(&user.username, now);
         let next = next.issued(life.expires_at);
         let successor =
             RefreshToken { key: KeyNumber(next.key_number.0), family: token.family, generation: next.generation };
         let successor = successor.write(&self.server_keys).ok_or(GrantError::InvalidRefreshToken)?;
-        let mint = Mint { user: &user, scope, life, sid, successor, told };
+        let mint = Mint { user: &user, client, scope, life, sid, successor, told };
         if next == *stored {
             return self.mint(attempt, stored, mint).map(Advanced::Done);
         }
@@ -109,7 +115,8 @@ impl Grants {
 
     fn mint(&self, attempt: &Attempt, stored: &Family, mint: Mint<'_>) -> Result<Minted, GrantError> {
         let sid = mint.sid.to_string();
-        let issued = self.access_token(mint.user, &mint.scope, &sid, mint.life)?;
+        let holder = Holder { subject: &mint.user.username, client: &mint.client.id, session: Some(&sid) };
+        let issued = self.access_token(holder, &mint.scope, mint.life, &self.attributes(mint.user))?;
         let (subject, client, jti) = (stored.subject.as_str(), stored.client.as_deref(), issued.token_id.as_str());
         let audit = match mint.told {
             Told::Rotated => Audit::Refreshed {
@@ -128,7 +135,7 @@ impl Grants {
         Ok(Minted {
             access_token: issued.token,
             expires_in: self.settings.access_ttl,
-            refresh_token: mint.successor,
+            refresh_token: Some(mint.successor),
             scope: mint.scope,
         })
     }
@@ -151,6 +158,7 @@ struct Attempt {
 
 struct Mint<'a> {
     user: &'a User,
+    client: &'a Client,
     scope: ScopeSet,
     life: Life,
     sid: Sid,
@@ -173,7 +181,7 @@ enum Advanced {
     Lost(Option<Family>),
 }
 
-/// What this refresh grants: of the session's scopes those the user still has, and of these what was asked for, which must
+/// What this refresh grants: of the session's scopes, as far as its client still may have them, those the user still has, and of these what was asked for, which must
 /// not exceed the session's (RFC 6749 §6). The session itself keeps its scopes.
 fn narrowed(session: &ScopeSet, user: &User, asked: Option<&ScopeSet>) -> Result<ScopeSet, GrantError> {
     let available = session.intersection(&user.scopes);

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{GrantError, Grants};
+use super::{Caller, GrantError, Grants};
 use crate::revocation::{Mark, MarkKind, Sid};
 use crate::telemetry::Audit;
 use crate::tokens::verify::MAX_LEEWAY;
@@ -13,29 +13,39 @@ impl Grants {
     /// ours is none that anybody could use, so it is no error (RFC 7009 §2.2).
     ///
     /// # Errors
+    /// [`GrantError::InvalidClient`] and [`GrantError::ForeignToken`] for another client's token, which lives on;
     /// [`GrantError::Store`] if the mark could not be made durable: never answered 200.
-    pub async fn revoke(&self, text: &str, from: Option<IpAddr>) -> Result<(), GrantError> {
+    pub async fn revoke(&self, caller: &Caller, text: &str, from: Option<IpAddr>) -> Result<(), GrantError> {
         let revoked = if text.starts_with(RefreshToken::PREFIX) {
-            self.revoke_refresh_token(text, from).await
+            self.revoke_refresh_token(caller, text, from).await
         } else {
-            self.revoke_access_token(text, from).await
+            self.revoke_access_token(caller, text, from).await
         };
         if let Err(error) = &revoked {
-            self.tell_refused("revoke", error, from);
+            self.tell_refused("revoke", error, caller.id(), from);
         }
         revoked
     }
 
-    async fn revoke_refresh_token(&self, text: &str, from: Option<IpAddr>) -> Result<(), GrantError> {
+    async fn revoke_refresh_token(&self, caller: &Caller, text: &str, from: Option<IpAddr>) -> Result<(), GrantError> {
         let Ok(token) = RefreshToken::read(text, &self.server_keys) else { return Ok(()) };
-        self.end_session(Sid::of(&token.family), None, from).await
+        let sid = Sid::of(&token.family);
+        if !self.clients.is_open() {
+            let Some(family) = self.revocations.store().family(sid).await? else { return Ok(()) };
+            self.clients.ask_to_revoke(caller, family.client.as_deref())?;
+        }
+        self.end_session(sid, None, from).await
     }
 
-    async fn revoke_access_token(&self, text: &str, from: Option<IpAddr>) -> Result<(), GrantError> {
+    async fn revoke_access_token(&self, caller: &Caller, text: &str, from: Option<IpAddr>) -> Result<(), GrantError> {
         // Only a token whose signature verifies is marked: otherwise anybody could fill the list, or revoke by a guessed jti.
         let Some(verified) = self.verified(text).await? else { return Ok(()) };
         let now = self.clock.now();
         let claims = verified.claims();
+        // Another issuer's clients are not ours, whatever they are called: its tokens are whoever's who has them.
+        if *claims.issuer == *self.settings.issuer {
+            self.clients.ask_to_revoke(caller, claims.client.as_deref())?;
+        }
         let until = claims.expires_at.plus(MAX_LEEWAY);
         if now < until {
             self.revocations

@@ -71,6 +71,7 @@ fn write(context: &Context, unread_path: &[u8], status: u16, failure: Option<Fai
             reason: reason.as_str(),
             subject: claims.map(|claims| &*claims.subject),
             issuer: claims.map(|claims| &*claims.issuer),
+            client: claims.and_then(|claims| claims.client.as_deref()),
             route: Some(route.name()),
             id: Some(&context.id),
             address,

@@ -40,7 +40,9 @@ pub async fn answer(
         content_types: values(CONTENT_TYPE),
         content_encodings: values(CONTENT_ENCODING),
         if_none_match: values(IF_NONE_MATCH),
-        authorizations: headers.get_all(AUTHORIZATION).iter().count(),
+        authorizations: values(AUTHORIZATION),
+        // Node sends `Sec-Fetch-Mode` without being a browser.
+        is_from_page: ["sec-fetch-site", "origin", "x-requested-with"].iter().any(|name| headers.contains_key(*name)),
         body,
         from,
     };

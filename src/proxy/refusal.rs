@@ -76,7 +76,8 @@ impl Refusals {
             upstream_error: None,
         });
         let (what, route) = ("request", Some(route.name()));
-        let refused = Audit::Refused { what, reason, subject: None, issuer: None, route, id: Some(&id), address };
+        let refused =
+            Audit::Refused { what, reason, subject: None, issuer: None, client: None, route, id: Some(&id), address };
         self.telemetry.audit(now, &refused);
     }
 }

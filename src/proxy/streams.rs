@@ -140,6 +140,7 @@ impl OpenStreams {
                 reason: reason.as_str(),
                 subject: Some(&stream.token.claims().subject),
                 issuer: Some(&stream.token.claims().issuer),
+                client: stream.token.claims().client.as_deref(),
                 route: Some(stream.route.name()),
                 id: Some(&stream.id),
                 address: stream.address,

@@ -40,11 +40,12 @@ pub(super) fn write(out: &mut String, format: Format, at: Timestamp, audit: &Aud
             .text("sid", sid)
             .text("cause", cause)
             .address("address", address),
-        Audit::Refused { what, reason, subject, issuer, route, id, address } => line
+        Audit::Refused { what, reason, subject, issuer, client, route, id, address } => line
             .text("what", what)
             .text("reason", reason)
             .optional("subject", subject)
             .optional("issuer", issuer)
+            .optional("client", client)
             .optional("route", route)
             .optional("id", id)
             .address("address", address),

@@ -113,7 +113,7 @@ pub enum Audit<'a> {
     },
     /// Something was refused.
     Refused {
-        /// What: `login`, `refresh`, `revoke`, `request`, or `stream`: one that had begun.
+        /// What: `login`, `refresh`, `client` (a client's own token), `revoke`, `request`, or `stream`: one that had begun.
         what: &'static str,
         /// The code of the reason.
         reason: &'static str,
@@ -121,6 +121,8 @@ pub enum Audit<'a> {
         subject: Option<&'a str>,
         /// Whose word that is: `iss` of a verified token. Two issuers may both have an `admin`.
         issuer: Option<&'a str>,
+        /// Through which client: as configured, or of a verified token.
+        client: Option<&'a str>,
         /// The route, for a request.
         route: Option<&'a str>,
         /// The id of the request.

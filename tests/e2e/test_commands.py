@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import re
 import subprocess
 
 import bcrypt
@@ -65,6 +66,18 @@ def test_keygen_makes_secrets_that_are_long_enough(algorithm, least, run, tmp_pa
     result = run("keygen", "--alg", algorithm, "--out", "secret.key")
     assert result.returncode == 0 and f"secret.key: {algorithm}, kid " in result.stderr
     assert (tmp_path / "secret.key").read_text().strip() not in result.stderr
+
+
+def test_keygen_makes_a_secret_for_a_client(run):
+    made = [run("keygen", "--client-secret") for _ in range(2)]
+    for result in made:
+        secret, stored = result.stdout.split("\n")[:2]
+        assert (result.returncode, result.stderr) == (0, "")
+        assert re.fullmatch(r"[A-Za-z0-9]{32}", secret)
+        assert stored == "$sha256$" + base64.urlsafe_b64encode(hashlib.sha256(secret.encode()).digest()).decode().rstrip("=")
+    assert made[0].stdout != made[1].stdout
+    for argument in (["--alg", "ES256"], ["--out", "x"]):
+        assert run("keygen", "--client-secret", *argument).returncode == 2
 
 
 def test_keygen_prints_a_new_key_each_time_and_overwrites_none(run, tmp_path):

@@ -40,6 +40,9 @@ pub(crate) fn oauth_error(response: &Response, code: u16, error: &str, problems:
     let members: BTreeSet<&str> = body.keys().map(String::as_str).collect();
     equal("members", &members, &["detail", "error", "error_description"].into(), problems);
     equal("error", &body.get("error"), &Some(&error.into()), problems);
+    if code == 401 {
+        equal("error of a 401", &error, &"invalid_client", problems);
+    }
     let (description, detail) = (body.get("error_description"), body.get("detail"));
     equal("detail", &detail, &description, problems);
     let allowed = |byte: u8| matches!(byte, 0x20..=0x21 | 0x23..=0x5B | 0x5D..=0x7E);
@@ -128,10 +131,15 @@ pub(crate) fn oauth_headers(response: &Response, problems: &mut Vec<String>) {
     only(response, "Cache-Control", "no-store", problems);
     only(response, "Pragma", "no-cache", problems);
     only(response, "X-Content-Type-Options", "nosniff", problems);
-    for name in ["WWW-Authenticate", "Set-Cookie", "ETag"] {
+    for name in ["Set-Cookie", "ETag"] {
         if !response.values(name).is_empty() {
             problems.push(format!("{name} is there"));
         }
+    }
+    // A challenge belongs to every 401 (RFC 9110 §15.5.2), and clients that see one do not read the body.
+    let challenges = response.values("WWW-Authenticate").len();
+    if challenges != usize::from(response.status == 401) {
+        problems.push(format!("{challenges} WWW-Authenticate"));
     }
 }
 

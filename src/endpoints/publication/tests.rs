@@ -3,6 +3,7 @@ use std::sync::LazyLock;
 use serde_json::json;
 
 use super::*;
+use crate::grants::{Client, GrantKind, SecretHash};
 
 const ISSUER: &str = "https://h.example/t1";
 
@@ -35,6 +36,35 @@ fn only_what_is_served_is_listed() {
     let bare = json!({ "issuer": ISSUER, "response_types_supported": [] });
     assert_eq!(documents["/.well-known/oauth-authorization-server/t1"].1, bare);
     assert_eq!(documents.len(), 3);
+}
+
+#[test]
+fn grants_and_methods_are_those_of_the_clients() {
+    let client = |id: &str, secret: Option<SecretHash>, grants: &[GrantKind]| Client {
+        id: id.to_owned(),
+        secret,
+        grants: grants.to_vec(),
+        scopes: None,
+        default: false,
+    };
+    let web = || client("web", None, &[GrantKind::RefreshToken, GrantKind::Password]);
+    let svc = || client("svc", Some(SecretHash::Sha256([7; 32])), &[GrantKind::ClientCredentials]);
+    for (clients, grants, methods) in [
+        (vec![web()], json!(["password", "refresh_token"]), json!(["none"])),
+        (vec![svc()], json!(["client_credentials"]), json!(["client_secret_basic", "client_secret_post"])),
+        (
+            vec![svc(), web()],
+            json!(["password", "refresh_token", "client_credentials"]),
+            json!(["client_secret_basic", "client_secret_post", "none"]),
+        ),
+    ] {
+        let clients = Clients::new(clients);
+        let documents = documents(&settings(), &Publication { clients: &clients, ..publication() });
+        let metadata = &documents["/.well-known/oauth-authorization-server/t1"].1;
+        assert_eq!(metadata["grant_types_supported"], grants);
+        assert_eq!(metadata["token_endpoint_auth_methods_supported"], methods);
+        assert_eq!(metadata["revocation_endpoint_auth_methods_supported"], methods);
+    }
 }
 
 #[test]
@@ -153,7 +183,8 @@ fn exchange() -> super::super::Exchange<'static> {
         content_types: Vec::new(),
         content_encodings: Vec::new(),
         if_none_match: Vec::new(),
-        authorizations: 0,
+        authorizations: Vec::new(),
+        is_from_page: false,
         body: zeroize::Zeroizing::default(),
         from: None,
     }
@@ -182,11 +213,13 @@ fn publication() -> Publication<'static> {
             |path: &str, scopes| Resource { path: path.to_owned(), scopes: ScopeSet::parse(scopes).unwrap() };
         [resource("", "items me"), resource("/mcp", "items")]
     });
+    static CLIENTS: LazyLock<Clients> = LazyLock::new(|| Clients::new(Vec::new()));
     Publication {
         public_url: "https://h.example",
         issuer: Some(ISSUER),
         keys: &*KEYS,
         scopes: &SCOPES,
+        clients: &CLIENTS,
         trusted: &["https://idp.example/"],
         resources: &*RESOURCES,
         ignore_case: false,
