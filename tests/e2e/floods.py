@@ -1,5 +1,6 @@
 """Normal requests while somebody attacks: the attacker in a process of its own, on a core of its own, and what it does to p99."""
 
+import contextlib
 import json
 import os
 import statistics
@@ -29,7 +30,9 @@ ATTACKERS, OURS = (CORES[-1:], CORES[:-1]) if len(CORES) > 1 else (CORES, CORES)
 def keep_to(process, cores):
     """Keeps a process and its threads to these cores."""
     for thread in Path(f"/proc/{process}/task").iterdir():
-        os.sched_setaffinity(int(thread.name), cores)
+        # A thread may end meanwhile; one that begins is where its parent is.
+        with contextlib.suppress(ProcessLookupError):
+            os.sched_setaffinity(int(thread.name), cores)
 
 
 @pytest.fixture(autouse=True)

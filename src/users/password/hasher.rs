@@ -101,22 +101,23 @@ mod tests {
         }
     }
 
-    #[tokio::test(flavor = "current_thread")]
+    #[tokio::test]
     async fn beyond_the_queue_a_login_is_refused_at_once() {
         let hasher =
             Arc::new(Hasher::new(HashingSettings { concurrency: std::num::NonZeroUsize::new(1), queue: 2 }, 8));
         let hash = cheap("secret");
-        let tries = (0..10).map(|_| {
+        // No hash begins before all ten have asked.
+        let slot = Arc::clone(&hasher.running).try_acquire_owned().unwrap();
+        let mut tries = tokio::task::JoinSet::new();
+        for _ in 0..10 {
             let (hasher, hash) = (Arc::clone(&hasher), Arc::clone(&hash));
-            tokio::spawn(async move { hasher.verify(hash, Secret::new("secret")).await })
-        });
-        let tries: Vec<_> = tries.collect();
-        let mut served = 0;
-        for attempt in tries {
-            served += usize::from(attempt.await.unwrap() == Ok(Verdict::Fits));
+            tries.spawn(async move { hasher.verify(hash, Secret::new("secret")).await });
         }
-        // All ten asked before the first was done: one runs, two wait.
-        assert_eq!(served, 3);
+        for _ in 0..7 {
+            assert_eq!(tries.join_next().await.unwrap().unwrap(), Err(Busy));
+        }
+        drop(slot);
+        assert_eq!(tries.join_all().await, [Ok(Verdict::Fits); 3]);
         assert_eq!(hasher.waiting(), 0);
         assert_eq!(hasher.verify(hash, Secret::new("secret")).await, Ok(Verdict::Fits));
     }
