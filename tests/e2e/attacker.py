@@ -10,6 +10,7 @@ import asyncio
 import base64
 import json
 import os
+import random
 import re
 import resource
 import socket
@@ -202,14 +203,15 @@ class Attack:
     async def tokens(self, reader, writer, event, token):
         """As many a second as ATTACK_RATE says, or as go; the tally has how often each status was the answer."""
         event.set()
-        pause = 8 / float(os.environ.get("ATTACK_RATE", "inf"))
+        rate = float(os.environ.get("ATTACK_RATE", "inf")) / 8
         while True:
             writer.write(REFUSED[:-2] + b"Authorization: Bearer " + token().encode() + b"\r\n\r\n")
             head = await reader.readuntil(b"\r\n\r\n")
             await reader.readexactly(int(LENGTH.search(head)[1]))
             status = head.split(b" ")[1].decode()
             self.tally[status] = self.tally.get(status, 0) + 1
-            await asyncio.sleep(pause)
+            # Independent of each other, as clients are: in step they would be a burst of eight every few milliseconds.
+            await asyncio.sleep(random.expovariate(rate))
 
     async def reset(self, reader, writer, event):
         """Requests that are taken back at once (CVE-2023-44487)."""
