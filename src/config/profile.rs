@@ -64,7 +64,6 @@ macro_rules! differences {
     })+) => {
         /// What a profile decides: a member for each row.
         #[derive(Clone, Copy, Debug)]
-        #[expect(clippy::struct_excessive_bools, reason = "they are independent, and each is a row of the table")]
         pub(super) struct Rules {
             $($(#[doc = $doc])+ pub(super) $field: $type,)+
         }

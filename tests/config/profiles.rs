@@ -139,6 +139,6 @@ clients:
   - { id: web, grants: [password, refresh_token] }
 ```
 
-A change of the profile takes effect with a reload. Sessions go on; access tokens issued before are refused with `strict` if they have
+A change of the profile takes effect with a reload. Sessions go on if their client is still registered; access tokens issued before are refused with `strict` if they have
 the type `JWT` or no `aud`, and the next refresh gives one that passes.
 ";
