@@ -6,6 +6,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::unwrap_in_result,
+    clippy::disallowed_methods,
     reason = "what a test needs is there, or the test fails"
 )]
 

@@ -45,6 +45,30 @@ fn who_names_no_client_is_the_default_one() {
 }
 
 #[test]
+fn who_names_no_client_or_an_unknown_one_is_what_the_rules_say() {
+    let chosen = Client { default: true, ..client("chosen", false) };
+    let list = || vec![client("web", false), client("svc", true)];
+    let strict = ClientRules {
+        first_public_is_default: false,
+        unknown_is_unnamed: false,
+        tokens_name_client: false,
+        implied: vec![GrantKind::RefreshToken],
+    };
+    let mixed = ClientRules { unknown_is_unnamed: true, ..strict.clone() };
+    for (list, rules, unnamed, unknown) in [
+        (list(), rules(), Ok(None), Ok(None)),
+        (list(), strict.clone(), Err(GrantError::NoClient), Err(GrantError::InvalidClient)),
+        (vec![client("web", false), chosen.clone()], strict, Ok(Some("chosen")), Err(GrantError::InvalidClient)),
+        (vec![client("web", false), chosen], mixed, Ok(Some("chosen")), Ok(Some("chosen"))),
+    ] {
+        let clients = Clients::new(list, rules);
+        let id = |caller: Result<Caller, GrantError>| caller.map(|caller| caller.id().map(str::to_owned));
+        assert_eq!(id(clients.unnamed()), unnamed.map(|id| id.map(str::to_owned)));
+        assert_eq!(id(clients.unknown()), unknown.map(|id| id.map(str::to_owned)));
+    }
+}
+
+#[test]
 fn a_session_is_refreshed_by_its_own_client_alone() {
     let clients = clients();
     for (by, owner, expected) in [
