@@ -89,7 +89,7 @@ pub fn build(settings: &Settings, users: Vec<User>, core: &Core, before: Option<
     let table = Table::compile(policy.routes.clone(), policy.default, policy.ignore_case);
     let table = table.map_err(|_| BuildError::Routes)?;
     let own = ring.as_ref().map(|ring| (terms.issuer.as_str(), ring));
-    let clients = Clients::new(settings.clients.clone());
+    let clients = Clients::new(settings.clients.clone(), settings.client_rules.clone());
     let documents = publish::documents(settings, public_url(settings, core), (own, &clients), &table);
     let with_list = terms.scope_claim == ScopeClaim::Scopes;
     let issuer =
@@ -121,7 +121,7 @@ pub fn build(settings: &Settings, users: Vec<User>, core: &Core, before: Option<
         headers,
         identity_headers: settings.upstream.identity_headers.clone(),
         authorization: settings.upstream.authorization,
-        insufficient_scope_status: settings.insufficient_scope_status,
+        wording: settings.wording.clone(),
         scheme: scheme(settings, core.with_tls),
         head_limits: settings.server.limits.head,
         limits: settings.server.request_limits,
@@ -215,6 +215,7 @@ fn scheme(settings: &Settings, with_tls: bool) -> &'static str {
 fn rules(terms: &grants::Settings) -> IssuerRules {
     IssuerRules {
         audience: terms.audience.clone(),
+        token_types: terms.token_types.clone(),
         scope_claim: ClaimPath::new(match terms.scope_claim {
             ScopeClaim::Scope => "scope",
             ScopeClaim::Scopes => "scopes",

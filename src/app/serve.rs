@@ -148,12 +148,13 @@ impl Running {
         let admin = Admin::new(Arc::clone(health), Arc::clone(telemetry), collector(&core, &live.hasher));
         let registry = Arc::<Registry>::default();
         let cors = Map::new(Arc::clone(&live.site), |site: &Site| &site.cors);
+        let wording = Map::new(Arc::clone(&live.site), |site: &Site| &site.wording);
         let terms = Terms {
             limits: Arc::clone(&live.limits),
             tls: live.tls.clone(),
             h2c: settings.server.h2c,
             registry: Arc::clone(&registry),
-            refuse: Arc::new(Refusals::new(cors, Arc::clone(telemetry), Arc::clone(clock))),
+            refuse: Arc::new(Refusals::new(cors, wording, Arc::clone(telemetry), Arc::clone(clock))),
         };
         let public = run_loop::start_public(door, listeners, terms, stopped, Arc::clone(telemetry));
         let admin = run_loop::start(admin, admin_listener, Some(Arc::clone(&registry)), admin_stopped);

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use super::environment;
 use crate::app::data_dir::{self, DataDirError};
-use crate::config::{self, Settings};
+use crate::config::{self, Profile, Settings};
 
 pub(super) fn run(path: &Path) -> ExitCode {
     match config::load(path, &environment) {
@@ -21,6 +21,7 @@ pub(super) fn run(path: &Path) -> ExitCode {
             }
             let (routes, users) = (loaded.settings.policy.routes.len(), loaded.users.len());
             println!("{}: ok, {routes} routes, {users} users", path.display());
+            print!("{}", beyond_strict(settings));
             ExitCode::SUCCESS
         }
         Err(problems) => {
@@ -28,6 +29,19 @@ pub(super) fn run(path: &Path) -> ExitCode {
             ExitCode::from(1)
         }
     }
+}
+
+/// What is accepted here that `profile: strict` would not; nothing, if nothing is.
+fn beyond_strict(settings: &Settings) -> String {
+    let lines: String = config::beyond_strict(settings)
+        .map(|difference| format!("  {}: {}\n", difference.name, difference.compat))
+        .collect();
+    let title = match settings.profile {
+        _ if lines.is_empty() => return lines,
+        Profile::Compat => "`profile: compat` accepts here what `strict` does not:",
+        Profile::Strict => "accepted here beyond `profile: strict`, because the configuration says so:",
+    };
+    format!("{title}\n{lines}")
 }
 
 /// Those that a start would use.

@@ -96,6 +96,8 @@ codes! {
     HmacIssuer = "hmac-issuer",
     /// An outside issuer whose tokens would be taken whomever they are meant for.
     NoAudience = "no-audience",
+    /// Tokens of our own that would be for nobody in particular, where the profile wants an audience.
+    NoOwnAudience = "no-own-audience",
     /// Tokens of two issuers are taken, and nothing is said of how their users are told apart.
     NoPrefix = "no-prefix",
     /// Neither tokens of our own nor those of anybody else would pass.
@@ -144,6 +146,10 @@ codes! {
     PlainPublicUrl = "plain-public-url",
     /// Users of two issuers can have one name; a warning.
     SharedSubjects = "shared-subjects",
+    /// A secret signs tokens that name nobody they are for; a warning.
+    SharedSecret = "shared-secret",
+    /// No client may begin a session, nor get a token of its own; a warning.
+    NoGrants = "no-grants",
     /// A default is weakened; a warning.
     Insecure = "insecure",
     /// A certificate whose time is over, or has not come yet; a warning.

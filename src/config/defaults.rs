@@ -71,7 +71,7 @@ pub const IDENTITY_HEADERS: [(&str, &str); 6] = [
     ("X-Doorward-Issuer", "iss"),
 ];
 
-/// `tokens.typ` in compat: verifiers that insist on `JWT` exist, none that insists on `at+jwt` among the tutorials'.
+/// `tokens.typ` in compat; where the profiles differ, `profile` has the other half: verifiers that insist on `JWT` exist, none that insists on `at+jwt` among the tutorials'.
 pub const TYP: &str = "JWT";
 
 /// `tokens.access_ttl`: a stolen token that nobody noticed is dead after this.
@@ -83,7 +83,7 @@ pub const REFRESH_TTL: Duration = Duration::from_hours(30 * 24);
 /// `tokens.refresh_idle`: a session nobody has used for a week is over.
 pub const REFRESH_IDLE: Duration = Duration::from_hours(7 * 24);
 
-/// `tokens.refresh_grace`: a second tab, or a client that lost the answer and tries again.
+/// `tokens.refresh_grace` in compat: a second tab, or a client that lost the answer and tries again.
 pub const REFRESH_GRACE: Duration = Duration::from_secs(10);
 
 /// `tokens.leeway`: clocks that are set by NTP differ by less.
@@ -149,6 +149,9 @@ pub const RESOURCE_METADATA_PATH: &str = "/.well-known/oauth-protected-resource"
 
 /// `wire.query_tokens` in compat: the tutorials send tokens in the query string.
 pub const QUERY_TOKENS: bool = true;
+
+/// `wire.realm`.
+pub const REALM: &str = "doorward";
 
 /// `wire.token_error_status`: OAuth clients read the body of a 400 (RFC 6749 §5.2), and FastAPI's own tutorial answers it.
 pub const TOKEN_ERROR_STATUS: u64 = 400;

@@ -1,27 +1,17 @@
-//! `endpoints` and `wire`.
+//! `endpoints`.
 
 use super::code::Code;
 use super::defaults;
 use super::field::Field;
 use super::problem::Position;
 use super::section::Section;
+use super::wire::EndpointsWire;
 use crate::endpoints::Settings;
 use crate::endpoints::address::{self, Address, MetadataPaths};
 
-/// What `wire` says.
-#[derive(Clone, Copy)]
-pub(super) struct Wire {
-    /// Whether tokens are read from the query.
-    query_tokens: bool,
-    /// Whether a failed login or refresh is answered 401.
-    failed_grant_is_401: bool,
-    /// What a request without the scopes of its route is answered.
-    pub(super) insufficient_scope_status: u16,
-}
-
 /// `endpoints`. Where no tokens are issued, nobody can log in, and there are no keys and no issuer to tell of; foreign tokens can
 /// still be revoked.
-pub(super) fn endpoints(section: &Section<'_>, wire: Wire, issues: bool) -> Settings {
+pub(super) fn endpoints(section: &Section<'_>, wire: EndpointsWire, issues: bool) -> Settings {
     let prefix =
         section.field("prefix").and_then(|field| prefix(&field)).unwrap_or_else(|| defaults::PREFIX.to_owned());
     let mut taken = Vec::new();
@@ -36,7 +26,9 @@ pub(super) fn endpoints(section: &Section<'_>, wire: Wire, issues: bool) -> Sett
         // Clients make these addresses themselves, of the issuer and the resource (RFC 8414 §3, RFC 9728 §3).
         metadata: path(section, "metadata", defaults::METADATA_PATH, "", &mut taken),
         resource_metadata: path(section, "resource_metadata", defaults::RESOURCE_METADATA_PATH, "", &mut taken),
-        query_tokens: wire.query_tokens,
+        forms: wire.forms,
+        implied_password_grant: wire.implied_password_grant,
+        realm: wire.realm,
         failed_grant_is_401: wire.failed_grant_is_401,
     };
     if issues {
@@ -67,22 +59,6 @@ impl OwnPaths {
             exact.extend(openid);
         }
         Self { exact, below: resource_metadata.clone() }
-    }
-}
-
-/// `wire`.
-pub(super) fn wire(section: &Section<'_>) -> Wire {
-    let query_tokens = section.nullable("query_tokens").and_then(|field| field.flag());
-    let status = section.integer("token_error_status", defaults::TOKEN_ERROR_STATUS, 400..=401);
-    let without_scopes = section.field("insufficient_scope_status").and_then(|field| {
-        let status = field.integer(0..=u64::MAX)?;
-        let known = [403_u16, 401].into_iter().find(|known| u64::from(*known) == status);
-        known.or_else(|| field.refuse(Code::OutOfRange, "is neither 403 nor 401", "403 is what OAuth clients expect"))
-    });
-    Wire {
-        query_tokens: query_tokens.unwrap_or(defaults::QUERY_TOKENS),
-        failed_grant_is_401: status == 401,
-        insufficient_scope_status: without_scopes.unwrap_or(defaults::INSUFFICIENT_SCOPE_STATUS),
     }
 }
 

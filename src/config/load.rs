@@ -10,13 +10,14 @@ use super::endpoints::OwnPaths;
 use super::input_file::FileError;
 use super::look::Watched;
 use super::problem::{Position, Problem, Problems, in_order};
+use super::profile::Profile;
 use super::reader::{Found, Reader};
 use super::section::Section;
-use super::settings::{Profile, Settings};
+use super::settings::Settings;
 use super::users::UsersFile;
 use super::{
     clients, defaults, endpoints, insecure, keys, policy, revocation, server, telemetry, tokens, trusted_issuers,
-    upstream, users, users_document,
+    upstream, users, users_document, wire,
 };
 use crate::users::User;
 
@@ -73,21 +74,25 @@ fn document(root: &Section<'_>) -> (Option<Settings>, UsersFile) {
     if insecure.readable_key_files {
         root.reader().allow_readable_keys();
     }
-    let Profile::Compat = root.word("profile", Profile::Compat, &[("compat", Profile::Compat)]);
+    let profile = root.word("profile", Profile::Compat, &Profile::ALL.map(|profile| (profile.as_str(), profile)));
+    let rules = profile.rules();
     let server = root.section("server", server::server);
     let admin = root.section("admin", |section| server::admin(section, &server));
     let server_keys = root.field("server_keys").map(|field| keys::server_keys(&field)).unwrap_or_default();
     let upstream = root.section("upstream", |section| upstream::upstream(section, &server, &admin));
     let (cache, cascade) = root.section("revocation", revocation::revocation);
-    let (tokens, off) = root.switched("tokens", |section| tokens::tokens(section, &server, cascade));
+    let (tokens, off) = root.switched("tokens", |section| tokens::tokens(section, &server, (cascade, &rules)));
     let issues = off.is_none();
-    let clients = clients::clients(root, off);
+    if issues {
+        tokens.ask_for_audience(root.reader(), &rules);
+    }
+    let clients = clients::clients(root, off, &rules);
     let own = off.map_or(Ok(tokens.grants.issuer.as_str()), Err);
     let around = trusted_issuers::Around { own, leeway: tokens.grants.leeway, insecure };
     let trusted = trusted_issuers::trusted_issuers(root, around);
     let (users_file, hashing, throttle) = root.section("users", users::users);
-    let wire = root.section("wire", endpoints::wire);
-    let endpoints = root.section("endpoints", |section| endpoints::endpoints(section, wire, issues));
+    let wire = root.section("wire", |section| wire::wire(section, &rules));
+    let endpoints = root.section("endpoints", |section| endpoints::endpoints(section, wire.endpoints, issues));
     let own = OwnPaths::new(&endpoints, &tokens.grants.issuer, server.public_url.as_deref());
     let data_dir = root.field("data_dir").and_then(|field| field.file_path());
     let store = revocation::store(root);
@@ -99,7 +104,7 @@ fn document(root: &Section<'_>) -> (Option<Settings>, UsersFile) {
     insecure::take_query_tokens(root.reader(), &mut policy.routes, &query_tokens);
     let telemetry = root.section("telemetry", telemetry::telemetry);
     let settings = upstream.map(|upstream| Settings {
-        profile: Profile::Compat,
+        profile,
         server,
         admin,
         server_keys,
@@ -109,14 +114,16 @@ fn document(root: &Section<'_>) -> (Option<Settings>, UsersFile) {
         grants: tokens.grants,
         issuer_from_listen: tokens.issuer_from_listen,
         issues,
-        clients,
+        clients: clients.registered,
+        client_rules: clients.rules,
+        unasked_password_grant: clients.unasked_password_grant,
         trusted,
         hashing,
         throttle,
         store,
         cache,
         policy,
-        insufficient_scope_status: wire.insufficient_scope_status,
+        wording: wire.wording,
         endpoints,
         telemetry,
         insecure,

@@ -6,7 +6,6 @@ use super::settings::Settings;
 #[must_use]
 pub fn restart_needed(old: &Settings, new: &Settings) -> Vec<&'static str> {
     [
-        ("profile", old.profile != new.profile),
         ("server.listen", old.server.listen != new.server.listen),
         ("server.h2c", old.server.h2c != new.server.h2c),
         ("server.socket_mode", old.server.socket_mode != new.server.socket_mode),

@@ -7,18 +7,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::profile::Profile;
 use crate::base::Secret;
 use crate::issuers::KeySource;
 use crate::keys::SigningKey;
 use crate::message::TrustedProxies;
 use crate::policy::{Access, Cors, RouteSpec, Streams};
 use crate::tokens::IssuerRules;
-use crate::{connection, endpoints, grants, proxy, revocation, telemetry, users};
+use crate::{connection, endpoints, gate, grants, proxy, revocation, telemetry, users};
 
 /// Everything the configuration says, defaults put in. There is no way to make one but [`load`](super::load()).
 #[derive(Debug)]
 pub struct Settings {
-    /// Whose letter is followed.
+    /// Whose letter is followed. All that it decides is in the other members by now; this is for telling.
     pub profile: Profile,
     /// The public listener.
     pub server: Server,
@@ -41,6 +42,10 @@ pub struct Settings {
     pub issues: bool,
     /// Who may ask for tokens; none = anybody, as the one public client of the tutorials.
     pub clients: Vec<grants::Client>,
+    /// What holds for requests that name none of them.
+    pub client_rules: grants::ClientRules,
+    /// Whether somebody may use the password grant without a client's `grants` naming it.
+    pub unasked_password_grant: bool,
     /// Other issuers.
     pub trusted: Vec<TrustedIssuer>,
     /// How passwords are checked.
@@ -53,8 +58,8 @@ pub struct Settings {
     pub cache: revocation::CacheSettings,
     /// What requests must have.
     pub policy: Policy,
-    /// What a request without the scopes of its route is answered: 403 or 401.
-    pub insufficient_scope_status: u16,
+    /// How refusals are worded.
+    pub wording: gate::Wording,
     /// Our own endpoints.
     pub endpoints: endpoints::Settings,
     /// Logs.
@@ -89,13 +94,6 @@ pub struct TrustedIssuer {
     pub rules: IssuerRules,
     /// Where its keys are.
     pub keys: KeySource,
-}
-
-/// `profile`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Profile {
-    /// Clients and applications of the FastAPI tutorials work unchanged.
-    Compat,
 }
 
 /// `server`.

@@ -118,9 +118,9 @@ impl OAuthError {
         }
     }
 
-    /// The reply. Without `WWW-Authenticate` where none must be: clients that see one do not read the body.
+    /// The reply, with challenges of this `realm`. Without `WWW-Authenticate` where none must be: clients that see one do not read the body.
     #[must_use]
-    pub fn reply(self) -> Reply {
+    pub fn reply(self, realm: &str) -> Reply {
         let text = self.description();
         let body = json!({ "error": self.code(), "error_description": text, "detail": text });
         let reply = Reply::json(self.status(), &body).with_reason(self.reason());
@@ -128,9 +128,11 @@ impl OAuthError {
             Self::SlowDown(seconds) => reply.with_header("Retry-After", seconds.to_string()),
             Self::Overloaded => reply.with_header("Retry-After", "1"),
             Self::StoreUnavailable | Self::KeysUnavailable => reply.with_header("Retry-After", "5"),
-            Self::InvalidClient(Challenge::Basic) => reply.with_header("WWW-Authenticate", r#"Basic realm="doorward""#),
+            Self::InvalidClient(Challenge::Basic) => {
+                reply.with_header("WWW-Authenticate", format!("Basic realm=\"{realm}\""))
+            }
             Self::InvalidClient(Challenge::Bearer) => {
-                reply.with_header("WWW-Authenticate", r#"Bearer realm="doorward""#)
+                reply.with_header("WWW-Authenticate", format!("Bearer realm=\"{realm}\""))
             }
             _ => reply,
         }
@@ -139,8 +141,8 @@ impl OAuthError {
     /// The reply as FastAPI's tutorial gives it: 401, which wants a challenge (RFC 9110 §15.5.2). Clients that look at the
     /// challenge first do not read the body.
     #[must_use]
-    pub fn reply_as_401(self) -> Reply {
-        Reply { status: 401, ..self.reply() }.with_header("WWW-Authenticate", "Bearer")
+    pub fn reply_as_401(self, realm: &str) -> Reply {
+        Reply { status: 401, ..self.reply(realm) }.with_header("WWW-Authenticate", "Bearer")
     }
 }
 
@@ -154,8 +156,7 @@ impl From<GrantError> for OAuthError {
             GrantError::InvalidRefreshToken | GrantError::ReusedRefreshToken => {
                 Self::InvalidGrant("Invalid refresh token")
             }
-            GrantError::InvalidClient => Self::InvalidClient(Challenge::None),
-            GrantError::NoClient => Self::InvalidRequest("client_id is missing"),
+            GrantError::InvalidClient | GrantError::NoClient => Self::InvalidClient(Challenge::None),
             GrantError::UnauthorizedClient => Self::UnauthorizedClient,
             GrantError::ForeignToken => Self::InvalidGrant("The token was issued to another client"),
             GrantError::InvalidScope => Self::InvalidScope,

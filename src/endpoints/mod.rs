@@ -25,7 +25,7 @@ use serde_json::json;
 pub use error_body::{Challenge, OAuthError};
 pub use exchange::{Exchange, Reply};
 pub use publication::{Documents, Publication, Resource};
-pub use settings::Settings;
+pub use settings::{Forms, Settings};
 
 use crate::grants::Grants;
 
@@ -125,18 +125,24 @@ impl Endpoints {
             return Reply::method_not_allowed(endpoint.methods());
         }
         let answer = match endpoint {
-            Endpoint::Token => token::answer(&self.grants, exchange).await,
-            Endpoint::Refresh => refresh::answer(&self.grants, exchange, self.settings.query_tokens).await,
-            Endpoint::Revoke => revoke::answer(&self.grants, exchange, self.settings.query_tokens).await,
+            Endpoint::Token => token::answer(&self.grants, exchange, &self.settings).await,
+            Endpoint::Refresh => refresh::answer(&self.grants, exchange, self.settings.forms).await,
+            Endpoint::Revoke => revoke::answer(&self.grants, exchange, self.settings.forms).await,
             Endpoint::Jwks | Endpoint::Metadata | Endpoint::ResourceMetadata => Ok(self.document(exchange)),
         };
         answer.unwrap_or_else(|error| match error {
             // For failed logins and refreshes; who revokes asks for nothing.
             OAuthError::InvalidGrant(_) if self.settings.failed_grant_is_401 && endpoint != Endpoint::Revoke => {
-                error.reply_as_401()
+                error.reply_as_401(&self.settings.realm)
             }
-            _ => error.reply(),
+            _ => self.refuse(error),
         })
+    }
+
+    /// What a request is answered that no endpoint gets to see.
+    #[must_use]
+    pub fn refuse(&self, error: OAuthError) -> Reply {
+        error.reply(&self.settings.realm)
     }
 
     fn document(&self, exchange: &Exchange<'_>) -> Reply {

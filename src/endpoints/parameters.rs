@@ -1,7 +1,7 @@
 //! The parameters of a request: where they may stand, and each only once.
 
 use super::content_type::BodyType;
-use super::{Exchange, OAuthError, multipart, urlencoded};
+use super::{Exchange, Forms, OAuthError, multipart, urlencoded};
 use crate::base::json;
 
 /// More parameters than this are refused.
@@ -19,22 +19,27 @@ pub struct Parameters {
 pub struct Sources {
     /// Names the endpoint reads. In the query they are refused: queries are logged.
     pub reads: &'static [&'static str],
-    /// The name that is taken from the query all the same, as the tutorials send it.
+    /// The name that is taken from the query all the same, as the tutorials send it, where [`Forms`] has that.
     pub in_query: Option<&'static str>,
-    /// Whether a JSON object will do.
+    /// Whether a JSON object will do, where [`Forms`] has that.
     pub json: bool,
 }
 
 impl Parameters {
-    /// Reads the parameters of a request.
+    /// Reads the parameters of a request, in the `forms` that the configuration has.
     ///
     /// # Errors
     /// [`OAuthError::InvalidRequest`] for whatever two readers could read differently.
-    pub async fn read(exchange: &Exchange<'_>, sources: Sources) -> Result<Self, OAuthError> {
+    pub async fn read(exchange: &Exchange<'_>, sources: Sources, forms: Forms) -> Result<Self, OAuthError> {
+        let sources = Sources {
+            in_query: sources.in_query.filter(|_| forms.query_tokens),
+            json: sources.json && forms.json,
+            ..sources
+        };
         if exchange.authorizations.len() > 1 {
             return Err(OAuthError::InvalidRequest("More than one Authorization header"));
         }
-        let mut pairs = body(exchange, sources.json).await?;
+        let mut pairs = body(exchange, sources.json, forms.multipart).await?;
         let taken = query(exchange, sources)?;
         let from_query = !taken.is_empty();
         pairs.extend(taken);
@@ -66,7 +71,7 @@ impl Parameters {
     }
 }
 
-async fn body(exchange: &Exchange<'_>, json: bool) -> Result<Vec<(String, String)>, OAuthError> {
+async fn body(exchange: &Exchange<'_>, json: bool, multipart: bool) -> Result<Vec<(String, String)>, OAuthError> {
     let encoded = |value: &&[u8]| !value.eq_ignore_ascii_case(b"identity");
     if exchange.content_encodings.iter().any(encoded) {
         return Err(OAuthError::InvalidRequest("Content-Encoding is not supported"));
@@ -80,7 +85,7 @@ async fn body(exchange: &Exchange<'_>, json: bool) -> Result<Vec<(String, String
     match BodyType::read(value) {
         _ if exchange.body.is_empty() => Ok(Vec::new()),
         Some(BodyType::Urlencoded) => urlencoded::pairs(&exchange.body).map_err(|_| UNREADABLE),
-        Some(BodyType::Multipart(boundary)) => multipart::pairs(&exchange.body, &boundary).await,
+        Some(BodyType::Multipart(boundary)) if multipart => multipart::pairs(&exchange.body, &boundary).await,
         Some(BodyType::Json) if json => json_pairs(&exchange.body),
         _ if json => Err(OAuthError::InvalidRequest("Content-Type must be a form or application/json")),
         _ => Err(OAuthError::InvalidRequest("Content-Type must be application/x-www-form-urlencoded")),

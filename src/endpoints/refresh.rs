@@ -1,18 +1,17 @@
 //! `POST /refresh-token`: the refresh grant, as the tutorials call it.
 
 use super::parameters::{Parameters, Sources};
-use super::{Exchange, OAuthError, Reply, token};
+use super::{Exchange, Forms, OAuthError, Reply, token};
 use crate::grants::{GrantKind, Grants};
 
-pub(super) async fn answer(grants: &Grants, exchange: &Exchange<'_>, in_query: bool) -> Result<Reply, OAuthError> {
-    let result = refresh(grants, exchange, in_query).await;
+pub(super) async fn answer(grants: &Grants, exchange: &Exchange<'_>, forms: Forms) -> Result<Reply, OAuthError> {
+    let result = refresh(grants, exchange, forms).await;
     token::count(grants, "refresh_token", &result);
     result
 }
 
-async fn refresh(grants: &Grants, exchange: &Exchange<'_>, in_query: bool) -> Result<Reply, OAuthError> {
-    let sources = Sources { in_query: in_query.then_some("refresh_token"), ..SOURCES };
-    let parameters = Parameters::read(exchange, sources).await?;
+async fn refresh(grants: &Grants, exchange: &Exchange<'_>, forms: Forms) -> Result<Reply, OAuthError> {
+    let parameters = Parameters::read(exchange, SOURCES, forms).await?;
     if parameters.from_query {
         grants.telemetry.metrics.deprecated_request("query_token");
     }
@@ -26,6 +25,6 @@ async fn refresh(grants: &Grants, exchange: &Exchange<'_>, in_query: bool) -> Re
 
 const SOURCES: Sources = Sources {
     reads: &["grant_type", "refresh_token", "scope", "client_id", "client_secret", "username", "password", "token"],
-    in_query: None,
+    in_query: Some("refresh_token"),
     json: true,
 };

@@ -3,12 +3,11 @@
 use serde_json::json;
 
 use super::parameters::{Parameters, Sources};
-use super::{Exchange, OAuthError, Reply, client_auth};
+use super::{Exchange, Forms, OAuthError, Reply, client_auth};
 use crate::grants::Grants;
 
-pub(super) async fn answer(grants: &Grants, exchange: &Exchange<'_>, in_query: bool) -> Result<Reply, OAuthError> {
-    let sources = Sources { in_query: in_query.then_some("token"), ..SOURCES };
-    let parameters = Parameters::read(exchange, sources).await?;
+pub(super) async fn answer(grants: &Grants, exchange: &Exchange<'_>, forms: Forms) -> Result<Reply, OAuthError> {
+    let parameters = Parameters::read(exchange, SOURCES, forms).await?;
     if parameters.from_query {
         grants.telemetry.metrics.deprecated_request("query_token");
     }
@@ -21,6 +20,6 @@ pub(super) async fn answer(grants: &Grants, exchange: &Exchange<'_>, in_query: b
 
 const SOURCES: Sources = Sources {
     reads: &["token", "token_type_hint", "client_id", "client_secret", "refresh_token", "username", "password"],
-    in_query: None,
+    in_query: Some("token"),
     json: true,
 };

@@ -18,8 +18,44 @@ pub struct Settings {
     pub metadata: Option<String>,
     /// Metadata of the protected resource (RFC 9728 §3), without the resource's path behind it; no prefix either.
     pub resource_metadata: Option<String>,
-    /// Whether `?refresh_token=` and `?token=` are read, as the tutorials send them.
-    pub query_tokens: bool,
+    /// In which forms parameters are read.
+    pub forms: Forms,
+    /// Whether a request with a user name and no `grant_type` is a login, as FastAPI's own form has it.
+    pub implied_password_grant: bool,
     /// Whether a failed login or refresh is answered 401 with a challenge, for clients that compare the status.
     pub failed_grant_is_401: bool,
+    /// The realm of challenges to clients (RFC 7617 §2): printable ASCII without `"` and `\`.
+    pub realm: String,
+}
+
+/// In which forms an endpoint reads parameters besides `application/x-www-form-urlencoded`. Each endpoint has them as far as they make
+/// sense there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forms {
+    /// `multipart/form-data`, which FastAPI takes wherever it takes a form.
+    pub multipart: bool,
+    /// A JSON object, where there is a token alone to send.
+    pub json: bool,
+    /// `?refresh_token=` and `?token=`, as the tutorials send them.
+    pub query_tokens: bool,
+}
+
+impl Settings {
+    /// Whether there is a token endpoint.
+    #[must_use]
+    pub const fn grants_tokens(&self) -> bool {
+        self.token.is_some() || !self.token_aliases.is_empty()
+    }
+
+    /// Whether there is an endpoint that takes one token and little else.
+    #[must_use]
+    pub const fn reads_single_tokens(&self) -> bool {
+        self.refresh.is_some() || self.revoke.is_some()
+    }
+
+    /// Whether there is an endpoint that reads a form.
+    #[must_use]
+    pub const fn reads_forms(&self) -> bool {
+        self.grants_tokens() || self.reads_single_tokens()
+    }
 }

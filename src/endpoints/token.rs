@@ -3,26 +3,31 @@
 use serde_json::{Map, Value};
 
 use super::parameters::{Parameters, Sources};
-use super::{Exchange, OAuthError, Reply, client_auth};
+use super::{Exchange, OAuthError, Reply, Settings, client_auth};
 use crate::base::Secret;
 use crate::grants::{GrantKind, Grants, Login, Minted};
 use crate::telemetry::GrantType;
 use crate::tokens::ScopeSet;
 
-pub(super) async fn answer(grants: &Grants, exchange: &Exchange<'_>) -> Result<Reply, OAuthError> {
-    let (grant, result) = grant(grants, exchange).await;
+pub(super) async fn answer(grants: &Grants, exchange: &Exchange<'_>, settings: &Settings) -> Result<Reply, OAuthError> {
+    let (grant, result) = grant(grants, exchange, settings).await;
     count(grants, grant, &result);
     result
 }
 
-async fn grant(grants: &Grants, exchange: &Exchange<'_>) -> (&'static str, Result<Reply, OAuthError>) {
-    let parameters = match Parameters::read(exchange, SOURCES).await {
+async fn grant(
+    grants: &Grants,
+    exchange: &Exchange<'_>,
+    settings: &Settings,
+) -> (&'static str, Result<Reply, OAuthError>) {
+    let parameters = match Parameters::read(exchange, SOURCES, settings.forms).await {
         Ok(parameters) => parameters,
         Err(error) => return ("other", Err(error)),
     };
     let named = parameters.value("grant_type");
     // FastAPI's own form does not ask for it.
-    let named = named.or_else(|| parameters.value("username").map(|_| GrantKind::Password.as_str()));
+    let is_login = || settings.implied_password_grant && parameters.value("username").is_some();
+    let named = named.or_else(|| is_login().then_some(GrantKind::Password.as_str()));
     let Some(named) = named else { return ("other", Err(OAuthError::InvalidRequest("grant_type is missing"))) };
     let known = GrantKind::ALL.into_iter().find(|kind| kind.as_str() == named && grants.clients.offer(*kind));
     let result = match known {

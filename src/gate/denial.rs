@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
+use super::wording::{ChallengeStyle, Wording};
 use crate::message::HeadError;
 use crate::policy::Reason;
 
@@ -62,7 +63,7 @@ impl Denial {
         Self { reason: Reason::TooLarge, scope: None, allow: None, limit }
     }
 
-    /// The status code.
+    /// The status code, before [`Wording`] has its say.
     #[must_use]
     pub fn status(&self) -> u16 {
         self.wire().status
@@ -71,14 +72,19 @@ impl Denial {
     /// The value of `WWW-Authenticate`; `None` where a credential would not help. `metadata` is the address of the resource's
     /// metadata (RFC 9728 §5.1), without quotes and backslashes.
     #[must_use]
-    pub fn challenge(&self, metadata: Option<&str>) -> Option<String> {
+    pub fn challenge(&self, wording: &Wording, metadata: Option<&str>) -> Option<String> {
         let wire = self.wire();
         let credential_helps = matches!(wire.status, 401) || wire.error == Some("insufficient_scope");
         let about_credential = self.reason == Reason::MultipleCredentials;
         if !credential_helps && !about_credential {
             return None;
         }
-        let mut challenge = format!("Bearer realm=\"{REALM}\"");
+        if wording.style == ChallengeStyle::Minimal {
+            // FastAPI names the scopes only to who has sent a token.
+            let scope = self.scope.as_deref().filter(|_| credential_helps && wire.error.is_some());
+            return Some(ChallengeStyle::minimal_challenge(scope));
+        }
+        let mut challenge = format!("Bearer realm=\"{}\"", wording.realm);
         if let Some(error) = wire.error {
             let _ = write!(challenge, ", error=\"{error}\", error_description=\"{}\"", wire.description);
         }
@@ -91,10 +97,13 @@ impl Denial {
         Some(challenge)
     }
 
-    /// The JSON body: what FastAPI's clients read, and `reason`.
+    /// The JSON body: what FastAPI's clients read, and beside it, unless `wording` has it otherwise, what happened and `reason`.
     #[must_use]
-    pub fn body(&self) -> Value {
+    pub fn body(&self, wording: &Wording) -> Value {
         let wire = self.wire();
+        if wording.style == ChallengeStyle::Minimal {
+            return ChallengeStyle::minimal_body(wire.detail);
+        }
         let mut body = json!({ "detail": wire.detail });
         if let (Some(error), Value::Object(members)) = (wire.error, &mut body) {
             members.insert("error".to_owned(), error.into());
@@ -134,9 +143,6 @@ impl From<HeadError> for Denial {
         }
     }
 }
-
-/// The protection space (RFC 9110 §11.5).
-pub const REALM: &str = "doorward";
 
 /// What a client is asked to wait when a dependency is down.
 pub const RETRY_SECONDS: u32 = 5;

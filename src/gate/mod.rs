@@ -7,7 +7,9 @@ mod identify;
 pub mod permit;
 pub mod query;
 pub mod websocket;
+pub mod wording;
 
 pub use decide::{Decision, Gate, RequestFacts};
 pub use denial::Denial;
 pub use permit::Permit;
+pub use wording::{ChallengeStyle, Wording};

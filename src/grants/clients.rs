@@ -17,7 +17,23 @@ pub struct Clients {
     /// Those with a secret.
     confidential: Vec<Arc<Registered>>,
     default: Option<Arc<Client>>,
+    rules: ClientRules,
     key: hmac::Key,
+}
+
+/// What holds for requests that name no client, or none that is registered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientRules {
+    /// Whether the first public client is the default one where none says that it is.
+    pub first_public_is_default: bool,
+    /// Whether an id that nobody has, without a secret, counts as none. Some libraries name a client whatever they were told:
+    /// Authlib's is called `None`.
+    pub unknown_is_unnamed: bool,
+    /// Whether the token of a public client, refreshed or revoked, says for itself whose it is. Else who names no client is the default
+    /// one there, too.
+    pub tokens_name_client: bool,
+    /// What the one public client may use that there is while none is registered.
+    pub implied: Vec<GrantKind>,
 }
 
 /// A client, and the tag of the secret it has shown last.
@@ -29,12 +45,13 @@ pub(super) struct Registered {
 impl Clients {
     /// Registers them. With none, there is the one public client of the tutorials, and credentials of clients are not looked at.
     #[must_use]
-    pub fn new(clients: Vec<Client>) -> Self {
+    pub fn new(clients: Vec<Client>, rules: ClientRules) -> Self {
         let clients: Vec<Arc<Client>> = clients.into_iter().map(Arc::new).collect();
         let default = clients.iter().find(|client| client.default);
         // A list of confidential clients must not leave the password grant open to everybody.
-        let default = default.or_else(|| clients.iter().find(|client| !client.is_confidential())).cloned();
-        let default = if clients.is_empty() { Some(Arc::new(tutorial_client())) } else { default };
+        let first_public = || clients.iter().find(|client| rules.first_public_is_default && !client.is_confidential());
+        let default = default.or_else(first_public).cloned();
+        let default = if clients.is_empty() { Some(Arc::new(implied_client(&rules))) } else { default };
         let register =
             |client: &Arc<Client>| Arc::new(Registered { client: Arc::clone(client), shown: Mutex::new(None) });
         let entries: Vec<_> = clients.iter().map(register).collect();
@@ -42,6 +59,7 @@ impl Clients {
             confidential: entries.iter().filter(|entry| entry.client.is_confidential()).cloned().collect(),
             registered: entries.into_iter().map(|entry| (entry.client.id.clone(), entry)).collect(),
             default,
+            rules,
             key: hmac::Key::new(hmac::HMAC_SHA256, &entropy::random::<32>()),
         }
     }
@@ -84,6 +102,25 @@ impl Clients {
             }
         };
         if client.may(grant) { Ok(client) } else { Err(GrantError::UnauthorizedClient) }
+    }
+
+    /// Who it is that names no client.
+    ///
+    /// # Errors
+    /// [`GrantError::NoClient`] where somebody must be named.
+    pub(super) fn unnamed(&self) -> Result<Caller, GrantError> {
+        if self.rules.tokens_name_client {
+            return Ok(Caller::Anonymous);
+        }
+        self.default.clone().map(Caller::Public).ok_or(GrantError::NoClient)
+    }
+
+    /// Who it is that names a client that nobody is, and shows no secret.
+    ///
+    /// # Errors
+    /// [`GrantError::InvalidClient`].
+    pub(super) fn unknown(&self) -> Result<Caller, GrantError> {
+        if self.rules.unknown_is_unnamed { self.unnamed() } else { Err(GrantError::InvalidClient) }
     }
 
     /// Whether a client is named, or is the default.
@@ -162,14 +199,8 @@ impl fmt::Debug for Registered {
 }
 
 /// The one client while none is registered.
-fn tutorial_client() -> Client {
-    Client {
-        id: PUBLIC_CLIENT.to_owned(),
-        secret: None,
-        grants: vec![GrantKind::Password, GrantKind::RefreshToken],
-        scopes: None,
-        default: true,
-    }
+fn implied_client(rules: &ClientRules) -> Client {
+    Client { id: PUBLIC_CLIENT.to_owned(), secret: None, grants: rules.implied.clone(), scopes: None, default: true }
 }
 
 /// The client of every token while no client is registered: the one public client of the tutorials.

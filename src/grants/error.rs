@@ -74,8 +74,7 @@ impl GrantError {
                 "invalid-grant"
             }
             Self::PasswordTooLong => "password-too-long",
-            Self::InvalidClient => "invalid-client",
-            Self::NoClient => Reason::MalformedRequest.as_str(),
+            Self::InvalidClient | Self::NoClient => "invalid-client",
             Self::UnauthorizedClient => "unauthorized-client",
             Self::InvalidScope => "invalid-scope",
             Self::UnsupportedTokenType => "unsupported-token-type",

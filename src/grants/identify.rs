@@ -32,7 +32,8 @@ impl Grants {
     /// nobody is asked.
     ///
     /// # Errors
-    /// [`GrantError::InvalidClient`] for an unknown id with a secret, a wrong secret, and a missing one alike;
+    /// [`GrantError::InvalidClient`] for an unknown id with a secret, a wrong secret, and a missing one alike, and as the clients' rules
+    /// have it for an unknown id alone; [`GrantError::NoClient`] where these want one named;
     /// [`GrantError::Busy`] where there is no room to check it.
     pub async fn identify(
         &self,
@@ -51,8 +52,8 @@ impl Grants {
             }
             Some(entry) if entry.client.is_confidential() => Err(GrantError::InvalidClient),
             Some(entry) => Ok(Caller::Public(Arc::clone(&entry.client))),
-            // Some libraries name a client whatever they were told; Authlib's is called `None`.
-            None => Ok(Caller::Anonymous),
+            None if credentials.readings.is_empty() => self.clients.unnamed(),
+            None => self.clients.unknown(),
         };
         if let Err(error) = &caller {
             self.tell_refused(what, error, named.map(|entry| entry.client.id.as_str()), from);

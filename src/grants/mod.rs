@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 pub use client::{Caller, Client, GrantKind};
 pub use client_secret::SecretHash;
-pub use clients::Clients;
+pub use clients::{ClientRules, Clients};
 pub use error::GrantError;
 pub use identify::{Credentials, Reading};
 pub use mint::Minted;

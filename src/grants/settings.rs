@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::tokens::ScopeSet;
+use crate::tokens::{ScopeSet, TokenType};
 
 /// The `tokens` section, less its keys, and `revocation.cascade`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct Settings {
     pub audience: Vec<String>,
     /// `typ` of the JOSE header.
     pub typ: String,
+    /// What `typ` of own tokens may be for them to pass.
+    pub token_types: Vec<TokenType>,
     /// Where the granted scopes stand.
     pub scope_claim: ScopeClaim,
     /// Granted when a login asks for none; `None` = all that the user has.

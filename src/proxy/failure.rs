@@ -5,8 +5,8 @@ use serde_json::json;
 
 use super::{request_body, respond};
 use crate::endpoints::Reply;
-use crate::gate::Denial;
 use crate::gate::denial::Limit;
+use crate::gate::{Denial, Wording};
 use crate::policy::Reason;
 
 /// How an upstream fails; the label of `doorward_upstream_errors_total`.
@@ -90,10 +90,10 @@ impl Failure {
     /// The reply; `None` where nobody is left to read one. While doorward drains, the application may already be stopped:
     /// clients are asked to come again.
     #[must_use]
-    pub fn reply(self, draining: bool) -> Option<Reply> {
+    pub fn reply(self, draining: bool, wording: &Wording) -> Option<Reply> {
         let (status, detail) = match self {
             Self::Client => return None,
-            Self::BodyTooLong => return self.refusal().map(|denial| respond::refusal(&denial, denial.status(), None)),
+            Self::BodyTooLong => return self.refusal().map(|denial| respond::refusal(&denial, wording, None)),
             Self::Connect if draining => (503, "Service Unavailable"),
             Self::Connect | Self::Tls | Self::Broken => (502, "Bad Gateway"),
             Self::Timeout => (504, "Gateway Timeout"),

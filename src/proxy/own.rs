@@ -26,7 +26,7 @@ pub async fn answer(
     let body = if session.req_header().method == http::Method::POST {
         match read_body(session).await? {
             Ok(body) => body,
-            Err(error) => return Ok(error.reply()),
+            Err(error) => return Ok(site.endpoints.refuse(error)),
         }
     } else {
         Zeroizing::default()

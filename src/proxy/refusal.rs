@@ -17,7 +17,7 @@ use super::{CorsSettings, cors, respond};
 use crate::base::Clock;
 use crate::connection::{Refuse, Refused};
 use crate::endpoints::Reply;
-use crate::gate::Denial;
+use crate::gate::{Denial, Wording};
 use crate::message::field;
 use crate::policy::Reason;
 use crate::telemetry::{Audit, Decision, Listener, Method, Request, Telemetry};
@@ -25,26 +25,28 @@ use crate::telemetry::{Audit, Decision, Listener, Method, Request, Telemetry};
 /// Refuses in the words of every refusal, and counts them among these.
 pub struct Refusals {
     cors: Box<dyn DynAccess<CorsSettings> + Send + Sync>,
+    wording: Box<dyn DynAccess<Wording> + Send + Sync>,
     telemetry: Arc<Telemetry>,
     clock: Arc<dyn Clock>,
     ids: RequestIds,
 }
 
 impl Refusals {
-    /// Refusals that pages may read as `cors` says at that time, told to `telemetry`.
+    /// Refusals in the words of `wording` that pages may read as `cors` says, both at that time; told to `telemetry`.
     #[must_use]
     pub fn new(
         cors: impl DynAccess<CorsSettings> + Send + Sync + 'static,
+        wording: impl DynAccess<Wording> + Send + Sync + 'static,
         telemetry: Arc<Telemetry>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { cors: Box::new(cors), telemetry, clock, ids: RequestIds::default() }
+        Self { cors: Box::new(cors), wording: Box::new(wording), telemetry, clock, ids: RequestIds::default() }
     }
 
     fn answer(&self, denial: &Denial, head: &[u8], peer: Option<IpAddr>) -> Bytes {
         let (method, path) = begin(head);
         self.tell(denial, method, path, peer.map(|peer| peer.to_canonical()));
-        let mut reply = respond::refusal(denial, denial.status(), None);
+        let mut reply = respond::refusal(denial, &self.wording.load(), None);
         // Of a head whose lines are in order only its size is wrong. That is what a page can have brought about.
         if matches!(reply.status, 414 | 431) {
             reply = cors::with_fields(&self.cors.load(), origin(head), reply);

@@ -98,7 +98,7 @@ fn refuse(session: &mut Session, context: &mut Context, raw: Option<&RawRequest>
     }
     let path = raw.and_then(|raw| CanonicalPath::parse(raw.path()).ok());
     let metadata = path.as_ref().and_then(|path| context.site.endpoints.resource_metadata(path.reading()));
-    respond::refusal(denial, context.site.insufficient_scope_status, metadata)
+    respond::refusal(denial, &context.site.wording, metadata)
 }
 
 /// The target as it came; without the token in it, where tokens are not for the upstream.

@@ -9,7 +9,7 @@ use pingora::proxy::Session;
 
 use super::{CorsSettings, cors, websocket};
 use crate::endpoints::Reply;
-use crate::gate::Denial;
+use crate::gate::{Denial, Wording};
 use crate::policy::Reason;
 
 /// Writes `reply`, readable for the pages that `cors` names, and leaves the connection usable where the request's body is small
@@ -39,14 +39,17 @@ pub async fn write(session: &mut Session, cors: &CorsSettings, reply: Reply) -> 
     Ok(())
 }
 
-/// A refusal as a reply; `insufficient_scope` is the status of one for want of scopes, and `metadata` the address at which a client
-/// finds out who gives tokens for what it asked for.
+/// A refusal as a reply, in the words of `wording`; `metadata` is the address at which a client finds out who gives tokens for what
+/// it asked for.
 #[must_use]
-pub fn refusal(denial: &Denial, insufficient_scope: u16, metadata: Option<&str>) -> Reply {
-    let status = if denial.reason == Reason::InsufficientScope { insufficient_scope } else { denial.status() };
-    let mut reply = Reply::json(status, &denial.body()).with_reason(denial.reason.as_str());
+pub fn refusal(denial: &Denial, wording: &Wording, metadata: Option<&str>) -> Reply {
+    let status = match denial.reason {
+        Reason::InsufficientScope => wording.insufficient_scope_status,
+        _ => denial.status(),
+    };
+    let mut reply = Reply::json(status, &denial.body(wording)).with_reason(denial.reason.as_str());
     reply.headers.retain(|(name, _)| *name != "Pragma");
-    if let Some(challenge) = denial.challenge(metadata) {
+    if let Some(challenge) = denial.challenge(wording, metadata) {
         reply = reply.with_header("WWW-Authenticate", challenge);
     }
     if let Some(allow) = &denial.allow {

@@ -238,7 +238,7 @@ impl ProxyHttp for Door {
         }
         self.failures.tell(failure, error, &context.site.upstream, context.noted.address);
         context.noted.upstream_error = failure.is_upstreams().then(|| failure.as_str());
-        let reply = failure.reply(self.draining.load(Ordering::Relaxed));
+        let reply = failure.reply(self.draining.load(Ordering::Relaxed), &context.site.wording);
         let mut code = 0;
         // Interim answers announce a final one.
         let unanswered = session.response_written().is_none_or(|written| is_interim(written.status));

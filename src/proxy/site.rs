@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::labels::Labels;
 use super::{AuthorizationMode, CorsSettings, IdentityHeader, RequestLimits, Upstream};
 use crate::endpoints::Endpoints;
-use crate::gate::Gate;
+use crate::gate::{Gate, Wording};
 use crate::message::{HeadLimits, TrustedProxies};
 use crate::policy::{Cors, HeaderPlan, Streams};
 
@@ -25,8 +25,8 @@ pub struct Site {
     pub identity_headers: Vec<IdentityHeader>,
     /// What becomes of `Authorization`.
     pub authorization: AuthorizationMode,
-    /// What a request without the scopes of its route is answered.
-    pub insufficient_scope_status: u16,
+    /// How refusals are worded.
+    pub wording: Wording,
     /// What clients use to reach this: `http` or `https`.
     pub scheme: &'static str,
     /// The size of a head. On HTTP/1 it was held against it when it was read.

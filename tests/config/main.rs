@@ -6,10 +6,12 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::unwrap_in_result,
+    clippy::disallowed_methods,
     reason = "what a test needs is there, or the test fails"
 )]
 
 mod case;
+mod profiles;
 mod values;
 
 use std::collections::BTreeSet;
@@ -121,6 +123,8 @@ fn no_problem_shows_what_is_written() {
         "policy: { routes: [{ path: '/{{S}' }, { path: '/a/**/{S}' }, { path: '/%zz{S}' }] }",
         "policy: { routes: [{ path: '/{S}' }, { path: '/{S}' }] }",
         "endpoints: { token: {S}, prefix: {S}, jwks: {S}, metadata: {S}, resource_metadata: {S} }",
+        "wire: { challenge: {S}, realm: '{S}\"', query_tokens: {S}, token_error_status: {S}, insufficient_scope_status: {S} }",
+        "profile: strict\ntokens: { audience: {S} }\nwire: { insufficient_scope_status: 401, realm: \"{S}\\n\" }",
         "telemetry: { log: {S}, access_log: {S} }",
         "{S}: 1\n{S}: 2",
         "server_keys:\n  - \"{S}",

@@ -56,7 +56,7 @@ fn the_example_marks_what_needs_a_restart() {
             }
         }
     }
-    let expected = "profile server.listen server.socket_mode server.h2c server.tls server.threads admin.listen data_dir store \
+    let expected = "server.listen server.socket_mode server.h2c server.tls server.threads admin.listen data_dir store \
                     telemetry.log telemetry.format telemetry.access_log";
     assert_eq!(marked.join(" "), expected);
 }

@@ -193,6 +193,36 @@ def test_check_says_what_is_wrong_and_where(run, shop, prepare):
     assert SHARED_SECRET not in report
 
 
+def test_check_ends_with_what_goes_beyond_strict(run, shop, prepare):
+    """What stands there depends on the configuration, and nothing does where nothing is accepted beyond it."""
+    client = {"id": "web", "grants": ["password", "refresh_token"]}
+    strict = {"profile": "strict", "clients": [client], "tokens": {"audience": ["api"]}}
+    title = "`profile: compat` accepts here what `strict` does not:"
+    said = "accepted here beyond `profile: strict`, because the configuration says so:"
+    common = ["grant-type", "multipart", "json", "query-tokens"]
+    own = ["audience", "typ", "token-types", "refresh-grace"]
+    for number, (changes, heading, names) in enumerate([
+        ({}, title, [*common, "password-grant", *own]),
+        ({"clients": [client]}, title, [*common, "default-client", "unknown-client", "unnamed-client", *own]),
+        ({"clients": [client], "wire": {"insufficient_scope_status": 401, "query_tokens": False}, "tokens": {"audience": ["api"]}}, title,
+         ["grant-type", "multipart", "json", "default-client", "unknown-client", "unnamed-client", "typ", "token-types", "refresh-grace", "insufficient-scope"]),
+        (strict | {"wire": {"query_tokens": True}}, said, ["query-tokens"]),
+        (strict, None, []),
+    ]):
+        doorward = prepare(shop.url, changes, name=f"doorward-{number}")
+        checked = run("check", "--config", doorward.config)
+        assert (checked.returncode, checked.stderr) == (0, ""), checked
+        before, _, rest = checked.stdout.partition(": ok, 10 routes, 4 users\n")
+        lines = rest.splitlines()
+        assert lines[:1] == ([heading] if heading else []), checked.stdout
+        assert [line.split(":")[0].strip() for line in lines[1:]] == names, checked.stdout
+        # A secret that others may share signs these tokens, and without an audience they are for everybody who has it.
+        has_audience = "audience" in changes.get("tokens", {})
+        assert (": shared-secret: " in before) == (not has_audience), checked.stdout
+        assert "shared-secret" not in rest
+        assert SHARED_SECRET not in checked.stdout
+
+
 def test_check_reads_the_users_file_too(run, shop, prepare):
     doorward = prepare(shop.url)
     place = f"{doorward.directory / 'users.yaml'}:"

@@ -56,3 +56,34 @@ def test_audience_breaks_the_tutorials_check(application, start):
     assert jwt.decode(token, SHARED_SECRET, algorithms=["HS256"], audience="https://api.example.test")["sub"] == "johndoe"
     assert call(f"http://{doorward.public}", token).status_code == 401
     assert len(application.seen()) == 1, "doorward took it, the application did not"
+
+
+def test_minimal_challenges_are_fastapis(applications, start):
+    """`wire.challenge: minimal`: who compares status, challenge and body cannot tell which of the two refused."""
+    application = applications("tutorial_scopes")
+    changes = {
+        "wire": {"challenge": "minimal", "insufficient_scope_status": 401},
+        "policy": {"routes": [{"path": "/users/me", "scopes": ["me", "items"]}]},
+    }
+    doorward = start(application.url, changes)
+    good, narrow = doorward.login()["access_token"], doorward.login(scope="me")["access_token"]
+    cases = {
+        "no token": ("/users/me", None, "Bearer"),
+        "no token, no scopes": ("/status/", None, "Bearer"),
+        "garbage": ("/users/me", "garbage", 'Bearer scope="me items"'),
+        "garbage, no scopes": ("/status/", "garbage", "Bearer"),
+        "too few scopes": ("/users/me", narrow, 'Bearer scope="me items"'),
+    }
+    for label, (path, token, challenge) in cases.items():
+        application.forget()
+        straight = get(application.url + path, token)
+        assert (straight[0], straight[2]) == (401, challenge), label
+        application.forget()
+        assert get(f"http://{doorward.public}{path}", token) == straight, label
+        assert application.seen() == [], label
+    assert get(f"http://{doorward.public}/users/me", good)[0] == 200
+
+
+def get(url, token):
+    answer = plain_session().get(url, headers={"Authorization": f"Bearer {token}"} if token else {})
+    return answer.status_code, answer.content, answer.headers.get("WWW-Authenticate"), answer.headers["Content-Type"]

@@ -16,6 +16,9 @@ use crate::store::Health;
 pub(crate) struct Case {
     /// The row's number, with a letter where a row has several cases.
     pub(crate) id: String,
+    /// The rows of the profiles' table that it shows, for the profile that it runs with.
+    #[serde(default)]
+    pub(crate) differences: Vec<String>,
     #[serde(default)]
     pub(crate) config: serde_yaml::Value,
     #[serde(default)]
@@ -93,6 +96,7 @@ pub(crate) struct Expect {
     pub(crate) body: Option<String>,
     pub(crate) has: Vec<String>,
     pub(crate) claims: Option<Value>,
+    pub(crate) jose: Option<Value>,
     pub(crate) same_as: Option<String>,
     pub(crate) closed: bool,
     // What happened elsewhere.
@@ -129,6 +133,13 @@ impl Case {
     pub(crate) fn row(&self) -> u16 {
         let digits: String = self.id.chars().take_while(char::is_ascii_digit).collect();
         digits.parse().unwrap_or_else(|_| panic!("`{}` begins with no number", self.id))
+    }
+
+    /// The profiles that it runs with.
+    pub(crate) fn profiles(&self) -> BTreeSet<&str> {
+        let configs = self.refused.iter().map(|refused| &refused.config);
+        let configs = configs.chain(self.refused.is_empty().then_some(&self.config));
+        configs.map(|config| config.get("profile").and_then(serde_yaml::Value::as_str).unwrap_or("compat")).collect()
     }
 }
 

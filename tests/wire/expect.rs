@@ -64,6 +64,11 @@ impl Expect {
             let claims = token.and_then(mint::claims_of).unwrap_or_default();
             subset("claims", &claims, &words.fill_json(expected), &mut problems);
         }
+        if let Some(expected) = &self.jose {
+            let token = body.as_ref().and_then(|body| body["access_token"].as_str());
+            let header = token.and_then(mint::header_of).unwrap_or_default();
+            subset("the token's header", &header, expected, &mut problems);
+        }
         if let Some(name) = &self.same_as {
             macros::equal("the response", &response.without_date(), &kept[name], &mut problems);
         }
@@ -73,6 +78,10 @@ impl Expect {
     fn whole_replies(&self, response: &Response, problems: &mut Vec<String>) {
         if let Some(scope) = &self.granted {
             macros::granted(response, scope, problems);
+            let asked_for_audience = self.claims.as_ref().is_some_and(|claims| !claims["aud"].is_null());
+            if !asked_for_audience {
+                macros::without_audience(response, problems);
+            }
         }
         if let Some(error) = &self.error {
             macros::oauth_error(response, self.status.unwrap_or(400), error, problems);

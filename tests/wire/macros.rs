@@ -27,6 +27,12 @@ pub(crate) fn granted(response: &Response, scope: &str, problems: &mut Vec<Strin
     let claims = body.get("access_token").and_then(Value::as_str).and_then(mint::claims_of);
     let claims = claims.unwrap_or_default();
     equal("scope claim", &claims["scope"].as_str().unwrap_or_default(), &scope, problems);
+}
+
+/// An access token that nobody configured an audience for.
+pub(crate) fn without_audience(response: &Response, problems: &mut Vec<String>) {
+    let body = response.json().unwrap_or_default();
+    let claims = body["access_token"].as_str().and_then(mint::claims_of).unwrap_or_default();
     if claims.get("aud").is_some() {
         problems.push("an `aud` that nobody asked for breaks verifiers that name none".to_owned());
     }

@@ -27,8 +27,9 @@ mod text;
 mod upstream;
 mod wire;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use doorward::config::{DIFFERENCES, Difference, Profile};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
@@ -41,7 +42,7 @@ const AT_ONCE: usize = 4;
 #[test]
 fn every_row_is_a_case_or_left_out_with_the_feature_that_brings_it() {
     let mut found: BTreeMap<u16, Vec<String>> = BTreeMap::new();
-    for row in case::all().iter().map(case::Case::row).collect::<std::collections::BTreeSet<_>>() {
+    for row in case::all().iter().map(case::Case::row).collect::<BTreeSet<_>>() {
         found.entry(row).or_default().push("a case".to_owned());
     }
     for left_out in case::left_out() {
@@ -53,6 +54,24 @@ fn every_row_is_a_case_or_left_out_with_the_feature_that_brings_it() {
     let wrong: Vec<_> = wrong.map(|row| (row, found.get(&row))).collect();
     assert!(wrong.is_empty(), "not exactly once: {wrong:?}");
     assert!(found.keys().all(|row| (1..=ROWS).contains(row)), "beyond the matrix: {:?}", found.keys());
+}
+
+/// Nothing is in the table that no case shows, and no case shows what is not in it.
+#[test]
+fn every_difference_between_the_profiles_has_a_case_for_each() {
+    let cases = case::all();
+    let mut shown = BTreeSet::new();
+    for case in &cases {
+        for name in &case.differences {
+            shown.extend(case.profiles().into_iter().map(|profile| (name.as_str(), profile)));
+        }
+    }
+    let profiles = |row: &Difference| Profile::ALL.map(|profile| (row.name, profile.as_str()));
+    let wanted: BTreeSet<_> = DIFFERENCES.iter().flat_map(profiles).collect();
+    let missing: Vec<_> = wanted.difference(&shown).collect();
+    assert!(missing.is_empty(), "no case in tests/cases/wire/profiles.yaml: {missing:?}");
+    let unknown: Vec<_> = shown.difference(&wanted).collect();
+    assert!(unknown.is_empty(), "no row of src/config/profile.rs: {unknown:?}");
 }
 
 /// `WIRE_CASE=12` runs those whose id begins with it.

@@ -235,6 +235,11 @@ pub(crate) fn claims_of(token: &str) -> Option<Value> {
     serde_json::from_slice(&payload).ok()
 }
 
+/// The header of a token, whoever signed it.
+pub(crate) fn header_of(token: &str) -> Option<Value> {
+    serde_json::from_slice(&base64url::decode(token.split('.').next()?).ok()?).ok()
+}
+
 pub(crate) fn rs_pem() -> &'static str {
     generated(Algorithm::Rs256, &RS)
 }

@@ -3,7 +3,8 @@ use std::sync::LazyLock;
 use serde_json::json;
 
 use super::*;
-use crate::grants::{Client, GrantKind, SecretHash};
+use crate::endpoints::Forms;
+use crate::grants::{Client, ClientRules, GrantKind, SecretHash};
 
 const ISSUER: &str = "https://h.example/t1";
 
@@ -58,7 +59,7 @@ fn grants_and_methods_are_those_of_the_clients() {
             json!(["client_secret_basic", "client_secret_post", "none"]),
         ),
     ] {
-        let clients = Clients::new(clients);
+        let clients = Clients::new(clients, rules());
         let documents = documents(&settings(), &Publication { clients: &clients, ..publication() });
         let metadata = &documents["/.well-known/oauth-authorization-server/t1"].1;
         assert_eq!(metadata["grant_types_supported"], grants);
@@ -199,7 +200,9 @@ fn settings() -> Settings {
         jwks: Some("/keys".to_owned()),
         metadata: Some("/.well-known/oauth-authorization-server".to_owned()),
         resource_metadata: Some("/.well-known/oauth-protected-resource".to_owned()),
-        query_tokens: true,
+        forms: Forms { multipart: true, json: true, query_tokens: true },
+        implied_password_grant: true,
+        realm: "doorward".to_owned(),
         failed_grant_is_401: false,
     }
 }
@@ -213,7 +216,7 @@ fn publication() -> Publication<'static> {
             |path: &str, scopes| Resource { path: path.to_owned(), scopes: ScopeSet::parse(scopes).unwrap() };
         [resource("", "items me"), resource("/mcp", "items")]
     });
-    static CLIENTS: LazyLock<Clients> = LazyLock::new(|| Clients::new(Vec::new()));
+    static CLIENTS: LazyLock<Clients> = LazyLock::new(|| Clients::new(Vec::new(), rules()));
     Publication {
         public_url: "https://h.example",
         issuer: Some(ISSUER),
@@ -223,5 +226,14 @@ fn publication() -> Publication<'static> {
         trusted: &["https://idp.example/"],
         resources: &*RESOURCES,
         ignore_case: false,
+    }
+}
+
+fn rules() -> ClientRules {
+    ClientRules {
+        first_public_is_default: true,
+        unknown_is_unnamed: true,
+        tokens_name_client: true,
+        implied: vec![GrantKind::Password, GrantKind::RefreshToken],
     }
 }

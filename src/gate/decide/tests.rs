@@ -117,7 +117,7 @@ async fn what_a_route_asks_for_is_asked_on_every_request() {
     assert!(world.counted("doorward_verified_token_cache_total{result=\"miss\"} 2"), "each was verified once");
     let statuses = ["/web", "/b"].map(|path| world.decide(path, &token, 0).outcome.unwrap_err());
     assert_eq!(statuses.each_ref().map(Denial::status), [401, 403]);
-    assert_eq!(statuses.map(|denial| denial.challenge(None).is_some()), [true, false]);
+    assert_eq!(statuses.map(|denial| denial.challenge(&crate::gate::Wording::full(), None).is_some()), [true, false]);
 }
 
 /// attacks.md J43: an identity is an issuer and a subject.

@@ -22,7 +22,7 @@ fn alert() -> Error {
 
 #[test]
 fn every_error_has_its_meaning() {
-    let status = |error: &Error| Failure::of(error).reply(false).map(|reply| reply.status);
+    let status = |error: &Error| Failure::of(error).reply(false, &Wording::full()).map(|reply| reply.status);
     let cases = [
         (upstream(ErrorType::ConnectRefused), "connect", Some(502)),
         (upstream(ErrorType::ConnectNoRoute), "connect", Some(502)),
@@ -43,7 +43,7 @@ fn every_error_has_its_meaning() {
     for (error, label, expected) in &cases {
         assert_eq!((Failure::of(error).as_str(), status(error)), (*label, *expected), "{error}");
     }
-    assert_eq!(Failure::Connect.reply(true).unwrap().status, 503);
+    assert_eq!(Failure::Connect.reply(true, &Wording::full()).unwrap().status, 503);
 }
 
 #[test]

@@ -54,7 +54,7 @@ fn answered_and_told() {
         let sink = Sink::memory();
         let telemetry = Arc::new(Telemetry::new(sink.clone(), &Settings::default()));
         let cors = Constant(CorsSettings::default());
-        let refusals = Refusals::new(cors, telemetry, Arc::new(ManualClock::default()));
+        let refusals = Refusals::new(cors, Constant(Wording::full()), telemetry, Arc::new(ManualClock::default()));
         let (head, peer) = (head.as_bytes(), "::ffff:192.0.2.1".parse().ok());
         let answer = match error {
             Some(error) => refusals.refuse(&Refused { error, head, peer }),
@@ -106,7 +106,12 @@ fn pages_may_read_that_something_was_too_large() {
         (None, first(OK), false, false),
     ] {
         let telemetry = Arc::new(Telemetry::new(Sink::memory(), &Settings::default()));
-        let refusals = Refusals::new(Constant(settings.clone()), telemetry, Arc::new(ManualClock::default()));
+        let refusals = Refusals::new(
+            Constant(settings.clone()),
+            Constant(Wording::full()),
+            telemetry,
+            Arc::new(ManualClock::default()),
+        );
         let (bytes, peer) = (head.as_bytes(), None);
         let answer = match error {
             Some(error) => refusals.refuse(&Refused { error, head: bytes, peer }),
