@@ -26,6 +26,7 @@ mod limits;
 mod listen;
 pub mod load;
 pub mod look;
+mod mint;
 mod policy;
 mod positions;
 pub mod problem;
