@@ -48,6 +48,8 @@ mod trusted_issuers;
 mod upstream;
 mod users;
 mod users_document;
+pub mod users_edit;
+pub mod users_write;
 
 pub use code::Code;
 pub use load::{Loaded, load};
