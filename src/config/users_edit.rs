@@ -193,7 +193,9 @@ fn add(text: &str, outline: &Outline, user: &NewUser) -> Option<String> {
 
 fn into_flow(text: &str, list: &List, flow: &str, block: &str) -> Option<String> {
     let Some(last) = list.items.last() else {
-        let (before, behind) = (text.get(..list.span.start)?, text.get(list.span.end..)?);
+        // Not by the parser's end of it, which can be behind a comment.
+        let (before, behind) = (text.get(..list.span.start)?, text.get(list.span.start..)?);
+        let behind = behind.strip_prefix("[]").unwrap_or(behind);
         // `[]` on a line of its own, as a first file may have it: from now on a user a line.
         if (before.is_empty() || before.ends_with('\n')) && behind.trim().is_empty() {
             return Some(format!("{before}{block}"));
