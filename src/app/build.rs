@@ -14,7 +14,7 @@ use crate::policy::{HeaderPlan, HeaderSettings, Table};
 use crate::proxy::labels::Labels;
 use crate::proxy::{ConnectSettings, Site, Upstream};
 use crate::tokens::verify::LONGEST_OWN_LIFE;
-use crate::tokens::{ClaimPath, Issuer, IssuerRules, Verifier};
+use crate::tokens::{ClaimPath, Issuer, IssuerRules, Mint, MintTerms, Verifier};
 use crate::users::{FileUsers, Hasher, HashingSettings, Throttle, User};
 
 /// A site, and the gauges' sources that belong to it.
@@ -46,6 +46,9 @@ pub enum BuildError {
     /// The port that was bound makes our issuer one of `trusted_issuers`.
     #[error("`trusted_issuers` names doorward's own issuer: take it out, or give another `tokens.issuer`")]
     OwnIssuer,
+    /// `upstream.mint.key_file` is the key that was generated to sign own tokens.
+    #[error("`upstream.mint` holds the key that signs doorward's own tokens: give it another")]
+    MintKey,
     /// The routes collide; the configuration would have said so.
     #[error("the routes collide")]
     Routes,
@@ -92,6 +95,7 @@ pub fn build(settings: &Settings, users: Vec<User>, core: &Core, before: Option<
     let clients = Clients::new(settings.clients.clone(), settings.client_rules.clone());
     let documents = publish::documents(settings, public_url(settings, core), (own, &clients), &table);
     let with_list = terms.scope_claim == ScopeClaim::Scopes;
+    let mint = mint(settings, &terms, ring.as_ref())?;
     let issuer =
         ring.map(|ring| Issuer::new(terms.issuer.clone(), terms.audience.clone(), &terms.typ, with_list, ring));
     let grants = Arc::new(Grants {
@@ -121,6 +125,7 @@ pub fn build(settings: &Settings, users: Vec<User>, core: &Core, before: Option<
         headers,
         identity_headers: settings.upstream.identity_headers.clone(),
         authorization: settings.upstream.authorization,
+        mint,
         wording: settings.wording.clone(),
         scheme: scheme(settings, core.with_tls),
         head_limits: settings.server.limits.head,
@@ -198,6 +203,17 @@ fn header_settings(settings: &Settings) -> HeaderSettings<'_> {
     let upstream = &settings.upstream;
     let identity = upstream.identity_headers.iter().map(|header| (&*header.name, &*header.claim)).collect();
     HeaderSettings { identity, keep: &upstream.keep_headers, budget: upstream.identity_header_bytes }
+}
+
+/// What makes the upstream's tokens. That their key is none of ours the configuration has said, but for a key that was generated.
+fn mint(settings: &Settings, terms: &grants::Settings, own: Option<&KeyRing>) -> Result<Option<Mint>, BuildError> {
+    let Some(mint) = &settings.mint else { return Ok(None) };
+    if own.is_some_and(|own| own.verifying().any(|key| key.kid() == mint.key.kid())) {
+        return Err(BuildError::MintKey);
+    }
+    let scopes_as_array = terms.scope_claim == ScopeClaim::Scopes;
+    let terms = MintTerms { issuer: &terms.issuer, scopes_as_array, claims: &terms.claims };
+    Ok(Some(Mint::new(&terms, mint.clone())))
 }
 
 /// What clients call this server.

@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::exit::Failure;
 use super::input;
+use crate::base::Secret;
 use crate::users::password::{HashFailed, Scheme};
 
 /// How the password is hashed.
@@ -16,25 +17,29 @@ pub(super) struct HashPassword {
     scheme: Scheme,
 }
 
-fn scheme(name: &str) -> Result<Scheme, String> {
+pub(super) fn scheme(name: &str) -> Result<Scheme, String> {
     Scheme::from_name(name).ok_or_else(|| format!("not one of {}", Scheme::ALL.map(Scheme::name).join(", ")))
 }
 
 impl HashPassword {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         let typed = input::password(MAX_PASSWORD_BYTES).map_err(Failure::usage)?;
-        if typed.is_empty() {
-            return Err(Failure::usage("the password is empty: type one, or write it to stdin"));
-        }
-        let hash = self.scheme.hash(&typed).map_err(|error| match error {
-            HashFailed::Nul => Failure::usage(error),
-            HashFailed::TooLong => Failure::usage(format!("{error}: take another scheme, or a shorter one")),
-            HashFailed::Resources => Failure::internal(error),
-        })?;
-        println!("{hash}");
+        println!("{}", hashed(self.scheme, &typed)?);
         Ok(ExitCode::SUCCESS)
     }
 }
 
+/// The hash of a password that somebody gave.
+pub(super) fn hashed(scheme: Scheme, typed: &Secret) -> Result<String, Failure> {
+    if typed.is_empty() {
+        return Err(Failure::usage("the password is empty: type one, or write it to stdin"));
+    }
+    scheme.hash(typed).map_err(|error| match error {
+        HashFailed::Nul => Failure::usage(error),
+        HashFailed::TooLong => Failure::usage(format!("{error}: take another scheme, or a shorter one")),
+        HashFailed::Resources => Failure::internal(error),
+    })
+}
+
 /// What the token endpoint takes.
-const MAX_PASSWORD_BYTES: usize = 1024;
+pub(super) const MAX_PASSWORD_BYTES: usize = 1024;

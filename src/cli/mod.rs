@@ -9,6 +9,7 @@ mod input;
 mod inspect;
 mod keygen;
 mod serve;
+mod user;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -43,6 +44,9 @@ enum Command {
     /// Look at tokens.
     #[command(subcommand)]
     Token(Token),
+    /// Add, change and list the users of the users file.
+    #[command(subcommand)]
+    User(user::User),
     /// See all of it at work without any configuration: a small API, a user, and the curl lines to try.
     Demo(demo::Demo),
 }
@@ -80,6 +84,7 @@ pub fn main() -> ExitCode {
         Command::HashPassword(command) => command.run(),
         Command::Keygen(keygen) => keygen.run(),
         Command::Token(Token::Inspect(inspect)) => inspect.run(),
+        Command::User(user) => user.run(),
         Command::Demo(demo) => demo.run(),
     };
     done.unwrap_or_else(Failure::report)

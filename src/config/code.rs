@@ -102,6 +102,8 @@ codes! {
     NoPrefix = "no-prefix",
     /// Neither tokens of our own nor those of anybody else would pass.
     NoIssuer = "no-issuer",
+    /// The upstream is to have tokens of its own, and there is no key for them.
+    NoMintKey = "no-mint-key",
     /// A variable that the environment does not have.
     UnsetVariable = "unset-variable",
     /// A `${` that does not begin `${NAME}` or `${NAME:-default}`.

@@ -58,6 +58,9 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// `upstream.read_timeout`: the same as nginx and most load balancers before us.
 pub const READ_TIMEOUT: Duration = Duration::from_mins(1);
 
+/// `upstream.mint.ttl`: a request and what an application asks others for; lost, it is worth little.
+pub const MINT_TTL: Duration = Duration::from_mins(1);
+
 /// `upstream.idle_timeout`: uvicorn closes idle connections after 5 s; reusing one in that moment is a 502.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::{Number, Value as Json};
 
 use super::code::Code;
 use super::positions::{Children, Finding, Spot, locate};
@@ -60,6 +61,19 @@ pub(super) fn parse(bytes: &[u8]) -> (Option<Node>, Vec<Finding>) {
             findings.push(Finding::not_yaml(at, "this is not YAML"));
             (None, findings)
         }
+    }
+}
+
+/// What is written, without its places. What JSON has no number for is `null`.
+pub(super) fn plain(node: &Node) -> Json {
+    match &node.value {
+        Value::Null => Json::Null,
+        Value::Flag(flag) => Json::Bool(*flag),
+        Value::Integer(number) => Number::from_i128(*number).map_or(Json::Null, Json::Number),
+        Value::Float(number) => Number::from_f64(*number).map_or(Json::Null, Json::Number),
+        Value::Text(text) => Json::String(text.clone()),
+        Value::List(items) => items.iter().map(plain).collect(),
+        Value::Map(entries) => entries.iter().map(|entry| (entry.key.clone(), plain(&entry.value))).collect(),
     }
 }
 

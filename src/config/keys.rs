@@ -10,7 +10,7 @@ use crate::keys::{Algorithm, KeyError, KeyKind, SigningKey};
 pub(super) fn keys(field: &Field<'_>) -> Vec<SigningKey> {
     let mut keys: Vec<SigningKey> = Vec::new();
     for item in field.list().unwrap_or_default() {
-        let Some(key) = item.section(|section| key(&item, section)).flatten() else { continue };
+        let Some(key) = item.section(|section| key(&item, section, "file")).flatten() else { continue };
         // One RSA key in two files, or written in two ways, has one key id: a token would not say which is meant.
         if keys.iter().any(|known| known.kid() == key.kid()) {
             let help = "give every key one purpose and one algorithm";
@@ -27,12 +27,12 @@ pub(super) fn server_keys(field: &Field<'_>) -> Vec<Secret> {
     field.list().unwrap_or_default().iter().filter_map(Field::key_secret).collect()
 }
 
-/// One of `{ file, algorithm }` and `{ algorithm: HS256, secret }`, or HMAC with a longer hash.
-fn key(item: &Field<'_>, section: &Section<'_>) -> Option<SigningKey> {
+/// One of `{ file, algorithm }` and `{ algorithm: HS256, secret }`, or HMAC with a longer hash. `file_key` is what the first is called.
+pub(super) fn key(item: &Field<'_>, section: &Section<'_>, file_key: &'static str) -> Option<SigningKey> {
     let words = Algorithm::ALL.map(|algorithm| (algorithm.name(), algorithm));
-    let algorithm = section.field("algorithm").map(|field| (field.word(&words), field));
-    let file = section.field("file");
-    let secret = section.field("secret");
+    let algorithm = section.nullable("algorithm").map(|field| (field.word(&words), field));
+    let file = section.nullable(file_key);
+    let secret = section.nullable("secret");
     match (file, secret, algorithm) {
         // An algorithm that is none is a problem by now, and the key cannot be judged without it.
         (_, _, Some((None, _))) => None,
@@ -51,13 +51,13 @@ fn key(item: &Field<'_>, section: &Section<'_>) -> Option<SigningKey> {
             _ => field.refuse(
                 Code::Contradiction,
                 "takes a private key and no secret",
-                "write `{ algorithm: …, file: key.pem }`",
+                &format!("write `{{ algorithm: …, {file_key}: key.pem }}`"),
             ),
         },
         _ => item.refuse(
             Code::BadSecretSource,
-            "has not exactly one of `file` and `secret`",
-            "write `{ file: key.pem, algorithm: … }` or `{ algorithm: HS256, secret: … }`",
+            &format!("has not exactly one of `{file_key}` and `secret`"),
+            &format!("write `{{ {file_key}: key.pem, algorithm: … }}` or `{{ algorithm: HS256, secret: … }}`"),
         ),
     }
 }

@@ -16,7 +16,7 @@ use super::section::Section;
 use super::settings::Settings;
 use super::users::UsersFile;
 use super::{
-    clients, defaults, endpoints, insecure, keys, policy, revocation, server, telemetry, tokens, trusted_issuers,
+    clients, defaults, endpoints, insecure, keys, mint, policy, revocation, server, telemetry, tokens, trusted_issuers,
     upstream, users, users_document, wire,
 };
 use crate::users::User;
@@ -79,7 +79,10 @@ fn document(root: &Section<'_>) -> (Option<Settings>, UsersFile) {
     let server = root.section("server", server::server);
     let admin = root.section("admin", |section| server::admin(section, &server));
     let server_keys = root.field("server_keys").map(|field| keys::server_keys(&field)).unwrap_or_default();
-    let upstream = root.section("upstream", |section| upstream::upstream(section, &server, &admin));
+    let (upstream, minting) = root.section("upstream", |section| {
+        let minting = mint::mint(section);
+        (upstream::upstream(section, &server, &admin, &minting), minting)
+    });
     let (cache, cascade) = root.section("revocation", revocation::revocation);
     let (tokens, off) = root.switched("tokens", |section| tokens::tokens(section, &server, (cascade, &rules)));
     let issues = off.is_none();
@@ -100,9 +103,11 @@ fn document(root: &Section<'_>) -> (Option<Settings>, UsersFile) {
     let issuers = trusted.iter().map(|trusted| trusted.rules.issuer.clone());
     let issuers: Vec<String> = issuers.chain(issues.then(|| tokens.grants.issuer.clone())).collect();
     let origins = &server.cors.allow_origins;
-    let mut policy = root.section("policy", |section| policy::policy(section, (&own, &issuers), origins, http2));
+    let mut policy =
+        root.section("policy", |section| policy::policy(section, (&own, &issuers), origins, http2, &minting));
     insecure::take_query_tokens(root.reader(), &mut policy.routes, &query_tokens);
     let telemetry = root.section("telemetry", telemetry::telemetry);
+    let mint = minting.finish(root.reader(), &tokens.keys);
     let settings = upstream.map(|upstream| Settings {
         profile,
         server,
@@ -110,6 +115,7 @@ fn document(root: &Section<'_>) -> (Option<Settings>, UsersFile) {
         server_keys,
         data_dir: data_dir.unwrap_or_else(|| root.reader().resolve(defaults::DATA_DIR)),
         upstream,
+        mint,
         keys: tokens.keys.into_iter().map(Arc::new).collect(),
         grants: tokens.grants,
         issuer_from_listen: tokens.issuer_from_listen,

@@ -26,6 +26,7 @@ mod limits;
 mod listen;
 pub mod load;
 pub mod look;
+mod mint;
 mod policy;
 mod positions;
 pub mod problem;
@@ -48,6 +49,8 @@ mod trusted_issuers;
 mod upstream;
 mod users;
 mod users_document;
+pub mod users_edit;
+pub mod users_write;
 mod wire;
 
 pub use code::Code;

@@ -3,6 +3,7 @@
 use super::code::Code;
 use super::endpoints::{OwnPaths, plain_path};
 use super::field::Field;
+use super::mint::{self, Minting};
 use super::problem::Position;
 use super::reader::Reader;
 use super::section::Section;
@@ -11,19 +12,20 @@ use crate::policy::{Access, ConflictKind, Cors, PathPattern, RouteSpec, Streams,
 use crate::tokens::ScopeSet;
 
 /// `own` are the paths doorward answers itself, `issuers` those whose tokens are taken, `allow_origins` those that `server.cors` names,
-/// and `http2` is whether the upstream is spoken to in HTTP/2.
+/// `http2` is whether the upstream is spoken to in HTTP/2, and `mint` what makes its tokens.
 pub(super) fn policy(
     section: &Section<'_>,
     (own, issuers): (&OwnPaths, &[String]),
     allow_origins: &[String],
     http2: bool,
+    mint: &Minting,
 ) -> Policy {
     let defaults = [Access::Deny, Access::Authenticated, Access::Public].map(|access| (access.as_str(), access));
     let default = section.word("default", Access::Authenticated, &defaults);
     let ignore_case = section.flag("ignore_case", false);
     let preflights = Preflights { allowed: !allow_origins.is_empty() };
     let resources = section.field("resources").map(|field| resources(&field)).unwrap_or_default();
-    let around = Around { own: Own { paths: own, ignore_case }, issuers, preflights, http2 };
+    let around = Around { own: Own { paths: own, ignore_case }, issuers, preflights, http2, mint };
     let cors = section.field("cors").and_then(|field| preflights.answered(&field)).unwrap_or(Cors::Upstream);
     let streams = section.word("streams", Streams::End, &STREAMS);
     let mut routes = Vec::new();
@@ -82,7 +84,7 @@ fn refuse_conflicts(reader: &Reader<'_>, policy: &Policy, places: &[Position]) {
 }
 
 fn route(section: &Section<'_>, around: Around<'_>) -> Option<RouteSpec> {
-    let Around { own, issuers, preflights, http2 } = around;
+    let Around { own, issuers, preflights, http2, mint } = around;
     let path = section.required("path", "say which path: `path: /items`").and_then(|field| path(&field, own));
     let methods = section.field("methods").and_then(|field| methods(&field)).unwrap_or_default();
     let access = section.word("access", Access::Authenticated, &Access::ALL.map(|access| (access.as_str(), access)));
@@ -115,6 +117,13 @@ fn route(section: &Section<'_>, around: Around<'_>) -> Option<RouteSpec> {
         Some(flag)
     });
     let cors = section.field("cors").and_then(|field| preflights.answered(&field));
+    let authorization = section.field("authorization").and_then(|field| {
+        if access == Access::Deny {
+            let help = "take one of the two keys out";
+            field.refuse::<()>(Code::Contradiction, "says what is forwarded where nothing is", help);
+        }
+        mint::mode(&field, mint)
+    });
     let encoded_slash = section.flag("encoded_slash", false);
     Some(RouteSpec {
         methods,
@@ -123,6 +132,7 @@ fn route(section: &Section<'_>, around: Around<'_>) -> Option<RouteSpec> {
         audience: audience.unwrap_or_default(),
         issuers: allowed.unwrap_or_default(),
         cors,
+        authorization,
         streams,
         encoded_slash,
         websocket_bearer: websocket_bearer.unwrap_or(false),
@@ -152,6 +162,8 @@ struct Around<'a> {
     preflights: Preflights,
     /// Whether the upstream is spoken to in HTTP/2, in which no WebSocket gets through to it.
     http2: bool,
+    /// Whether there is a key for the upstream's tokens.
+    mint: &'a Minting,
 }
 
 /// Paths that doorward answers itself, and how the upstream compares paths.

@@ -63,11 +63,16 @@ impl<'e> Reader<'e> {
     /// is noted by then.
     pub(super) fn document(&self) -> Result<Option<Node>, FileError> {
         self.watch(&self.file);
-        let (node, findings) = document::parse(&input_file::read(&self.file, DOCUMENT_LIMIT)?);
+        Ok(self.parse(&input_file::read(&self.file, DOCUMENT_LIMIT)?))
+    }
+
+    /// The document that this reader's file would be with these bytes.
+    pub(super) fn parse(&self, bytes: &[u8]) -> Option<Node> {
+        let (node, findings) = document::parse(bytes);
         for Finding { at, code, message, help } in findings {
             self.problem(at, code, &message, help);
         }
-        Ok(node)
+        node
     }
 
     /// Reads the whole document as a mapping.
@@ -140,4 +145,4 @@ impl<'e> Reader<'e> {
 }
 
 /// Bytes of a document: a hundred times the longest anybody writes, and read whole at every reload.
-const DOCUMENT_LIMIT: u64 = 1024 * 1024;
+pub(super) const DOCUMENT_LIMIT: u64 = 1024 * 1024;

@@ -13,7 +13,7 @@ use crate::issuers::KeySource;
 use crate::keys::SigningKey;
 use crate::message::TrustedProxies;
 use crate::policy::{Access, Cors, RouteSpec, Streams};
-use crate::tokens::IssuerRules;
+use crate::tokens::{IssuerRules, MintSettings};
 use crate::{connection, endpoints, gate, grants, proxy, revocation, telemetry, users};
 
 /// Everything the configuration says, defaults put in. There is no way to make one but [`load`](super::load()).
@@ -31,6 +31,8 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// Where requests go.
     pub upstream: proxy::UpstreamSettings,
+    /// How its tokens are made, where it is to have its own.
+    pub mint: Option<MintSettings>,
     /// Signing keys: the first signs, all verify. Empty = one is generated in `data_dir` at the first start.
     pub keys: Vec<Arc<SigningKey>>,
     /// How tokens are issued.

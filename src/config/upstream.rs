@@ -10,13 +10,20 @@ use super::defaults;
 use super::field::Field;
 use super::headers;
 use super::listen::socket_path;
+use super::mint::{self, Minting};
 use super::section::Section;
 use super::settings::{Admin, Listen, Server};
 use super::tls;
-use crate::proxy::{AuthorizationMode, ConnectSettings, UpstreamSettings, UpstreamUrl};
+use crate::policy::AuthorizationMode;
+use crate::proxy::{ConnectSettings, UpstreamSettings, UpstreamUrl};
 
-/// `None` if there is no usable `url`, which is a problem by then.
-pub(super) fn upstream(section: &Section<'_>, server: &Server, admin: &Admin) -> Option<UpstreamSettings> {
+/// `None` if there is no usable `url`, which is a problem by then. `mint` is what [`mint::mint`] found.
+pub(super) fn upstream(
+    section: &Section<'_>,
+    server: &Server,
+    admin: &Admin,
+    mint: &Minting,
+) -> Option<UpstreamSettings> {
     let field = section.required("url", "say where the API is: `url: http://127.0.0.1:8000`");
     let target = field.as_ref().and_then(target);
     if let (Some(field), Some(target)) = (&field, &target) {
@@ -28,8 +35,7 @@ pub(super) fn upstream(section: &Section<'_>, server: &Server, admin: &Admin) ->
     let connect_timeout = timeout("connect_timeout", defaults::CONNECT_TIMEOUT);
     let read_timeout = timeout("read_timeout", defaults::READ_TIMEOUT);
     let idle_timeout = timeout("idle_timeout", defaults::IDLE_TIMEOUT);
-    let modes = [("pass", AuthorizationMode::Pass), ("strip", AuthorizationMode::Strip)];
-    let authorization = section.word("authorization", AuthorizationMode::Pass, &modes);
+    let authorization = section.field("authorization").and_then(|field| mint::mode(&field, mint));
     let identity_headers = headers::identity_headers(section);
     let keep_headers = headers::keep_headers(section, &identity_headers, &server.trusted_proxies);
     let identity_header_bytes =
@@ -37,7 +43,7 @@ pub(super) fn upstream(section: &Section<'_>, server: &Server, admin: &Admin) ->
     let http2 = section.flag("http2", false);
     Some(UpstreamSettings {
         connect: ConnectSettings { url: target?.url, connect_timeout, read_timeout, idle_timeout, http2, tls },
-        authorization,
+        authorization: authorization.unwrap_or(AuthorizationMode::Pass),
         identity_headers,
         identity_header_bytes,
         keep_headers,

@@ -176,7 +176,7 @@ const fn wire(reason: Reason, limit: Limit) -> Wire {
         Reason::AmbiguousPath => invalid_request("The path is ambiguous"),
         Reason::MalformedRequest => invalid_request("The request is malformed"),
         Reason::MethodNotAllowed => Wire { status: 405, error: None, description: "", detail: "Method Not Allowed" },
-        Reason::StoreUnavailable | Reason::KeysUnavailable | Reason::Overloaded => {
+        Reason::StoreUnavailable | Reason::KeysUnavailable | Reason::SigningFailed | Reason::Overloaded => {
             Wire { status: 503, error: None, description: "", detail: "Authentication temporarily unavailable" }
         }
     }

@@ -54,6 +54,12 @@ impl Permit {
         self.identity.as_ref().map(|active| active.0.claims())
     }
 
+    /// The token of whoever asks; `None` if nobody was asked.
+    #[must_use]
+    pub fn token(&self) -> Option<&Verified> {
+        self.identity.as_ref().map(|active| &*active.0)
+    }
+
     /// Whether this is for a preflight alone: no credential was looked at, so none of the client's may go with it.
     #[must_use]
     pub fn is_preflight(&self) -> bool {

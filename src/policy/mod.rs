@@ -14,5 +14,5 @@ pub use identity::{HeaderPlan, HeaderSettings, InvalidHeader, TooLarge};
 pub use path::{CanonicalPath, ENCODED_SLASH, PathError};
 pub use pattern::{PathPattern, PatternError};
 pub use reason::Reason;
-pub use route::{Cors, Route, RouteSpec, Streams};
+pub use route::{AuthorizationMode, Cors, Route, RouteSpec, Streams};
 pub use table::{Conflict, ConflictKind, Found, Match, Table};

@@ -25,6 +25,8 @@ pub struct RouteSpec {
     pub issuers: Vec<String>,
     /// Whose its CORS is; `None` = as `policy.cors` says.
     pub cors: Option<Cors>,
+    /// What becomes of the client's `Authorization`; `None` = as `upstream.authorization` says.
+    pub authorization: Option<AuthorizationMode>,
     /// What becomes of a stream when its token ends; `None` = as `policy.streams` says.
     pub streams: Option<Streams>,
     /// Whether a path of it may have `%2F`; it is matched in both readings then.
@@ -48,6 +50,7 @@ impl RouteSpec {
             audience: Vec::new(),
             issuers: Vec::new(),
             cors: None,
+            authorization: None,
             streams: None,
             encoded_slash: false,
             websocket_bearer: false,
@@ -64,6 +67,17 @@ pub enum Cors {
     Upstream,
     /// Doorward, by `server.cors`.
     Doorward,
+}
+
+/// What becomes of the client's `Authorization` on the way to the upstream. Of two, the later one shows the upstream less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AuthorizationMode {
+    /// The header that was checked arrives as it came.
+    Pass,
+    /// A short token that the upstream can check takes its place; where nobody was asked for a token, it is taken out.
+    Mint,
+    /// The header is taken out.
+    Strip,
 }
 
 /// What becomes of a WebSocket or an event stream when its token expires or is revoked.

@@ -19,7 +19,7 @@ pub use conflict::{Conflict, ConflictKind};
 use std::borrow::Cow;
 
 use super::route::Route;
-use super::{Access, CanonicalPath, RouteSpec};
+use super::{Access, AuthorizationMode, CanonicalPath, RouteSpec};
 use crate::tokens::ScopeSet;
 use index::Index;
 
@@ -94,6 +94,23 @@ impl Table {
     #[must_use]
     pub fn takes_query_tokens(&self) -> bool {
         self.routes.iter().any(|route| route.spec().query_token)
+    }
+
+    /// What becomes of the client's `Authorization` of a request, where that may pass. A path with two readings shows the upstream
+    /// no more than either of them allows: it takes one of the two, and nobody knows which.
+    #[must_use]
+    pub fn authorization(
+        &self,
+        path: &CanonicalPath<'_>,
+        method: &str,
+        unless: AuthorizationMode,
+    ) -> AuthorizationMode {
+        if self.routes.iter().all(|route| route.spec().authorization.is_none_or(|mode| mode == unless)) {
+            return unless;
+        }
+        let Found { first, second } = self.find(path, method);
+        let mode = |found: Match<'_>| found.route().and_then(|route| route.spec().authorization).unwrap_or(unless);
+        second.map(mode).into_iter().fold(mode(first), AuthorizationMode::max)
     }
 
     fn compared<'r>(&self, reading: &'r str) -> Cow<'r, str> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
 
+use super::authorization::Authorization;
 use super::facts::RawRequest;
 use super::streams::Followed;
 use super::upgrade::Tunnel;
@@ -69,6 +70,8 @@ pub enum State {
     Permitted {
         /// The proof.
         permit: Permit,
+        /// What goes upstream as `Authorization`.
+        authorization: Authorization,
         /// Headers that tell the upstream who asks, for every attempt anew.
         identity: Vec<(HeaderName, HeaderValue)>,
         /// Headers that tell it of the connection, as it is here: what a client says of itself was taken out.

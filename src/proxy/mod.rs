@@ -1,5 +1,6 @@
 //! The only place that knows Pingora's proxy: one file a phase, each a line in [`service`].
 
+pub mod authorization;
 pub mod context;
 pub mod cookies;
 pub mod cors;
@@ -31,8 +32,7 @@ pub mod websocket;
 pub use refusal::Refusals;
 pub use service::Door;
 pub use settings::{
-    AuthorizationMode, ConnectSettings, CorsSettings, IdentityHeader, RequestLimits, UpstreamSettings, UpstreamTls,
-    UpstreamUrl,
+    ConnectSettings, CorsSettings, IdentityHeader, RequestLimits, UpstreamSettings, UpstreamTls, UpstreamUrl,
 };
 pub use site::Site;
 pub use upstream::Upstream;

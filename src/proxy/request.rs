@@ -6,10 +6,11 @@ use http::{HeaderName, HeaderValue};
 use pingora::proxy::Session;
 use serde_json::json;
 
+use super::authorization::{self, Authorization};
 use super::context::{Context, State};
 use super::facts::{self, RawRequest};
 use super::request_id::RequestIds;
-use super::{AuthorizationMode, Site, forwarded, own, preflight, request_body, respond, websocket};
+use super::{forwarded, own, preflight, request_body, respond, websocket};
 use crate::base::{Clock, Stopwatch};
 use crate::endpoints::Reply;
 use crate::gate::credential::Credential;
@@ -76,14 +77,14 @@ async fn answer_or_permit(
         Ok(_) if context.site.upstream.settings().http2 && websocket::is_upgrade(session.req_header()) => {
             Ok(Some(Reply::json(501, &json!({ "detail": "Not Implemented" }))))
         }
-        Ok(Permitted { permit, identity, answers: None }) => {
+        Ok(Permitted { permit, authorization, identity, answers: None }) => {
             // Also where Pingora escaped some of it: what was decided on is what goes upstream.
-            let form = form_upstream(&context.site, raw, &permit);
+            let form = form_upstream(&authorization, raw, &permit);
             if session.req_header().raw_path() != &*form {
                 session.req_header_mut().set_raw_path(&form)?;
             }
             let forwarded = forwarded::headers(session, &context.client, context.site.scheme, ids);
-            context.state = State::Permitted { permit, identity, forwarded };
+            context.state = State::Permitted { permit, authorization, identity, forwarded };
             Ok(None)
         }
         Err(denial) => Ok(Some(refuse(session, context, Some(raw), &denial))),
@@ -102,10 +103,10 @@ fn refuse(session: &mut Session, context: &mut Context, raw: Option<&RawRequest>
 }
 
 /// The target as it came; without the token in it, where tokens are not for the upstream.
-fn form_upstream<'r>(site: &Site, raw: &'r RawRequest, permit: &Permit) -> Cow<'r, [u8]> {
+fn form_upstream<'r>(authorization: &Authorization, raw: &'r RawRequest, permit: &Permit) -> Cow<'r, [u8]> {
     let target = raw.target();
-    match (target.query, site.authorization) {
-        (Some(query), AuthorizationMode::Strip) if permit.has_query_token() => {
+    match (target.query, authorization) {
+        (Some(query), Authorization::Removed | Authorization::Minted(_)) if permit.has_query_token() => {
             let left = query_token::without_token(query);
             let mark: &[u8] = if left.is_empty() { b"" } else { b"?" };
             Cow::Owned([target.path, mark, &left].concat())
@@ -116,6 +117,7 @@ fn form_upstream<'r>(site: &Site, raw: &'r RawRequest, permit: &Permit) -> Cow<'
 
 struct Permitted {
     permit: Permit,
+    authorization: Authorization,
     identity: Vec<(HeaderName, HeaderValue)>,
     /// The methods to answer a preflight with that is answered here.
     answers: Option<String>,
@@ -143,8 +145,14 @@ async fn permit(
     let permit = decision.outcome?;
     request_body::check_declared(raw.body(), &context.site.limits)?;
     let identity = identity_headers(context, &permit)?;
+    let mode = context.site.gate.table().authorization(
+        &path,
+        facts.preflight.unwrap_or(facts.method),
+        context.site.authorization,
+    );
+    let authorization = authorization::upstream(mode, context.site.mint.as_ref(), &permit, clock.now())?;
     let answers = preflight::methods_to_answer(&context.site, context.noted.route, &facts);
-    Ok(Permitted { permit, identity, answers })
+    Ok(Permitted { permit, authorization, identity, answers })
 }
 
 fn identity_headers(context: &Context, permit: &Permit) -> Result<Vec<(HeaderName, HeaderValue)>, Denial> {

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::base::Secret;
+use crate::policy::AuthorizationMode;
 
 /// The `upstream` section.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpstreamSettings {
     /// How it is reached.
     pub connect: ConnectSettings,
-    /// What becomes of the client's `Authorization`.
+    /// What becomes of the client's `Authorization`, where a route does not say otherwise.
     pub authorization: AuthorizationMode,
     /// Which headers tell the upstream who asks.
     pub identity_headers: Vec<IdentityHeader>,
@@ -49,15 +50,6 @@ pub enum UpstreamUrl {
     },
     /// `unix:/path`.
     Unix(PathBuf),
-}
-
-/// `upstream.authorization`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AuthorizationMode {
-    /// The header that was checked arrives as it came.
-    Pass,
-    /// The header is taken out.
-    Strip,
 }
 
 /// One entry of `upstream.identity_headers`.

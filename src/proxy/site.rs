@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::labels::Labels;
-use super::{AuthorizationMode, CorsSettings, IdentityHeader, RequestLimits, Upstream};
+use super::{CorsSettings, IdentityHeader, RequestLimits, Upstream};
 use crate::endpoints::Endpoints;
 use crate::gate::{Gate, Wording};
 use crate::message::{HeadLimits, TrustedProxies};
-use crate::policy::{Cors, HeaderPlan, Streams};
+use crate::policy::{AuthorizationMode, Cors, HeaderPlan, Streams};
+use crate::tokens::Mint;
 
 /// Built off the request path and swapped whole. A request takes one at its first phase and keeps it, so it never sees two
 /// policies.
@@ -23,8 +24,10 @@ pub struct Site {
     pub headers: HeaderPlan,
     /// The headers of those that tell who asks, which no answer may show.
     pub identity_headers: Vec<IdentityHeader>,
-    /// What becomes of `Authorization`.
+    /// What becomes of `Authorization`, where a route does not say otherwise.
     pub authorization: AuthorizationMode,
+    /// Makes the upstream's tokens, where it is to have its own.
+    pub mint: Option<Mint>,
     /// How refusals are worded.
     pub wording: Wording,
     /// What clients use to reach this: `http` or `https`.

@@ -1,11 +1,9 @@
 //! The request as it goes upstream; made anew for every attempt.
 
 use http::HeaderName;
-use http::header::AUTHORIZATION;
 use pingora::http::RequestHeader;
 use pingora::{Error, ErrorType};
 
-use super::AuthorizationMode;
 use super::context::{Context, State};
 use super::forwarded::TRACEPARENT;
 use super::{cookies, preflight, websocket};
@@ -17,7 +15,7 @@ use super::{cookies, preflight, websocket};
 /// # Errors
 /// 500 without a permit: a mistake in the order of phases must end here, not at the upstream.
 pub fn filter(received: &RequestHeader, request: &mut RequestHeader, context: &Context) -> pingora::Result<()> {
-    let State::Permitted { permit, identity, forwarded } = &context.state else {
+    let State::Permitted { permit, authorization, identity, forwarded } = &context.state else {
         return Error::e_explain(ErrorType::HTTPStatus(500), "no permit");
     };
     let site = &context.site;
@@ -30,15 +28,7 @@ pub fn filter(received: &RequestHeader, request: &mut RequestHeader, context: &C
     for name in &forbidden {
         request.remove_header(name);
     }
-    match (site.authorization, received.headers.get(AUTHORIZATION)) {
-        // A client that names it in `Connection` has it dropped on the way, and what was checked must arrive. As it came otherwise:
-        // to insert it is to spell its name anew.
-        (AuthorizationMode::Pass, Some(checked)) if !request.headers.contains_key(AUTHORIZATION) => {
-            request.insert_header("Authorization", checked.clone())?;
-        }
-        (AuthorizationMode::Pass, _) => {}
-        (AuthorizationMode::Strip, _) => drop(request.remove_header(&AUTHORIZATION)),
-    }
+    authorization.apply(received, request)?;
     cookies::filter(request)?;
     for (name, value) in identity {
         request.insert_header(name.clone(), value.clone())?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::cache::{CacheResult, VerifiedCache, digest_of};
+use super::cache::{CacheResult, Digest, VerifiedCache, digest_of};
 use super::kind::is_access_token;
 use super::{Claims, IssuerRules, RawToken, Rejected, ScopeSet, VerifyError, weight};
 use crate::base::{Timestamp, base64url};
@@ -43,6 +43,8 @@ pub struct Verified {
     /// live on here (attacks.md K07).
     keys: Arc<KeySet>,
     identifier: Box<str>,
+    /// Of all that was signed.
+    digest: Digest,
 }
 
 impl Verifier {
@@ -158,13 +160,13 @@ impl TrustedIssuer {
         if !is_access_token(raw.header(), raw.unverified_claims(), rules) {
             return Err(rejected(VerifyError::WrongType));
         }
-        let signed_digest = base64url::encode(digest_of(raw.signed()));
+        let digest = digest_of(raw.signed());
         let claims = Claims::read(raw.into_claims(), rules).map_err(|_| rejected(VerifyError::Malformed))?;
         rules.check_audience(&claims).map_err(rejected)?;
         // A token without a `jti` is named by what was signed, never by its signature: ECDSA's can be respelled.
-        let identifier = claims.token_id.clone().unwrap_or_else(|| signed_digest.into());
+        let identifier = claims.token_id.clone().unwrap_or_else(|| base64url::encode(digest).into());
         let key = key.clone();
-        Ok(Verified { claims, issuer: Arc::clone(self), key, keys, identifier })
+        Ok(Verified { claims, issuer: Arc::clone(self), key, keys, identifier, digest })
     }
 }
 
@@ -207,6 +209,11 @@ impl Verified {
         self.issuer.rules.leeway
     }
 
+    /// SHA-256 of all that was signed: two tokens that share it say the same.
+    pub(super) fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
     /// The rules of its issuer.
     #[must_use]
     pub fn rules(&self) -> &Arc<IssuerRules> {
@@ -220,6 +227,7 @@ impl Verified {
             key: self.key.clone(),
             keys: Arc::clone(&self.keys),
             identifier: self.identifier.clone(),
+            digest: self.digest,
         }
     }
 

@@ -98,6 +98,8 @@ fn no_problem_shows_what_is_written() {
         "upstream: { url: 'http://u:{S}@h' }",
         "upstream: { url: {S}, authorization: {S}, identity_headers: { '{S} ': {S}, Host: {S} } }",
         "upstream: { url: ${VARIABLE} }",
+        "upstream: { authorization: mint, mint: { algorithm: {S}, secret: {S}, key_file: {S}, audience: '{S}\\n', ttl: {S}, {S}: {S} } }",
+        "upstream: { mint: { secret: {S} } }\npolicy: { routes: [{ path: /a, authorization: {S} }] }",
         "upstream: { url: 'https://{S}..', tls: { ca_file: {S}, cert_file: {S}, key_file: {S}, server_name: '{S} x' } }",
         "upstream: { keep_headers: ['{S} ', {S}], identity_header_bytes: {S}, http2: {S} }",
         "tokens: { keys: [{ algorithm: {S}, secret: {S} }] }",
