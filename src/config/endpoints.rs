@@ -19,8 +19,8 @@ pub(super) struct Wire {
     pub(super) insufficient_scope_status: u16,
 }
 
-/// `endpoints`. Where no tokens are issued, nobody can log in, and there are no keys and no issuer to tell of; foreign tokens can
-/// still be revoked.
+/// `endpoints`. Where no tokens are issued, nobody can log in, and there are no keys, no issuer and no users to tell of; foreign
+/// tokens can still be revoked and introspected.
 pub(super) fn endpoints(section: &Section<'_>, wire: Wire, issues: bool) -> Settings {
     let prefix =
         section.field("prefix").and_then(|field| prefix(&field)).unwrap_or_else(|| defaults::PREFIX.to_owned());
@@ -30,6 +30,8 @@ pub(super) fn endpoints(section: &Section<'_>, wire: Wire, issues: bool) -> Sett
     let settings = Settings {
         refresh: endpoint("refresh", defaults::REFRESH_PATH),
         revoke: endpoint("revoke", defaults::REVOKE_PATH),
+        introspect: endpoint("introspect", defaults::INTROSPECT_PATH),
+        userinfo: endpoint("userinfo", defaults::USERINFO_PATH),
         jwks: endpoint("jwks", defaults::JWKS_PATH),
         token,
         token_aliases: aliases(section, &prefix, &mut taken),
@@ -42,7 +44,15 @@ pub(super) fn endpoints(section: &Section<'_>, wire: Wire, issues: bool) -> Sett
     if issues {
         settings
     } else {
-        Settings { token: None, token_aliases: Vec::new(), refresh: None, jwks: None, metadata: None, ..settings }
+        Settings {
+            token: None,
+            token_aliases: Vec::new(),
+            refresh: None,
+            userinfo: None,
+            jwks: None,
+            metadata: None,
+            ..settings
+        }
     }
 }
 
@@ -57,9 +67,9 @@ pub(super) struct OwnPaths {
 impl OwnPaths {
     /// Those of `settings`: `issuer` is that of own tokens, `public_url` what clients call this server.
     pub(super) fn new(settings: &Settings, issuer: &str, public_url: Option<&str>) -> Self {
-        let Settings { token, token_aliases, refresh, revoke, jwks, metadata, resource_metadata, .. } = settings;
-        let named = [token, refresh, revoke, jwks].into_iter().flatten();
-        let mut exact: Vec<_> = named.chain(token_aliases).cloned().collect();
+        let Settings { token, refresh, revoke, introspect, userinfo, jwks, metadata, resource_metadata, .. } = settings;
+        let named = [token, refresh, revoke, introspect, userinfo, jwks].into_iter().flatten();
+        let mut exact: Vec<_> = named.chain(&settings.token_aliases).cloned().collect();
         if let (Some(metadata), Some(issuer)) = (metadata, Address::parse(issuer)) {
             let public = public_url.and_then(Address::parse);
             let MetadataPaths { oauth, openid } = address::metadata(metadata, &issuer, public.as_ref());

@@ -120,7 +120,7 @@ fn no_problem_shows_what_is_written() {
         "policy: { routes: [{ path: /a, cors: {S}, streams: {S}, encoded_slash: {S}, websocket_bearer: {S} }] }",
         "policy: { routes: [{ path: '/{{S}' }, { path: '/a/**/{S}' }, { path: '/%zz{S}' }] }",
         "policy: { routes: [{ path: '/{S}' }, { path: '/{S}' }] }",
-        "endpoints: { token: {S}, prefix: {S}, jwks: {S}, metadata: {S}, resource_metadata: {S} }",
+        "endpoints: { token: {S}, prefix: {S}, introspect: {S}, userinfo: {S}, jwks: {S}, metadata: {S}, resource_metadata: {S} }",
         "telemetry: { log: {S}, access_log: {S} }",
         "{S}: 1\n{S}: 2",
         "server_keys:\n  - \"{S}",
