@@ -169,3 +169,6 @@ impl Endpoints {
 fn is_at_or_below(root: &str, path: &[u8]) -> bool {
     path.strip_prefix(root.as_bytes()).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
 }
+
+#[cfg(test)]
+mod tests;
