@@ -112,14 +112,15 @@ pub fn build(settings: &Settings, users: Vec<User>, core: &Core, before: Option<
         clock: Arc::clone(&core.clock),
         telemetry: Arc::clone(&core.telemetry),
     });
-    let endpoints = Endpoints::new(settings.endpoints.clone(), documents, grants);
-    let labels = Labels::new(&core.telemetry.metrics, &table, &endpoints);
     let headers = HeaderPlan::new(&header_settings(settings)).map_err(|_| BuildError::Headers)?;
     let gate =
         Gate::new(table, (verifier, Arc::clone(&issuers)), Arc::clone(&core.revocations), Arc::clone(&core.telemetry));
+    let gate = Arc::new(gate);
+    let endpoints = Endpoints::new(settings.endpoints.clone(), documents, grants, Arc::clone(&gate));
+    let labels = Labels::new(&core.telemetry.metrics, gate.table(), &endpoints);
     core.revocations.set_cache(settings.cache);
     let site = Site {
-        gate: Arc::new(gate),
+        gate,
         endpoints,
         upstream,
         headers,

@@ -141,6 +141,12 @@ pub const REFRESH_PATH: &str = "/refresh-token";
 /// `endpoints.revoke`.
 pub const REVOKE_PATH: &str = "/revoke-token";
 
+/// `endpoints.introspect`.
+pub const INTROSPECT_PATH: &str = "/introspect";
+
+/// `endpoints.userinfo`.
+pub const USERINFO_PATH: &str = "/userinfo";
+
 /// `endpoints.jwks`.
 pub const JWKS_PATH: &str = "/.well-known/jwks.json";
 

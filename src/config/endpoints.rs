@@ -9,8 +9,8 @@ use super::wire::EndpointsWire;
 use crate::endpoints::Settings;
 use crate::endpoints::address::{self, Address, MetadataPaths};
 
-/// `endpoints`. Where no tokens are issued, nobody can log in, and there are no keys and no issuer to tell of; foreign tokens can
-/// still be revoked.
+/// `endpoints`. Where no tokens are issued, nobody can log in, and there are no keys, no issuer and no users to tell of; foreign
+/// tokens can still be revoked and introspected.
 pub(super) fn endpoints(section: &Section<'_>, wire: EndpointsWire, issues: bool) -> Settings {
     let prefix =
         section.field("prefix").and_then(|field| prefix(&field)).unwrap_or_else(|| defaults::PREFIX.to_owned());
@@ -20,6 +20,8 @@ pub(super) fn endpoints(section: &Section<'_>, wire: EndpointsWire, issues: bool
     let settings = Settings {
         refresh: endpoint("refresh", defaults::REFRESH_PATH),
         revoke: endpoint("revoke", defaults::REVOKE_PATH),
+        introspect: endpoint("introspect", defaults::INTROSPECT_PATH),
+        userinfo: endpoint("userinfo", defaults::USERINFO_PATH),
         jwks: endpoint("jwks", defaults::JWKS_PATH),
         token,
         token_aliases: aliases(section, &prefix, &mut taken),
@@ -34,7 +36,15 @@ pub(super) fn endpoints(section: &Section<'_>, wire: EndpointsWire, issues: bool
     if issues {
         settings
     } else {
-        Settings { token: None, token_aliases: Vec::new(), refresh: None, jwks: None, metadata: None, ..settings }
+        Settings {
+            token: None,
+            token_aliases: Vec::new(),
+            refresh: None,
+            userinfo: None,
+            jwks: None,
+            metadata: None,
+            ..settings
+        }
     }
 }
 
@@ -49,9 +59,9 @@ pub(super) struct OwnPaths {
 impl OwnPaths {
     /// Those of `settings`: `issuer` is that of own tokens, `public_url` what clients call this server.
     pub(super) fn new(settings: &Settings, issuer: &str, public_url: Option<&str>) -> Self {
-        let Settings { token, token_aliases, refresh, revoke, jwks, metadata, resource_metadata, .. } = settings;
-        let named = [token, refresh, revoke, jwks].into_iter().flatten();
-        let mut exact: Vec<_> = named.chain(token_aliases).cloned().collect();
+        let Settings { token, refresh, revoke, introspect, userinfo, jwks, metadata, resource_metadata, .. } = settings;
+        let named = [token, refresh, revoke, introspect, userinfo, jwks].into_iter().flatten();
+        let mut exact: Vec<_> = named.chain(&settings.token_aliases).cloned().collect();
         if let (Some(metadata), Some(issuer)) = (metadata, Address::parse(issuer)) {
             let public = public_url.and_then(Address::parse);
             let MetadataPaths { oauth, openid } = address::metadata(metadata, &issuer, public.as_ref());

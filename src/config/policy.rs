@@ -202,6 +202,17 @@ fn path(field: &Field<'_>, own: Own<'_>) -> Option<PathPattern> {
         let help = "take the route out, or give the endpoint another path in `endpoints`";
         return field.refuse(Code::RouteUnreachable, "is a path that doorward answers itself", help);
     }
+    // All below is the route's; its author may believe that the first of these paths is, too.
+    if let Some(base) = text.strip_suffix("/**")
+        && own.paths.exact.iter().any(|path| same(path, base))
+    {
+        let help = "write what is meant below it, or give the endpoint another path in `endpoints`";
+        field.warn(
+            Code::NoEffect,
+            "begins with a path that doorward answers itself, whatever the route says of it",
+            help,
+        );
+    }
     match PathPattern::parse(&text) {
         Ok(pattern) => Some(pattern),
         // Not the error's own text: that can quote what is written.

@@ -48,6 +48,8 @@ pub enum Challenge {
     Basic,
     /// Another scheme: for `Basic`, a browser asks its user for a password, though a script sent the request.
     Bearer,
+    /// A better token than the one it sent (RFC 6750 §3).
+    Token,
 }
 
 impl OAuthError {
@@ -95,7 +97,7 @@ impl OAuthError {
             Self::SlowDown(_) => 429,
             Self::Overloaded | Self::StoreUnavailable | Self::KeysUnavailable => 503,
             Self::Server => 500,
-            Self::InvalidClient(Challenge::Basic | Challenge::Bearer) => 401,
+            Self::InvalidClient(Challenge::Basic | Challenge::Bearer | Challenge::Token) => 401,
             _ => 400,
         }
     }
@@ -133,6 +135,9 @@ impl OAuthError {
             }
             Self::InvalidClient(Challenge::Bearer) => {
                 reply.with_header("WWW-Authenticate", format!("Bearer realm=\"{realm}\""))
+            }
+            Self::InvalidClient(Challenge::Token) => {
+                reply.with_header("WWW-Authenticate", format!("Bearer realm=\"{realm}\", error=\"invalid_token\""))
             }
             _ => reply,
         }

@@ -7,6 +7,8 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
+use crate::gate::credential::Credential;
+
 /// What an endpoint may see of a request.
 pub struct Exchange<'a> {
     /// As it came.
@@ -23,6 +25,10 @@ pub struct Exchange<'a> {
     pub if_none_match: Vec<&'a [u8]>,
     /// Every `Authorization` field.
     pub authorizations: Vec<&'a [u8]>,
+    /// What the `Authorization` fields say of a Bearer token.
+    pub credential: Credential<'a>,
+    /// The longest token that is looked at, in bytes.
+    pub token_bytes: usize,
     /// Whether a page's script sent it, by what only browsers and their libraries add.
     pub is_from_page: bool,
     /// All of the body; its length was bounded while it was read.

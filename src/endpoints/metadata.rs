@@ -44,6 +44,13 @@ fn members(settings: &Settings, publication: &Publication<'_>, public: &Address,
         set("revocation_endpoint", public.below(path).into());
         set("revocation_endpoint_auth_methods_supported", client_authentication(publication.clients));
     }
+    if let Some(path) = &settings.introspect {
+        set("introspection_endpoint", public.below(path).into());
+        set("introspection_endpoint_auth_methods_supported", introspection_authentication(publication.clients));
+    }
+    if let Some(path) = &settings.userinfo {
+        set("userinfo_endpoint", public.below(path).into());
+    }
     if let Some(path) = settings.jwks.as_ref().filter(|_| !publication.keys.is_empty()) {
         set("jwks_uri", public.below(path).into());
     }
@@ -61,6 +68,12 @@ fn members(settings: &Settings, publication: &Publication<'_>, public: &Address,
 
 fn grant_types(clients: &Clients) -> Value {
     GrantKind::ALL.into_iter().filter(|kind| clients.offer(*kind)).map(GrantKind::as_str).collect()
+}
+
+/// A secret, or a token that may (RFC 8414 §2 lists the types of tokens here, too); never nothing.
+fn introspection_authentication(clients: &Clients) -> Value {
+    let secret = ["client_secret_basic", "client_secret_post"].into_iter().filter(|_| clients.have_secrets());
+    secret.chain(["Bearer"]).collect()
 }
 
 /// While no client is registered, its credentials are not looked at, wherever they stand.

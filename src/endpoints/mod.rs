@@ -6,6 +6,7 @@ pub mod content_type;
 pub mod document;
 pub mod error_body;
 pub mod exchange;
+mod introspect;
 mod jwks;
 mod metadata;
 pub mod multipart;
@@ -17,6 +18,7 @@ pub mod revoke;
 pub mod settings;
 pub mod token;
 pub mod urlencoded;
+mod userinfo;
 
 use std::sync::Arc;
 
@@ -27,6 +29,7 @@ pub use exchange::{Exchange, Reply};
 pub use publication::{Documents, Publication, Resource};
 pub use settings::{Forms, Settings};
 
+use crate::gate::{Denial, Gate};
 use crate::grants::Grants;
 
 /// One of doorward's own endpoints.
@@ -38,6 +41,10 @@ pub enum Endpoint {
     Refresh,
     /// Revocation (RFC 7009).
     Revoke,
+    /// What is true of a token now (RFC 7662).
+    Introspect,
+    /// Who the user of a token is (OpenID Connect Core §5.3).
+    Userinfo,
     /// The public halves of own keys (RFC 7517 §5).
     Jwks,
     /// What the issuer can do (RFC 8414).
@@ -51,7 +58,8 @@ impl Endpoint {
     #[must_use]
     pub const fn methods(self) -> &'static str {
         match self {
-            Self::Token | Self::Refresh | Self::Revoke => "POST",
+            Self::Token | Self::Refresh | Self::Revoke | Self::Introspect => "POST",
+            Self::Userinfo => "GET, HEAD, POST",
             Self::Jwks | Self::Metadata | Self::ResourceMetadata => document::METHODS,
         }
     }
@@ -60,7 +68,7 @@ impl Endpoint {
     #[must_use]
     pub const fn is_for_all_origins(self) -> bool {
         match self {
-            Self::Token | Self::Refresh | Self::Revoke => false,
+            Self::Token | Self::Refresh | Self::Revoke | Self::Introspect | Self::Userinfo => false,
             Self::Jwks | Self::Metadata | Self::ResourceMetadata => true,
         }
     }
@@ -72,13 +80,14 @@ pub struct Endpoints {
     settings: Settings,
     documents: Documents,
     grants: Arc<Grants>,
+    gate: Arc<Gate>,
 }
 
 impl Endpoints {
-    /// Endpoints over the documents they show and the grants they offer.
+    /// Endpoints over the documents they show, the grants they offer, and the gate that judges the tokens shown to them.
     #[must_use]
-    pub fn new(settings: Settings, documents: Documents, grants: Arc<Grants>) -> Self {
-        Self { settings, documents, grants }
+    pub fn new(settings: Settings, documents: Documents, grants: Arc<Grants>, gate: Arc<Gate>) -> Self {
+        Self { settings, documents, grants, gate }
     }
 
     /// The endpoint at exactly this path. A near miss (`/token/`, `/Token`, `/%74oken`) is none: it goes through the policy
@@ -92,6 +101,8 @@ impl Endpoints {
             }
             own if is(&own.refresh) => Some(Endpoint::Refresh),
             own if is(&own.revoke) => Some(Endpoint::Revoke),
+            own if is(&own.introspect) => Some(Endpoint::Introspect),
+            own if is(&own.userinfo) => Some(Endpoint::Userinfo),
             own if own.resource_metadata.as_deref().is_some_and(|root| is_at_or_below(root, path)) => {
                 Some(Endpoint::ResourceMetadata)
             }
@@ -112,6 +123,8 @@ impl Endpoints {
             Endpoint::Token => &self.settings.token,
             Endpoint::Refresh => &self.settings.refresh,
             Endpoint::Revoke => &self.settings.revoke,
+            Endpoint::Introspect => &self.settings.introspect,
+            Endpoint::Userinfo => &self.settings.userinfo,
             Endpoint::Jwks => &self.settings.jwks,
             Endpoint::Metadata => &self.settings.metadata,
             Endpoint::ResourceMetadata => &self.settings.resource_metadata,
@@ -120,23 +133,28 @@ impl Endpoints {
     }
 
     /// Answers a request.
-    pub async fn answer(&self, endpoint: Endpoint, exchange: &Exchange<'_>) -> Reply {
+    ///
+    /// # Errors
+    /// The [`Denial`] of a Bearer token that would not do for any other path either.
+    pub async fn answer(&self, endpoint: Endpoint, exchange: &Exchange<'_>) -> Result<Reply, Denial> {
         if !endpoint.methods().split(", ").any(|method| method == exchange.method) {
-            return Reply::method_not_allowed(endpoint.methods());
+            return Ok(Reply::method_not_allowed(endpoint.methods()));
         }
         let answer = match endpoint {
             Endpoint::Token => token::answer(&self.grants, exchange, &self.settings).await,
             Endpoint::Refresh => refresh::answer(&self.grants, exchange, self.settings.forms).await,
             Endpoint::Revoke => revoke::answer(&self.grants, exchange, self.settings.forms).await,
+            Endpoint::Introspect => introspect::answer(&self.grants, &self.gate, exchange, self.settings.forms).await?,
+            Endpoint::Userinfo => Ok(userinfo::answer(&self.grants, &self.gate, exchange).await?),
             Endpoint::Jwks | Endpoint::Metadata | Endpoint::ResourceMetadata => Ok(self.document(exchange)),
         };
-        answer.unwrap_or_else(|error| match error {
+        Ok(answer.unwrap_or_else(|error| match error {
             // For failed logins and refreshes; who revokes asks for nothing.
             OAuthError::InvalidGrant(_) if self.settings.failed_grant_is_401 && endpoint != Endpoint::Revoke => {
                 error.reply_as_401(&self.settings.realm)
             }
             _ => self.refuse(error),
-        })
+        }))
     }
 
     /// What a request is answered that no endpoint gets to see.
@@ -157,3 +175,6 @@ impl Endpoints {
 fn is_at_or_below(root: &str, path: &[u8]) -> bool {
     path.strip_prefix(root.as_bytes()).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
 }
+
+#[cfg(test)]
+mod tests;

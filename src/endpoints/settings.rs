@@ -11,6 +11,10 @@ pub struct Settings {
     pub refresh: Option<String>,
     /// Revocation endpoint (RFC 7009 §2).
     pub revoke: Option<String>,
+    /// Introspection endpoint (RFC 7662 §2).
+    pub introspect: Option<String>,
+    /// `UserInfo` endpoint (OpenID Connect Core §5.3).
+    pub userinfo: Option<String>,
     /// The JWK set of our own keys (RFC 7517 §5).
     pub jwks: Option<String>,
     /// Metadata of the issuer (RFC 8414 §3), without the issuer's path behind it. The prefix is not in front: the RFC says where
@@ -56,6 +60,6 @@ impl Settings {
     /// Whether there is an endpoint that reads a form.
     #[must_use]
     pub const fn reads_forms(&self) -> bool {
-        self.grants_tokens() || self.reads_single_tokens()
+        self.grants_tokens() || self.reads_single_tokens() || self.introspect.is_some()
     }
 }

@@ -55,7 +55,7 @@ pub struct Decision {
 #[derive(Debug)]
 pub struct Gate {
     table: Table,
-    identities: Identities,
+    pub(super) identities: Identities,
 }
 
 impl Gate {

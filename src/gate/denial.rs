@@ -160,6 +160,7 @@ const fn wire(reason: Reason, limit: Limit) -> Wire {
         Reason::WrongAudience => invalid_token("The access token is meant for another audience"),
         Reason::WrongType => invalid_token("The token is not an access token"),
         Reason::Revoked => invalid_token("The access token was revoked"),
+        Reason::UserDisabled => invalid_token("The user of the access token is disabled"),
         Reason::InsufficientScope => Wire {
             status: 403,
             error: Some("insufficient_scope"),

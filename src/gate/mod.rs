@@ -1,5 +1,6 @@
 //! The one decision: may this request pass, and as whom.
 
+pub mod bearer;
 pub mod credential;
 pub mod decide;
 pub mod denial;
@@ -9,6 +10,7 @@ pub mod query;
 pub mod websocket;
 pub mod wording;
 
+pub use bearer::Asked;
 pub use decide::{Decision, Gate, RequestFacts};
 pub use denial::Denial;
 pub use permit::Permit;

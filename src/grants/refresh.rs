@@ -141,7 +141,7 @@ impl Grants {
     }
 
     /// The session's user, who may have been disabled or deleted since.
-    async fn live_user(&self, subject: &str) -> Result<Arc<User>, GrantError> {
+    pub(super) async fn live_user(&self, subject: &str) -> Result<Arc<User>, GrantError> {
         let user = self.users.find(subject).await?;
         user.filter(|user| !user.disabled).ok_or(GrantError::InvalidRefreshToken)
     }
@@ -183,7 +183,7 @@ enum Advanced {
 
 /// What this refresh grants: of the session's scopes, as far as its client still may have them, those the user still has, and of these what was asked for, which must
 /// not exceed the session's (RFC 6749 §6). The session itself keeps its scopes.
-fn narrowed(session: &ScopeSet, user: &User, asked: Option<&ScopeSet>) -> Result<ScopeSet, GrantError> {
+pub(super) fn narrowed(session: &ScopeSet, user: &User, asked: Option<&ScopeSet>) -> Result<ScopeSet, GrantError> {
     let available = session.intersection(&user.scopes);
     match asked {
         None => Ok(available),

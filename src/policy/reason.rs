@@ -27,6 +27,8 @@ pub enum Reason {
     WrongType,
     /// The token, its session or its subject was revoked. Cure: log in again.
     Revoked,
+    /// The user of the token was disabled or is gone. Cure: none but to enable the user.
+    UserDisabled,
     /// A scope the route asks for is missing. Cure: ask for it at login; the challenge names all of them.
     InsufficientScope,
     /// The path could mean two things to two parsers. Cure: send it in its plain spelling.
@@ -60,7 +62,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason there is.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::NoCredential,
         Self::MultipleCredentials,
         Self::MalformedToken,
@@ -73,6 +75,7 @@ impl Reason {
         Self::WrongAudience,
         Self::WrongType,
         Self::Revoked,
+        Self::UserDisabled,
         Self::InsufficientScope,
         Self::AmbiguousPath,
         Self::MalformedRequest,
@@ -105,6 +108,7 @@ impl Reason {
             Self::WrongAudience => "wrong-audience",
             Self::WrongType => "wrong-type",
             Self::Revoked => "revoked",
+            Self::UserDisabled => "user-disabled",
             Self::InsufficientScope => "insufficient-scope",
             Self::AmbiguousPath => "ambiguous-path",
             Self::MalformedRequest => "malformed-request",

@@ -8,11 +8,12 @@ use http::{HeaderValue, Version};
 use pingora::proxy::Session;
 use zeroize::Zeroizing;
 
-use super::Site;
+use super::{Site, facts};
 use crate::endpoints::{Endpoint, Exchange, OAuthError, Reply};
+use crate::gate::Denial;
 use crate::message::target::Target;
 
-/// Reads the body within its bounds and lets the endpoint answer.
+/// Reads the body within its bounds and lets the endpoint answer. A [`Denial`] is to be told as that of any path is.
 ///
 /// # Errors
 /// Pingora's, if the client goes away meanwhile.
@@ -22,11 +23,11 @@ pub async fn answer(
     endpoint: Endpoint,
     target: Target<'_>,
     from: Option<IpAddr>,
-) -> pingora::Result<Reply> {
+) -> pingora::Result<Result<Reply, Denial>> {
     let body = if session.req_header().method == http::Method::POST {
         match read_body(session).await? {
             Ok(body) => body,
-            Err(error) => return Ok(site.endpoints.refuse(error)),
+            Err(error) => return Ok(Ok(site.endpoints.refuse(error))),
         }
     } else {
         Zeroizing::default()
@@ -41,6 +42,8 @@ pub async fn answer(
         content_encodings: values(CONTENT_ENCODING),
         if_none_match: values(IF_NONE_MATCH),
         authorizations: values(AUTHORIZATION),
+        credential: facts::credential(session, site.limits.token_bytes),
+        token_bytes: site.limits.token_bytes,
         // Node sends `Sec-Fetch-Mode` without being a browser.
         is_from_page: ["sec-fetch-site", "origin", "x-requested-with"].iter().any(|name| headers.contains_key(*name)),
         body,

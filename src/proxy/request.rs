@@ -60,7 +60,11 @@ async fn answer_or_permit(
         let from = context.client.address;
         let reply = match asked {
             Some(_) => preflight::own(&context.site.cors, session.req_header(), endpoint),
-            None => own::answer(session, &context.site, endpoint, target, from).await?,
+            None => match own::answer(session, &context.site, endpoint, target, from).await? {
+                Ok(reply) => reply,
+                // In the words of every refusal; that nothing of it is kept is said to the oldest caches, too.
+                Err(denial) => refuse(session, context, Some(raw), &denial).with_header("Pragma", "no-cache"),
+            },
         };
         context.noted.own_reason = reply.reason;
         return Ok(Some(reply));

@@ -124,7 +124,7 @@ fn no_problem_shows_what_is_written() {
         "policy: { routes: [{ path: /a, cors: {S}, streams: {S}, encoded_slash: {S}, websocket_bearer: {S} }] }",
         "policy: { routes: [{ path: '/{{S}' }, { path: '/a/**/{S}' }, { path: '/%zz{S}' }] }",
         "policy: { routes: [{ path: '/{S}' }, { path: '/{S}' }] }",
-        "endpoints: { token: {S}, prefix: {S}, jwks: {S}, metadata: {S}, resource_metadata: {S} }",
+        "endpoints: { token: {S}, prefix: {S}, introspect: {S}, userinfo: {S}, jwks: {S}, metadata: {S}, resource_metadata: {S} }",
         "wire: { challenge: {S}, realm: '{S}\"', query_tokens: {S}, token_error_status: {S}, insufficient_scope_status: {S} }",
         "profile: strict\ntokens: { audience: {S} }\nwire: { insufficient_scope_status: 401, realm: \"{S}\\n\" }",
         "telemetry: { log: {S}, access_log: {S} }",

@@ -81,12 +81,14 @@ pub(crate) struct Reload {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is the name of a reply, or what became of it")]
 pub(crate) struct Expect {
     // Whole replies by name.
     pub(crate) granted: Option<String>,
     pub(crate) error: Option<String>,
     pub(crate) refused: Option<String>,
     pub(crate) revoked: bool,
+    pub(crate) inactive: bool,
     pub(crate) passes: bool,
     // Parts of them.
     pub(crate) status: Option<u16>,

@@ -16,6 +16,7 @@ impl Expect {
             || self.error.is_some()
             || self.refused.is_some()
             || self.revoked
+            || self.inactive
             || self.passes
             || self.status.is_some()
             || self.same_as.is_some()
@@ -91,6 +92,9 @@ impl Expect {
         }
         if self.revoked {
             macros::revoked(response, problems);
+        }
+        if self.inactive {
+            macros::inactive(response, problems);
         }
         if self.passes {
             macros::status(response, 200, problems);

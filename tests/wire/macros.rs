@@ -64,12 +64,19 @@ pub(crate) fn revoked(response: &Response, problems: &mut Vec<String>) {
     equal("body", &response.text().as_str(), &r#"{"message":"Token revoked"}"#, problems);
 }
 
+/// All that is said of a token that is not active (RFC 7662 §2.2): the same bytes, whatever it is.
+pub(crate) fn inactive(response: &Response, problems: &mut Vec<String>) {
+    status(response, 200, problems);
+    oauth_headers(response, problems);
+    equal("body", &response.text().as_str(), &r#"{"active":false}"#, problems);
+}
+
 /// A refusal of the gate.
 pub(crate) fn refused(response: &Response, reason: &str, problems: &mut Vec<String>) {
     let (code, error, detail) = match reason {
         "no-credential" => (401, None, Some("Not authenticated")),
         "malformed-token" | "unknown-key" | "wrong-algorithm" | "bad-signature" | "expired" | "not-yet-valid"
-        | "wrong-issuer" | "wrong-audience" | "wrong-type" | "revoked" | "too-large" => {
+        | "wrong-issuer" | "wrong-audience" | "wrong-type" | "revoked" | "user-disabled" | "too-large" => {
             (401, Some("invalid_token"), Some("Could not validate credentials"))
         }
         "insufficient-scope" => (403, Some("insufficient_scope"), Some("Not enough permissions")),

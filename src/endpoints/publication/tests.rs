@@ -19,6 +19,9 @@ fn only_what_is_served_is_listed() {
         "grant_types_supported": ["password", "refresh_token"],
         "revocation_endpoint": "https://h.example/revoke-token",
         "revocation_endpoint_auth_methods_supported": methods,
+        "introspection_endpoint": "https://h.example/introspect",
+        "introspection_endpoint_auth_methods_supported": ["Bearer"],
+        "userinfo_endpoint": "https://h.example/userinfo",
         "jwks_uri": "https://h.example/keys",
         "response_types_supported": [],
         "scopes_supported": ["items", "me"],
@@ -32,7 +35,8 @@ fn only_what_is_served_is_listed() {
         assert_eq!(documents[path], (Endpoint::Metadata, openid.clone()), "{path}");
     }
 
-    let off = Settings { token: None, refresh: None, revoke: None, jwks: None, resource_metadata: None, ..settings() };
+    let off = Settings { token: None, refresh: None, revoke: None, introspect: None, userinfo: None, ..settings() };
+    let off = Settings { jwks: None, resource_metadata: None, ..off };
     let documents = self::documents(&off, &Publication { scopes: &ScopeSet::default(), ..publication() });
     let bare = json!({ "issuer": ISSUER, "response_types_supported": [] });
     assert_eq!(documents["/.well-known/oauth-authorization-server/t1"].1, bare);
@@ -65,6 +69,9 @@ fn grants_and_methods_are_those_of_the_clients() {
         assert_eq!(metadata["grant_types_supported"], grants);
         assert_eq!(metadata["token_endpoint_auth_methods_supported"], methods);
         assert_eq!(metadata["revocation_endpoint_auth_methods_supported"], methods);
+        let with_secret = methods.as_array().unwrap().iter().filter(|method| **method != "none");
+        let asking: Vec<_> = with_secret.cloned().chain([json!("Bearer")]).collect();
+        assert_eq!(metadata["introspection_endpoint_auth_methods_supported"], json!(asking), "never nothing");
     }
 }
 
@@ -185,6 +192,8 @@ fn exchange() -> super::super::Exchange<'static> {
         content_encodings: Vec::new(),
         if_none_match: Vec::new(),
         authorizations: Vec::new(),
+        credential: crate::gate::credential::Credential::None,
+        token_bytes: 8192,
         is_from_page: false,
         body: zeroize::Zeroizing::default(),
         from: None,
@@ -197,6 +206,8 @@ fn settings() -> Settings {
         token: Some("/token".to_owned()),
         refresh: Some("/refresh-token".to_owned()),
         revoke: Some("/revoke-token".to_owned()),
+        introspect: Some("/introspect".to_owned()),
+        userinfo: Some("/userinfo".to_owned()),
         jwks: Some("/keys".to_owned()),
         metadata: Some("/.well-known/oauth-authorization-server".to_owned()),
         resource_metadata: Some("/.well-known/oauth-protected-resource".to_owned()),
