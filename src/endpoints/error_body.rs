@@ -151,9 +151,11 @@ impl From<GrantError> for OAuthError {
             GrantError::WrongLogin | GrantError::PasswordTooLong => {
                 Self::InvalidGrant("Incorrect username or password")
             }
-            GrantError::InvalidRefreshToken | GrantError::ReusedRefreshToken => {
-                Self::InvalidGrant("Invalid refresh token")
-            }
+            // What became of the account is nobody's business who only has a token.
+            GrantError::InvalidRefreshToken
+            | GrantError::ReusedRefreshToken
+            | GrantError::UserDisabled
+            | GrantError::PasswordChanged => Self::InvalidGrant("Invalid refresh token"),
             GrantError::InvalidClient => Self::InvalidClient(Challenge::None),
             GrantError::NoClient => Self::InvalidRequest("client_id is missing"),
             GrantError::UnauthorizedClient => Self::UnauthorizedClient,

@@ -48,6 +48,8 @@ pub enum Reason {
     KeysUnavailable,
     /// The route takes tokens of other issuers only.
     IssuerNotAllowed,
+    /// The user of an own token was disabled or deleted since it was issued. Cure: enable the user.
+    UserDisabled,
     /// More logins than there is room to hash. Cure: retry after the time given.
     Overloaded,
     /// The head of a request did not arrive in time.
@@ -58,7 +60,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason there is.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::NoCredential,
         Self::MultipleCredentials,
         Self::MalformedToken,
@@ -81,6 +83,7 @@ impl Reason {
         Self::StoreUnavailable,
         Self::KeysUnavailable,
         Self::IssuerNotAllowed,
+        Self::UserDisabled,
         Self::Overloaded,
         Self::HeaderTimeout,
         Self::Throttled,
@@ -112,6 +115,7 @@ impl Reason {
             Self::StoreUnavailable => "store-unavailable",
             Self::KeysUnavailable => "keys-unavailable",
             Self::IssuerNotAllowed => "issuer-not-allowed",
+            Self::UserDisabled => "user-disabled",
             Self::Overloaded => "overloaded",
             Self::HeaderTimeout => "header-timeout",
             Self::Throttled => "throttled",
