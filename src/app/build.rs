@@ -15,7 +15,7 @@ use crate::proxy::labels::Labels;
 use crate::proxy::{ConnectSettings, Site, Upstream};
 use crate::tokens::verify::LONGEST_OWN_LIFE;
 use crate::tokens::{ClaimPath, Issuer, IssuerRules, Mint, MintTerms, Verifier};
-use crate::users::{FileUsers, Hasher, HashingSettings, Throttle, User};
+use crate::users::{FileUsers, Hasher, HashingSettings, InMemory, Recheck, Throttle, User, UserStore};
 
 /// A site, and the gauges' sources that belong to it.
 #[derive(Debug)]
@@ -30,8 +30,14 @@ pub struct Built {
     pub throttle: Arc<Throttle>,
     /// The issuers whose tokens are taken beside our own.
     pub issuers: Arc<Issuers>,
+    /// Who may log in.
+    pub users: Arc<dyn UserStore>,
     /// Whether anybody can log in.
     pub has_users: bool,
+    /// Whose passwords are others than before.
+    pub passwords_changed: Vec<String>,
+    /// What is issued.
+    pub grants: Arc<Grants>,
 }
 
 /// What settings that were read without a problem may still lack.
@@ -67,6 +73,11 @@ pub enum BuildError {
 /// [`BuildError`].
 pub fn build(settings: &Settings, users: Vec<User>, core: &Core, before: Option<&Built>) -> Result<Built, BuildError> {
     let has_users = !users.is_empty();
+    let passwords_changed = passwords_changed(&users, before);
+    // Not a list at all is an accident; `[]` is how to say that nobody may log in.
+    let file = if settings.no_list_of_users { FileUsers::missing() } else { FileUsers::new(users) };
+    let users: Arc<dyn UserStore> = Arc::new(file);
+    let recheck = Arc::new(Recheck::new(Arc::clone(&users), settings.recheck, Arc::clone(&core.clock)));
     let mut terms = settings.grants.clone();
     if settings.issuer_from_listen {
         terms.issuer.clone_from(&core.issuer_from_listen);
@@ -105,7 +116,8 @@ pub fn build(settings: &Settings, users: Vec<User>, core: &Core, before: Option<
         verifier: Arc::clone(&verifier),
         issuers: Arc::clone(&issuers),
         clients,
-        users: Arc::new(FileUsers::new(users)),
+        users: Arc::clone(&users),
+        recheck: Arc::clone(&recheck),
         hasher: Arc::clone(&hasher),
         throttle: Arc::clone(&throttle),
         revocations: Arc::clone(&core.revocations),
@@ -114,9 +126,10 @@ pub fn build(settings: &Settings, users: Vec<User>, core: &Core, before: Option<
     });
     let headers = HeaderPlan::new(&header_settings(settings)).map_err(|_| BuildError::Headers)?;
     let gate =
-        Gate::new(table, (verifier, Arc::clone(&issuers)), Arc::clone(&core.revocations), Arc::clone(&core.telemetry));
+        Gate::new(table, (verifier, Arc::clone(&issuers)), Arc::clone(&core.revocations), Arc::clone(&core.telemetry))
+            .with_users(recheck);
     let gate = Arc::new(gate);
-    let endpoints = Endpoints::new(settings.endpoints.clone(), documents, grants, Arc::clone(&gate));
+    let endpoints = Endpoints::new(settings.endpoints.clone(), documents, Arc::clone(&grants), Arc::clone(&gate));
     let labels = Labels::new(&core.telemetry.metrics, gate.table(), &endpoints);
     core.revocations.set_cache(settings.cache);
     let site = Site {
@@ -137,7 +150,19 @@ pub fn build(settings: &Settings, users: Vec<User>, core: &Core, before: Option<
         streams: settings.policy.streams,
         labels,
     };
-    Ok(Built { site: Arc::new(site), hasher, hashing: settings.hashing, throttle, issuers, has_users })
+    let site = Arc::new(site);
+    let hashing = settings.hashing;
+    Ok(Built { site, hasher, hashing, throttle, issuers, users, has_users, passwords_changed, grants })
+}
+
+/// Those who are in memory and had another password hash in the configuration `before`.
+fn passwords_changed(users: &[User], before: Option<&Built>) -> Vec<String> {
+    let Some(before) = before else { return Vec::new() };
+    let had_another = |user: &&User| match before.users.in_memory(&user.username) {
+        InMemory::User(old) => old.password_hash != user.password_hash,
+        InMemory::Gone | InMemory::Unknown => false,
+    };
+    users.iter().filter(had_another).map(|user| user.username.clone()).collect()
 }
 
 /// A verifier as `settings` would have it, with what is known of the `issuers`' keys. Own tokens are not taken if there is no key.

@@ -155,6 +155,9 @@ impl Reloader {
         self.live.limits.store(Arc::new(loaded.settings.server.limits));
         descriptors::check(&loaded.settings.server.limits);
         *self.shutdown.lock() = loaded.settings.server.shutdown;
+        let (grants, changed) = (Arc::clone(&built.grants), built.passwords_changed.clone());
+        // After the swap: no token of the old password is issued any more.
+        tokio::runtime::Handle::current().spawn(async move { grants.end_tokens_of(&changed).await });
         state.built = built;
         state.generation += 1;
         self.core.health.set_reload_problem(None);

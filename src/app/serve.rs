@@ -283,4 +283,5 @@ async fn poll(reloader: Arc<Reloader>) {
 
 const STORE_FILE: &str = "doorward.redb";
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
-const POLL_EVERY: Duration = Duration::from_secs(1);
+/// So that a user who was disabled in the file has lost access within a second.
+const POLL_EVERY: Duration = Duration::from_millis(500);

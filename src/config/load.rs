@@ -62,6 +62,7 @@ pub fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result
     let Found { problems, warnings, watched, keys, .. } = reader.finish();
     match settings {
         Some(settings) if problems.is_empty() => {
+            let settings = Settings { no_list_of_users: users_missing, ..settings };
             Ok(Loaded { settings, users, users_missing, warnings: in_order(path, warnings), watched, keys })
         }
         _ => Err(Problems::new(in_order(path, problems), watched)),
@@ -93,7 +94,7 @@ fn document(root: &Section<'_>) -> (Option<Settings>, UsersFile) {
     let own = off.map_or(Ok(tokens.grants.issuer.as_str()), Err);
     let around = trusted_issuers::Around { own, leeway: tokens.grants.leeway, insecure };
     let trusted = trusted_issuers::trusted_issuers(root, around);
-    let (users_file, hashing, throttle) = root.section("users", users::users);
+    let (users_file, hashing, throttle, recheck) = root.section("users", users::users);
     let wire = root.section("wire", |section| wire::wire(section, &rules));
     let endpoints = root.section("endpoints", |section| endpoints::endpoints(section, wire.endpoints, issues));
     let own = OwnPaths::new(&endpoints, &tokens.grants.issuer, server.public_url.as_deref());
@@ -125,6 +126,8 @@ fn document(root: &Section<'_>) -> (Option<Settings>, UsersFile) {
         unasked_password_grant: clients.unasked_password_grant,
         trusted,
         hashing,
+        recheck,
+        no_list_of_users: false,
         throttle,
         store,
         cache,

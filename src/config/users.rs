@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::defaults;
 use super::field::Field;
@@ -18,7 +19,7 @@ pub(super) struct UsersFile {
     pub(super) at: Position,
 }
 
-pub(super) fn users(section: &Section<'_>) -> (UsersFile, HashingSettings, ThrottleSettings) {
+pub(super) fn users(section: &Section<'_>) -> (UsersFile, HashingSettings, ThrottleSettings, Option<Duration>) {
     let named = section.field("file");
     let default = section.reader().resolve(defaults::USERS_FILE);
     let path = named.as_ref().and_then(Field::file_path).unwrap_or_else(|| default.clone());
@@ -31,7 +32,8 @@ pub(super) fn users(section: &Section<'_>) -> (UsersFile, HashingSettings, Throt
     let hashing = section.section("hashing", hashing);
     let (throttle, off) = section.switched("throttle", throttle);
     let none = ThrottleSettings { per_user: None, per_address: None };
-    (file, hashing, if off.is_some() { none } else { throttle })
+    let recheck = section.nullable("recheck").and_then(|field| field.duration(SHORTEST_RECHECK..=LONGEST_RECHECK));
+    (file, hashing, if off.is_some() { none } else { throttle }, recheck)
 }
 
 fn throttle(section: &Section<'_>) -> ThrottleSettings {
@@ -54,6 +56,12 @@ fn hashing(section: &Section<'_>) -> HashingSettings {
 fn size(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
+
+/// More often than that the store of users has nothing else to do.
+const SHORTEST_RECHECK: Duration = Duration::from_secs(1);
+
+/// Access tokens do not live much longer.
+const LONGEST_RECHECK: Duration = Duration::from_hours(1);
 
 /// Beyond this nothing is throttled that hashing does not throttle.
 const MOST_FAILURES: u32 = 10_000;

@@ -158,9 +158,11 @@ impl From<GrantError> for OAuthError {
             GrantError::WrongLogin | GrantError::PasswordTooLong => {
                 Self::InvalidGrant("Incorrect username or password")
             }
-            GrantError::InvalidRefreshToken | GrantError::ReusedRefreshToken => {
-                Self::InvalidGrant("Invalid refresh token")
-            }
+            // What became of the account is nobody's business who only has a token.
+            GrantError::InvalidRefreshToken
+            | GrantError::ReusedRefreshToken
+            | GrantError::UserDisabled
+            | GrantError::PasswordChanged => Self::InvalidGrant("Invalid refresh token"),
             GrantError::InvalidClient | GrantError::NoClient => Self::InvalidClient(Challenge::None),
             GrantError::UnauthorizedClient => Self::UnauthorizedClient,
             GrantError::ForeignToken => Self::InvalidGrant("The token was issued to another client"),

@@ -13,7 +13,9 @@ use crate::policy::{Access, Table};
 use crate::revocation::{CacheSettings, MemoryStore, Revocations};
 use crate::telemetry::{Sink, Telemetry};
 use crate::tokens::{IssuerRules, TokenType, Verifier};
-use crate::users::{Candidate, Hasher, HashingSettings, Throttle, ThrottleSettings, User, UserStore, UserStoreError};
+use crate::users::{
+    Candidate, Hasher, HashingSettings, Recheck, Throttle, ThrottleSettings, User, UserStore, UserStoreError,
+};
 
 const ISSUER: &str = "https://a.example";
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -65,19 +67,14 @@ async fn endpoints(key: &SigningKey) -> Endpoints {
     let table = Table::compile(Vec::new(), Access::Authenticated, false).unwrap();
     let judges = (Arc::clone(&verifier), Arc::clone(&issuers));
     let gate = Arc::new(Gate::new(table, judges, Arc::clone(&revocations), Arc::clone(&telemetry)));
-    let rules = ClientRules {
-        first_public_is_default: true,
-        unknown_is_unnamed: true,
-        tokens_name_client: true,
-        implied: Vec::new(),
-    };
     let grants = Arc::new(Grants {
         settings: terms(),
         issuer: None,
         server_keys: Arc::new(ServerKeys::new([&Secret::new("a secret of more than thirty-two bytes")]).unwrap()),
         verifier,
         issuers,
-        clients: Clients::new(Vec::new(), rules),
+        clients: Clients::new(Vec::new(), ClientRules::compat()),
+        recheck: Arc::new(Recheck::new(Arc::new(Down), None, Arc::clone(&clock))),
         users: Arc::new(Down),
         hasher: Arc::new(Hasher::new(HashingSettings { concurrency: None, queue: 1 }, 1)),
         throttle: Arc::new(Throttle::new(ThrottleSettings { per_user: None, per_address: None })),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::credential::Credential;
 use super::identify::{Identities, Identity, reason_of};
 use super::permit::{Active, TokenPlace};
+use super::user::Users;
 use super::{Denial, Permit};
 use crate::base::{Clock, Timestamp};
 use crate::issuers::Issuers;
@@ -12,6 +13,7 @@ use crate::policy::{Access, CanonicalPath, Match, Reason, Route, RouteSpec, Stre
 use crate::revocation::{Identifiers, Revocations, Standing};
 use crate::telemetry::Telemetry;
 use crate::tokens::{Verified, Verifier};
+use crate::users::Recheck;
 
 /// All that a decision may see of a request.
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +72,13 @@ impl Gate {
         Self { table, identities: Identities::new(issuers, revocations, telemetry) }
     }
 
+    /// The same gate, which holds own tokens against how their users stand.
+    #[must_use]
+    pub fn with_users(mut self, users: Arc<Recheck>) -> Self {
+        self.identities.users = Users::of(users);
+        self
+    }
+
     /// The policy.
     #[must_use]
     pub fn table(&self) -> &Table {
@@ -77,7 +86,7 @@ impl Gate {
     }
 
     /// Decides one request, as [`Gate::decide`] does. If that fails for a key id that the issuer's keys have not, they are asked
-    /// for once more, if that is due, and it is decided again; a second at the most.
+    /// for once more, if that is due, and it is decided again; so is a user whose standing is not known. A second at the most.
     pub async fn decide_with_new_keys(&self, facts: &RequestFacts<'_>, clock: &dyn Clock) -> Decision {
         let (decision, identity) = self.judge(facts, clock.now());
         if let Some(wanted) = identity.wanted()
@@ -89,7 +98,7 @@ impl Gate {
         decision
     }
 
-    /// Decides one request. Waits for nothing: keys and marks are in memory.
+    /// Decides one request. Waits for nothing: keys, marks and users are in memory.
     #[must_use]
     pub fn decide(&self, facts: &RequestFacts<'_>, now: Timestamp) -> Decision {
         let (decision, identity) = self.judge(facts, now);
@@ -151,7 +160,7 @@ impl Gate {
     fn still_good(&self, token: &Arc<Verified>, now: Timestamp) -> Result<Arc<Verified>, Reason> {
         let token = self.identities.verifier.still_trusts(token, now).map_err(reason_of)?;
         match self.identities.revocations.standing(&Identifiers::of(&token), now).0 {
-            Standing::Good => Ok(token),
+            Standing::Good => self.identities.users.still_admits(token, now),
             Standing::Revoked(_) => Err(Reason::Revoked),
         }
     }

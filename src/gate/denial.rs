@@ -159,8 +159,8 @@ const fn wire(reason: Reason, limit: Limit) -> Wire {
         Reason::WrongIssuer => invalid_token("The access token is of an untrusted issuer"),
         Reason::WrongAudience => invalid_token("The access token is meant for another audience"),
         Reason::WrongType => invalid_token("The token is not an access token"),
-        Reason::Revoked => invalid_token("The access token was revoked"),
-        Reason::UserDisabled => invalid_token("The user of the access token is disabled"),
+        // One description: what became of the account is nobody's business who only has its token.
+        Reason::Revoked | Reason::UserDisabled => invalid_token("The access token was revoked"),
         Reason::InsufficientScope => Wire {
             status: 403,
             error: Some("insufficient_scope"),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::user::{Users, WantedUser};
 use crate::base::Timestamp;
 use crate::issuers::{IssuerKeys, Issuers};
 use crate::policy::Reason;
@@ -14,6 +15,7 @@ use crate::tokens::{CacheResult, IssuerRules, Rejected, Verified, Verifier, Veri
 pub(super) struct Identities {
     pub(super) verifier: Arc<Verifier>,
     pub(super) revocations: Arc<Revocations>,
+    pub(super) users: Users,
     issuers: Arc<Issuers>,
     telemetry: Arc<Telemetry>,
     /// One for each trusted issuer; there are few.
@@ -33,8 +35,15 @@ pub(super) struct Failure {
     reason: Reason,
     /// The trusted issuer that the token names.
     issuer: Option<Arc<IssuerRules>>,
-    /// Whose keys might change that.
-    wanted: Option<WantedKey>,
+    /// What might change that.
+    wanted: Option<Wanted>,
+}
+
+/// What may be asked for, so that the next decision is another.
+#[derive(Clone, Debug)]
+pub(super) enum Wanted {
+    Key(WantedKey),
+    User(WantedUser),
 }
 
 /// A key id that is not among its issuer's keys.
@@ -53,7 +62,7 @@ impl Identities {
         telemetry: Arc<Telemetry>,
     ) -> Self {
         let labels = verifier.issuers().map(|issuer| telemetry.metrics.issuer(issuer)).collect();
-        Self { verifier, revocations, issuers, telemetry, labels }
+        Self { verifier, revocations, users: Users::default(), issuers, telemetry, labels }
     }
 
     /// Everything but what a route asks for.
@@ -70,7 +79,7 @@ impl Identities {
                 let (standing, look_up) = self.revocations.standing(&Identifiers::of(&verified), now);
                 asked = Some(look_up);
                 match standing {
-                    Standing::Good => Ok(verified),
+                    Standing::Good => self.users.admit(verified, now),
                     Standing::Revoked(_) => Err(Failure::new(Reason::Revoked, Some(Arc::clone(verified.rules())))),
                 }
             }));
@@ -92,7 +101,8 @@ impl Identities {
         // It may be a key that could not be learnt: that is not the client's fault.
         let failed = keys.last_fetch_failed();
         let reason = if unavailable || failed { Reason::KeysUnavailable } else { Reason::UnknownKey };
-        Failure { wanted: Some(WantedKey { keys: Arc::clone(keys), kid, failed }), ..Failure::new(reason, issuer) }
+        let wanted = Wanted::Key(WantedKey { keys: Arc::clone(keys), kid, failed });
+        Failure { wanted: Some(wanted), ..Failure::new(reason, issuer) }
     }
 
     /// Counts what was found out.
@@ -133,22 +143,45 @@ impl Identity {
         self.known.as_ref()?.as_ref().ok().map(Arc::clone)
     }
 
-    /// Whose keys might change what was found out.
-    pub(super) fn wanted(&self) -> Option<&WantedKey> {
+    /// What might change what was found out.
+    pub(super) fn wanted(&self) -> Option<&Wanted> {
         self.known.as_ref()?.as_ref().err()?.wanted.as_ref()
+    }
+}
+
+impl Wanted {
+    /// Asks for it; whether looking again may give another answer.
+    pub(super) async fn ask(&self) -> bool {
+        match self {
+            Self::Key(key) => key.ask().await,
+            Self::User(user) => user.ask().await,
+        }
     }
 }
 
 impl WantedKey {
     /// Asks for it; whether looking again may give another answer, be it only that it could not be asked for.
-    pub(super) async fn ask(&self) -> bool {
+    async fn ask(&self) -> bool {
         self.keys.want(self.kid.as_deref()).await || self.keys.last_fetch_failed() != self.failed
     }
 }
 
 impl Failure {
-    const fn new(reason: Reason, issuer: Option<Arc<IssuerRules>>) -> Self {
+    pub(super) const fn new(reason: Reason, issuer: Option<Arc<IssuerRules>>) -> Self {
         Self { reason, issuer, wanted: None }
+    }
+
+    pub(super) fn or_ask(self, user: WantedUser) -> Self {
+        Self { wanted: Some(Wanted::User(user)), ..self }
+    }
+
+    /// Whether a question is open whose answer may change it.
+    pub(super) const fn is_open(&self) -> bool {
+        self.wanted.is_some()
+    }
+
+    pub(super) const fn reason(&self) -> Reason {
+        self.reason
     }
 }
 

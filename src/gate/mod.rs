@@ -7,6 +7,7 @@ pub mod denial;
 mod identify;
 pub mod permit;
 pub mod query;
+mod user;
 pub mod websocket;
 pub mod wording;
 

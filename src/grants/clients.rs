@@ -36,6 +36,19 @@ pub struct ClientRules {
     pub implied: Vec<GrantKind>,
 }
 
+#[cfg(test)]
+impl ClientRules {
+    /// As they are where nothing is configured.
+    pub(crate) fn compat() -> Self {
+        Self {
+            first_public_is_default: true,
+            unknown_is_unnamed: true,
+            tokens_name_client: true,
+            implied: vec![GrantKind::Password, GrantKind::RefreshToken],
+        }
+    }
+}
+
 /// A client, and the tag of the secret it has shown last.
 pub(super) struct Registered {
     pub(super) client: Arc<Client>,

@@ -21,6 +21,12 @@ pub enum GrantError {
     /// A refresh token was used again: its session is over.
     #[error("refresh token reused")]
     ReusedRefreshToken,
+    /// The user of the session was disabled or is gone: it is over.
+    #[error("invalid refresh token: its user is disabled or gone")]
+    UserDisabled,
+    /// The user of the session has another password than when it began: it is over.
+    #[error("invalid refresh token: the password was changed")]
+    PasswordChanged,
     /// The client is unknown, or has not shown its secret (RFC 6749 §5.2).
     #[error("the client is not authenticated")]
     InvalidClient,
@@ -74,6 +80,8 @@ impl GrantError {
                 "invalid-grant"
             }
             Self::PasswordTooLong => "password-too-long",
+            Self::UserDisabled => Reason::UserDisabled.as_str(),
+            Self::PasswordChanged => "password-changed",
             Self::InvalidClient | Self::NoClient => "invalid-client",
             Self::UnauthorizedClient => "unauthorized-client",
             Self::InvalidScope => "invalid-scope",

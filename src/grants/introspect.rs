@@ -85,9 +85,9 @@ impl Grants {
         if !matches!(stored.present(&presented, &terms), Step::Rotate(_) | Step::Ahead(_)) {
             return Ok(None);
         }
-        let user = match self.live_user(&stored.subject).await {
+        let user = match self.user_of(&stored).await {
             Ok(user) => user,
-            Err(GrantError::InvalidRefreshToken) => return Ok(None),
+            Err(GrantError::UserDisabled | GrantError::PasswordChanged) => return Ok(None),
             Err(error) => return Err(error),
         };
         let scope = narrowed(&client.limit(&stored.scope), &user, None)?;

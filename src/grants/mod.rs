@@ -9,6 +9,7 @@ pub mod identify;
 pub mod introspect;
 pub mod mint;
 pub mod password;
+mod passwords;
 pub mod refresh;
 pub mod revoke;
 pub mod settings;
@@ -32,7 +33,7 @@ use crate::keys::ServerKeys;
 use crate::revocation::Revocations;
 use crate::telemetry::{Audit, Telemetry};
 use crate::tokens::{Issuer, Verifier};
-use crate::users::{Hasher, Throttle, UserStore};
+use crate::users::{Hasher, Recheck, Throttle, UserStore};
 
 /// The grants doorward offers, over one configuration.
 #[derive(Debug)]
@@ -51,6 +52,8 @@ pub struct Grants {
     pub clients: Clients,
     /// Who may log in.
     pub users: Arc<dyn UserStore>,
+    /// How they stand, for the gate.
+    pub recheck: Arc<Recheck>,
     /// Checks passwords.
     pub hasher: Arc<Hasher>,
     /// Counts those that failed.

@@ -75,7 +75,8 @@ impl Grants {
         let family_id = FamilyId(entropy::random());
         let key = self.server_keys.current();
         let life = SessionLife { now, absolute: self.settings.refresh_ttl, idle: self.settings.refresh_idle };
-        let family = Family::begin(&user.username, Some(&client.id), scope.clone(), key, life);
+        let family = Family::begin(&user.username, Some(&client.id), scope.clone(), key, life)
+            .with_password(user.password_hash.print(&self.server_keys));
         let refresh_token = RefreshToken { key, family: family_id, generation: family.generation };
         let refresh_token = refresh_token.write(&self.server_keys).ok_or(GrantError::InvalidRefreshToken)?;
         Ok(Session { sid: Sid::of(&family_id), family, refresh_token })
@@ -111,13 +112,19 @@ impl Grants {
     /// The hash is computed in every case, before anything is told from anything else.
     async fn authenticate(&self, username: &str, password: Secret) -> Result<Arc<User>, GrantError> {
         let blind = self.server_keys.blind(username);
+        let asked_at = self.clock.now();
         let candidate = self.users.candidate(username, blind).await?;
         let watch = Stopwatch::start();
-        let verdict = self.hasher.verify(candidate.hash, password).await?;
+        let verdict = self.hasher.verify(candidate.hash, password.clone()).await?;
         self.telemetry.metrics.password_verified(watch.elapsed());
         let user = candidate.user.filter(|user| !user.disabled).ok_or(GrantError::WrongLogin)?;
         match verdict {
-            Verdict::Fits => Ok(user),
+            Verdict::Fits => {
+                self.recheck.note(&user, asked_at);
+                // Nobody waits for it.
+                drop(self.renew_outdated(&user, &password));
+                Ok(user)
+            }
             Verdict::Differs => Err(GrantError::WrongLogin),
             Verdict::TooLong => Err(GrantError::PasswordTooLong),
         }

@@ -1,7 +1,6 @@
 //! The refresh grant (RFC 6749 §6), with rotation and detection of reuse (RFC 9700 §4.14.2).
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use super::mint::{Holder, Life};
 use super::{Caller, Client, GrantError, Grants, Minted};
@@ -94,10 +93,15 @@ impl Grants {
             }
         };
         // All that can refuse comes before the rotation: a refused request must not use the token up.
-        let user = self.live_user(&stored.subject).await?;
+        let user = self.live_user(stored, sid, from).await?;
         let scope = narrowed(&client.limit(&stored.scope), &user, scope)?;
         let life = self.life(&user.username, now);
         let next = next.issued(life.expires_at);
+        // With the rotation, under the key of today: so a key may be retired once all sessions have been refreshed.
+        let next = match told {
+            Told::Rotated => next.with_password(user.password_hash.print(&self.server_keys)),
+            Told::Repeated { .. } => next,
+        };
         let successor =
             RefreshToken { key: KeyNumber(next.key_number.0), family: token.family, generation: next.generation };
         let successor = successor.write(&self.server_keys).ok_or(GrantError::InvalidRefreshToken)?;
@@ -138,12 +142,6 @@ impl Grants {
             refresh_token: Some(mint.successor),
             scope: mint.scope,
         })
-    }
-
-    /// The session's user, who may have been disabled or deleted since.
-    pub(super) async fn live_user(&self, subject: &str) -> Result<Arc<User>, GrantError> {
-        let user = self.users.find(subject).await?;
-        user.filter(|user| !user.disabled).ok_or(GrantError::InvalidRefreshToken)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The secrets that key refresh tags and what else only this server may have written.
 
-use aws_lc_rs::hmac;
+use aws_lc_rs::{constant_time, hmac};
 
 use super::thumbprint::derive;
 use crate::base::Secret;
@@ -24,6 +24,10 @@ struct ServerKey {
     blind: hmac::Key,
     /// Keys what authenticates issuers' keys on disk.
     issuer_keys: hmac::Key,
+    /// Keys what tells one password hash from another.
+    password: hmac::Key,
+    /// Keys what marks a hash that was made anew here.
+    carried: hmac::Key,
 }
 
 /// Length of a refresh tag, in bytes: HMAC-SHA-256.
@@ -77,6 +81,26 @@ impl ServerKeys {
         keys.any(|key| hmac::verify(&key.issuer_keys, message, tag).is_ok())
     }
 
+    /// What tells the password hash in `message` from others, under the key `number`; `None` if that key is no longer configured.
+    pub(super) fn print_password(&self, number: KeyNumber, message: &[u8]) -> Option<[u8; 16]> {
+        hmac::sign(&self.find(number)?.password, message).as_ref().first_chunk().copied()
+    }
+
+    /// The tag over a print that a new hash carries, under the first key.
+    pub(super) fn tag_carried(&self, print: &[u8; 16]) -> [u8; 8] {
+        hmac::sign(&self.first.carried, print).as_ref().first_chunk().copied().unwrap_or_default()
+    }
+
+    /// Whether one of the keys made `tag` for `print`, in constant time.
+    pub(super) fn verifies_carried(&self, print: &[u8; 16], tag: &[u8]) -> bool {
+        let mut keys = std::iter::once(&self.first).chain(&self.others);
+        keys.any(|key| {
+            let whole = hmac::sign(&key.carried, print);
+            let expected = whole.as_ref().first_chunk::<8>();
+            expected.is_some_and(|expected| constant_time::verify_slices_are_equal(expected, tag).is_ok())
+        })
+    }
+
     fn find(&self, number: KeyNumber) -> Option<&ServerKey> {
         std::iter::once(&self.first).chain(&self.others).find(|key| key.number == number)
     }
@@ -90,6 +114,8 @@ impl ServerKey {
             refresh: key("refresh tag"),
             blind: key("blind"),
             issuer_keys: key("issuer keys"),
+            password: key("password print"),
+            carried: key("carried print"),
         }
     }
 }

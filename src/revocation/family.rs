@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::base::Timestamp;
-use crate::keys::KeyNumber;
+use crate::keys::{KeyNumber, PasswordPrint};
 use crate::tokens::ScopeSet;
 use crate::tokens::verify::MAX_LEEWAY;
 
@@ -29,6 +29,8 @@ pub struct Family {
     pub strangers: Strangers,
     /// The user.
     pub subject: String,
+    /// Of the user's password at the login or the last refresh; `None` in records of before there were any.
+    pub password: Option<PasswordPrint>,
     /// The client it was issued to.
     pub client: Option<String>,
     /// What was granted at the login. Narrowing it at a refresh does not change it.
@@ -174,6 +176,7 @@ impl Family {
             presenter: None,
             strangers: Strangers::default(),
             subject: subject.to_owned(),
+            password: None,
             client: client.map(str::to_owned),
             scope,
             issued_at: life.now,
@@ -210,6 +213,12 @@ impl Family {
     pub fn issued(mut self, exp: Timestamp) -> Self {
         self.latest_access_exp = max(self.latest_access_exp, exp);
         self
+    }
+
+    /// The family of a user with this password.
+    #[must_use]
+    pub fn with_password(self, print: PasswordPrint) -> Self {
+        Self { password: Some(print), ..self }
     }
 
     /// The family, ended.

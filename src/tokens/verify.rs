@@ -220,6 +220,12 @@ impl Verified {
         &self.issuer.rules
     }
 
+    /// The same token with no other scopes than those of `limit`.
+    #[must_use]
+    pub fn cut_to(&self, limit: &ScopeSet) -> Self {
+        self.limited(&self.issuer, limit)
+    }
+
     fn limited(&self, issuer: &Arc<TrustedIssuer>, limit: &ScopeSet) -> Self {
         Self {
             claims: self.claims.limited(limit),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Candidate, StoredHash, User, UserStore, UserStoreError};
+use super::{Candidate, InMemory, StoredHash, User, UserStore, UserStoreError};
 
 /// The users of one reading of `users.file`. A changed file makes a new one of these.
 #[derive(Debug)]
@@ -13,6 +13,8 @@ pub struct FileUsers {
     users: HashMap<String, Arc<User>>,
     /// All of their hashes by price, so that an unknown name draws from the prices in use as they are spread.
     prices: Vec<Arc<StoredHash>>,
+    /// There was no list of users at all: an empty disk, not a decision.
+    missing: bool,
 }
 
 impl FileUsers {
@@ -22,7 +24,13 @@ impl FileUsers {
         let mut prices: Vec<_> = users.iter().map(|user| Arc::clone(&user.password_hash)).collect();
         prices.sort_by_key(|hash| hash.price());
         let users = users.into_iter().map(|user| (user.username.clone(), Arc::new(user))).collect();
-        Self { users, prices }
+        Self { users, prices, missing: false }
+    }
+
+    /// For where there is no list of users, not even an empty one. Nobody logs in, and nobody's sessions and tokens end by it.
+    #[must_use]
+    pub fn missing() -> Self {
+        Self { missing: true, ..Self::new(Vec::new()) }
     }
 
     /// How many there are.
@@ -57,7 +65,18 @@ impl UserStore for FileUsers {
     }
 
     async fn find(&self, username: &str) -> Result<Option<Arc<User>>, UserStoreError> {
+        if self.missing {
+            return Err(UserStoreError("there is no list of users".to_owned()));
+        }
         Ok(self.users.get(username).cloned())
+    }
+
+    fn in_memory(&self, username: &str) -> InMemory<'_> {
+        match self.users.get(username) {
+            Some(user) => InMemory::User(user),
+            None if self.missing => InMemory::Unknown,
+            None => InMemory::Gone,
+        }
     }
 }
 
@@ -128,6 +147,10 @@ mod tests {
         let known = users.candidate("user0", 1).await.unwrap();
         assert!(unknown.user.is_none() && known.user.is_some());
         assert!(unknown.hash.price() == known.hash.price() && unknown.hash != known.hash);
+        assert!(matches!(users.in_memory("user0"), InMemory::User(_)) && users.in_memory("nobody") == InMemory::Gone);
+        // An accident says nothing about anybody.
+        let missing = FileUsers::missing();
+        assert!(missing.find("user0").await.is_err() && missing.in_memory("user0") == InMemory::Unknown);
         let empty = FileUsers::new(Vec::new()).candidate("nobody", u64::MAX).await.unwrap();
         assert!(empty.hash.price() == StoredHash::default_decoy().price());
     }

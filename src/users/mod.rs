@@ -2,14 +2,18 @@
 
 pub mod file;
 pub mod password;
+pub mod recheck;
 pub mod settings;
+pub mod standing;
 pub mod store;
 pub mod throttle;
 pub mod user;
 
 pub use file::FileUsers;
 pub use password::{Busy, Hasher, StoredHash, Verdict};
+pub use recheck::{Recheck, Standing};
 pub use settings::HashingSettings;
-pub use store::{Candidate, UserStore, UserStoreError};
+pub use standing::UserStanding;
+pub use store::{Candidate, InMemory, UserStore, UserStoreError};
 pub use throttle::{Allowance, Throttle, ThrottleSettings, Throttled};
 pub use user::User;

@@ -19,11 +19,44 @@ pub trait UserStore: Send + Sync + std::fmt::Debug {
     /// [`UserStoreError`] if the store cannot be asked: the login is answered 503, never "wrong password".
     async fn candidate(&self, username: &str, blind: u64) -> Result<Candidate, UserStoreError>;
 
-    /// The user of a session, without a password; `None` if the name is gone.
+    /// The user of a session, with the hash as it stands now; no password is asked for. `None` if the name is gone: that ends the
+    /// user's sessions and tokens.
     ///
     /// # Errors
     /// [`UserStoreError`] if the store cannot be asked.
     async fn find(&self, username: &str) -> Result<Option<Arc<User>>, UserStoreError>;
+
+    /// Whether outdated hashes are to be replaced at login.
+    fn rehashes(&self) -> bool {
+        false
+    }
+
+    /// Puts `hash` in the place of the user's. Asked for only where [`UserStore::rehashes`] says so.
+    ///
+    /// # Errors
+    /// [`UserStoreError`] if it may not be there; the next login tries again.
+    async fn rehash(&self, username: &str, hash: &str) -> Result<(), UserStoreError> {
+        let _ = (username, hash);
+        Ok(())
+    }
+
+    /// What is known of a user without asking anybody. Only a store that has all its users in memory overrides this; its tokens then
+    /// hold as its users do, at every request.
+    fn in_memory(&self, username: &str) -> InMemory<'_> {
+        let _ = username;
+        InMemory::Unknown
+    }
+}
+
+/// What a store knows of a user at once.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum InMemory<'a> {
+    /// Nothing: it has to be asked.
+    Unknown,
+    /// That there is no such user.
+    Gone,
+    /// All.
+    User(&'a User),
 }
 
 /// What a login is checked against.

@@ -1,9 +1,10 @@
 """Hashes that passlib, bcrypt and Django make now log in as they are; a wrong password does not, and nothing tells one from another."""
 
+import argon2
 import bcrypt
 import pytest
 from django.conf import settings
-from django.contrib.auth.hashers import get_hasher
+from django.contrib.auth.hashers import check_password, get_hasher
 from passlib import hash as passlib
 from sidecar import until
 from wire import Connection, lines
@@ -76,3 +77,37 @@ def test_bcrypt_never_cuts_a_password(extra, start, shop):
     [record] = doorward.records(audit="refused", reason="password-too-long")
     assert record["what"] == "login"
     assert long not in str(doorward.records()) and "x" * 72 not in str(doorward.records())
+
+
+# What doorward makes of a bcrypt hash when it replaces it at login: `users/password/renew.rs` has the same text.
+RENEWED = "$argon2id$v=19$m=19456,t=2,p=1$qxG6qwE82gj+E9gvkaY5sSRpVqyKz/dj$8D7vuLl4DH8l0L8RwqjDpVDVujN+K1XKUVuBKoyJZZ8"
+
+
+def by_django(password, encoded):
+    django("argon2")
+    return check_password(password, encoded)
+
+
+READERS = {
+    # passlib's handler becomes another one when it is first used.
+    "passlib": lambda password, encoded: passlib.argon2.verify(password, encoded),
+    "argon2-cffi": lambda password, encoded: argon2.PasswordHasher().verify(encoded, password),
+}
+
+
+@pytest.mark.parametrize("verify", READERS.values(), ids=READERS)
+def test_a_renewed_hash_is_read_by_other_libraries(verify):
+    assert verify("correct horse", RENEWED)
+    try:
+        assert not verify("correct horsf", RENEWED)
+    except argon2.exceptions.VerifyMismatchError:
+        pass
+
+
+def test_a_renewed_hash_of_django_is_read_by_django(start, shop):
+    assert by_django("correct horse", "argon2" + RENEWED)
+    assert not by_django("correct horsf", "argon2" + RENEWED)
+    users = [{"username": name, "password_hash": text, "scopes": ["me"]} for name, text in (("plain", RENEWED), ("django", "argon2" + RENEWED))]
+    doorward = start(shop.url, users=users)
+    for name in ("plain", "django"):
+        assert doorward.login(name, "correct horse")["scope"] == "me"

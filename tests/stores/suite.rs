@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use doorward::base::Timestamp;
-use doorward::keys::KeyNumber;
+use doorward::keys::{KeyNumber, PasswordPrint};
 use doorward::revocation::{
     EmbeddedStore, Family, Mark, MarkKind, MemoryStore, Step, Store, StoreError, Strangers, Swap, Swept,
 };
@@ -15,11 +15,16 @@ use tokio::task::JoinSet;
 use crate::fixtures::{KEY, all_marks, at, family, jti, mark, presented, rotated, sid, terms, values};
 use crate::power_cut::PowerCut;
 
+fn print() -> PasswordPrint {
+    PasswordPrint { key: KEY, hash: [7; 16], carried: None }
+}
+
 async fn a_session_is_kept_as_it_was_given(store: Arc<dyn Store>) {
     let full = Family {
         presenter: Some("2001:db8::7".parse().unwrap()),
         client: None,
         subject: "a\"\u{0}\u{1F600}".to_owned(),
+        password: Some(PasswordPrint { carried: Some([9; 16]), ..print() }),
         ..rotated(&family(), at(5))
     };
     store.create(sid(1), family()).await.unwrap();
@@ -55,6 +60,7 @@ async fn a_swap_compares_the_whole_record(store: Arc<dyn Store>) {
         Family { strangers: Strangers { here: true, before: false }, ..stored.clone() },
         Family { subject: "bob".to_owned(), ..stored.clone() },
         Family { client: None, ..stored.clone() },
+        stored.clone().with_password(print()),
         Family { scope: ScopeSet::default(), ..stored.clone() },
         Family { issued_at: at(1), ..stored.clone() },
         Family { expires_at: at(1), ..stored.clone() },

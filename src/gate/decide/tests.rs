@@ -1,4 +1,5 @@
 mod new_keys;
+mod users;
 
 use std::time::Duration;
 

@@ -1,24 +1,15 @@
 use super::*;
 use crate::grants::SecretHash;
 
-fn rules() -> ClientRules {
-    ClientRules {
-        first_public_is_default: true,
-        unknown_is_unnamed: true,
-        tokens_name_client: true,
-        implied: vec![GrantKind::Password, GrantKind::RefreshToken],
-    }
-}
-
 fn client(id: &str, is_confidential: bool) -> Client {
     let secret = is_confidential.then_some(SecretHash::Sha256([7; 32]));
-    let grants = if is_confidential { GrantKind::ALL.into() } else { rules().implied };
+    let grants = if is_confidential { GrantKind::ALL.into() } else { ClientRules::compat().implied };
     Client { id: id.to_owned(), secret, grants, scopes: None, default: false }
 }
 
 fn clients() -> Clients {
     let narrow = Client { grants: vec![GrantKind::Password], ..client("narrow", false) };
-    Clients::new(vec![client("svc", true), client("web", false), client("app", false), narrow], rules())
+    Clients::new(vec![client("svc", true), client("web", false), client("app", false), narrow], ClientRules::compat())
 }
 
 fn caller(clients: &Clients, id: &str) -> Caller {
@@ -38,7 +29,7 @@ fn who_names_no_client_is_the_default_one() {
         (vec![client("web", false), chosen], Ok("chosen")),
         (vec![client("svc", true)], Err(GrantError::NoClient)),
     ] {
-        let clients = Clients::new(list, rules());
+        let clients = Clients::new(list, ClientRules::compat());
         let acting = clients.acting(&Caller::Anonymous, GrantKind::Password);
         assert_eq!(acting.map(|client| client.id.as_str()), expected);
     }
@@ -56,7 +47,7 @@ fn who_names_no_client_or_an_unknown_one_is_what_the_rules_say() {
     };
     let mixed = ClientRules { unknown_is_unnamed: true, ..strict.clone() };
     for (list, rules, unnamed, unknown) in [
-        (list(), rules(), Ok(None), Ok(None)),
+        (list(), ClientRules::compat(), Ok(None), Ok(None)),
         (list(), strict.clone(), Err(GrantError::NoClient), Err(GrantError::InvalidClient)),
         (vec![client("web", false), chosen.clone()], strict, Ok(Some("chosen")), Err(GrantError::InvalidClient)),
         (vec![client("web", false), chosen], mixed, Ok(Some("chosen")), Ok(Some("chosen"))),
@@ -88,7 +79,7 @@ fn a_session_is_refreshed_by_its_own_client_alone() {
         assert_eq!(refreshing.map(|client| assert_eq!(client.id, owner)), expected, "{by} {owner}");
     }
     assert_eq!(clients.refreshing(&Caller::Anonymous, None), Err(GrantError::InvalidRefreshToken));
-    let open = Clients::new(Vec::new(), rules());
+    let open = Clients::new(Vec::new(), ClientRules::compat());
     assert!(open.refreshing(&Caller::Anonymous, Some(PUBLIC_CLIENT)).is_ok());
     // A client with a secret that is taken out of the configuration leaves nothing behind that anybody may use.
     assert_eq!(open.refreshing(&Caller::Anonymous, Some("svc")), Err(GrantError::InvalidRefreshToken));
@@ -114,7 +105,7 @@ fn a_token_is_revoked_by_its_client_and_a_public_ones_by_whoever_has_it() {
 
 #[test]
 fn only_the_last_secret_shown_is_remembered_and_by_its_own_clients_alone() {
-    let clients = Clients::new(vec![client("svc", true), client("odd", true)], rules());
+    let clients = Clients::new(vec![client("svc", true), client("odd", true)], ClientRules::compat());
     let (svc, odd) = (clients.entry("svc").unwrap(), clients.entry("odd").unwrap());
     let (one, two) = (Secret::new("one"), Secret::new("two"));
     assert!(!clients.remembers(svc, &one));
@@ -126,19 +117,21 @@ fn only_the_last_secret_shown_is_remembered_and_by_its_own_clients_alone() {
 
 #[test]
 fn nobody_has_always_the_same_stand_in_and_nothing_stands_in_for_public_clients() {
-    let clients = Clients::new(vec![client("svc", true), client("web", false), client("odd", true)], rules());
+    let clients =
+        Clients::new(vec![client("svc", true), client("web", false), client("odd", true)], ClientRules::compat());
     let stand_in = |blind| clients.stand_in(blind).map(|entry| entry.client.id.as_str());
     assert_eq!([0, 1, 2, u64::MAX].map(stand_in), [Some("svc"), Some("odd"), Some("svc"), Some("odd")]);
-    assert!(Clients::new(vec![client("web", false)], rules()).stand_in(3).is_none());
+    assert!(Clients::new(vec![client("web", false)], ClientRules::compat()).stand_in(3).is_none());
 }
 
 #[test]
 fn a_grant_that_no_client_has_is_switched_off() {
-    let only =
-        |grants: &[GrantKind]| Clients::new(vec![Client { grants: grants.into(), ..client("svc", true) }], rules());
+    let only = |grants: &[GrantKind]| {
+        Clients::new(vec![Client { grants: grants.into(), ..client("svc", true) }], ClientRules::compat())
+    };
     for kind in GrantKind::ALL {
         assert!(only(&[kind]).offer(kind));
         assert!(GrantKind::ALL.into_iter().all(|other| other == kind || !only(&[kind]).offer(other)));
     }
-    assert!(!Clients::new(Vec::new(), rules()).offer(GrantKind::ClientCredentials));
+    assert!(!Clients::new(Vec::new(), ClientRules::compat()).offer(GrantKind::ClientCredentials));
 }

@@ -8,8 +8,8 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::Timestamp;
-use crate::keys::KeyNumber;
+use crate::base::{Timestamp, base64url};
+use crate::keys::{KeyNumber, PasswordPrint};
 use crate::revocation::{Family, Mark, MarkKind, Strangers};
 use crate::tokens::ScopeSet;
 
@@ -26,6 +26,7 @@ impl From<Unreadable> for redb::Error {
 
 pub(super) fn of_family(family: &Family) -> Result<Vec<u8>, Unreadable> {
     encode(
+        FAMILY,
         family.kept_until(),
         &FamilyRecord {
             generation: family.generation,
@@ -34,6 +35,7 @@ pub(super) fn of_family(family: &Family) -> Result<Vec<u8>, Unreadable> {
             presenter: family.presenter,
             strangers: (family.strangers.here, family.strangers.before),
             subject: Cow::Borrowed(&family.subject),
+            password: family.password.as_ref().map(|print| Cow::Owned(of_print(print))),
             client: family.client.as_deref().map(Cow::Borrowed),
             scope: family.scope.to_string(),
             issued_at: family.issued_at.millis(),
@@ -46,7 +48,7 @@ pub(super) fn of_family(family: &Family) -> Result<Vec<u8>, Unreadable> {
 }
 
 pub(super) fn to_family(bytes: &[u8]) -> Result<Family, Unreadable> {
-    let record: FamilyRecord<'_> = decode(bytes)?;
+    let record: FamilyRecord<'_> = decode(FAMILY, bytes)?;
     let (here, before) = record.strangers;
     Ok(Family {
         generation: record.generation,
@@ -55,6 +57,7 @@ pub(super) fn to_family(bytes: &[u8]) -> Result<Family, Unreadable> {
         presenter: record.presenter,
         strangers: Strangers { here, before },
         subject: record.subject.into_owned(),
+        password: record.password.as_deref().map(to_print).transpose()?,
         client: record.client.map(Cow::into_owned),
         scope: ScopeSet::parse(&record.scope).map_err(|_| Unreadable)?,
         issued_at: Timestamp::from_millis(record.issued_at),
@@ -67,6 +70,7 @@ pub(super) fn to_family(bytes: &[u8]) -> Result<Family, Unreadable> {
 
 pub(super) fn of_mark(mark: &Mark) -> Result<Vec<u8>, Unreadable> {
     encode(
+        MARK,
         mark.expires_at,
         &MarkRecord {
             kind: Cow::Borrowed(mark.kind.as_str()),
@@ -79,7 +83,7 @@ pub(super) fn of_mark(mark: &Mark) -> Result<Vec<u8>, Unreadable> {
 }
 
 pub(super) fn to_mark(bytes: &[u8]) -> Result<Mark, Unreadable> {
-    let record: MarkRecord<'_> = decode(bytes)?;
+    let record: MarkRecord<'_> = decode(MARK, bytes)?;
     Ok(Mark {
         kind: MarkKind::from_name(&record.kind).ok_or(Unreadable)?,
         issuer: record.issuer.into_owned(),
@@ -91,26 +95,41 @@ pub(super) fn to_mark(bytes: &[u8]) -> Result<Mark, Unreadable> {
 
 /// Until when a record is kept, without reading all of it.
 pub(super) fn kept_until(bytes: &[u8]) -> Result<Timestamp, Unreadable> {
-    let (time, _) = split(bytes)?;
+    let (time, _) = split(FAMILY, bytes)?;
     Ok(time)
 }
 
-fn encode(kept_until: Timestamp, record: &impl Serialize) -> Result<Vec<u8>, Unreadable> {
-    let mut bytes = vec![VERSION];
+fn encode(version: u8, kept_until: Timestamp, record: &impl Serialize) -> Result<Vec<u8>, Unreadable> {
+    let mut bytes = vec![version];
     bytes.extend(kept_until.millis().to_be_bytes());
     serde_json::to_writer(&mut bytes, record).map_err(|_| Unreadable)?;
     Ok(bytes)
 }
 
-fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Unreadable> {
-    let (_, json) = split(bytes)?;
+fn decode<'a, T: Deserialize<'a>>(newest: u8, bytes: &'a [u8]) -> Result<T, Unreadable> {
+    let (_, json) = split(newest, bytes)?;
     serde_json::from_slice(json).map_err(|_| Unreadable)
 }
 
-fn split(bytes: &[u8]) -> Result<(Timestamp, &[u8]), Unreadable> {
+fn split(newest: u8, bytes: &[u8]) -> Result<(Timestamp, &[u8]), Unreadable> {
     let (version, rest) = bytes.split_first().ok_or(Unreadable)?;
     let (time, json) = rest.split_first_chunk::<8>().ok_or(Unreadable)?;
-    if *version == VERSION { Ok((Timestamp::from_millis(i64::from_be_bytes(*time)), json)) } else { Err(Unreadable) }
+    let known = (1..=newest).contains(version);
+    if known { Ok((Timestamp::from_millis(i64::from_be_bytes(*time)), json)) } else { Err(Unreadable) }
+}
+
+/// Key number, print of the hash, and the one that it carries, if it does.
+fn of_print(print: &PasswordPrint) -> String {
+    let carried = print.carried.iter().flatten();
+    base64url::encode(print.key.0.iter().chain(&print.hash).chain(carried).copied().collect::<Vec<u8>>())
+}
+
+fn to_print(text: &str) -> Result<PasswordPrint, Unreadable> {
+    let bytes = base64url::decode(text).map_err(|_| Unreadable)?;
+    let (key, rest) = bytes.split_first_chunk().ok_or(Unreadable)?;
+    let (hash, rest) = rest.split_first_chunk().ok_or(Unreadable)?;
+    let carried = if rest.is_empty() { None } else { Some(rest.try_into().map_err(|_| Unreadable)?) };
+    Ok(PasswordPrint { key: KeyNumber(*key), hash: *hash, carried })
 }
 
 #[derive(Serialize, Deserialize)]
@@ -128,6 +147,9 @@ struct FamilyRecord<'a> {
     strangers: (bool, bool),
     #[serde(rename = "s", borrow)]
     subject: Cow<'a, str>,
+    /// Since version 2.
+    #[serde(rename = "pw", borrow, default, skip_serializing_if = "Option::is_none")]
+    password: Option<Cow<'a, str>>,
     #[serde(rename = "c", borrow, default, skip_serializing_if = "Option::is_none")]
     client: Option<Cow<'a, str>>,
     #[serde(rename = "sc")]
@@ -164,8 +186,11 @@ fn is_peace(strangers: &(bool, bool)) -> bool {
     *strangers == (false, false)
 }
 
-/// Of a record; a change of the members needs another.
-const VERSION: u8 = 1;
+/// The version of a session's record that is written; all up to it are read. A change of the members needs another.
+const FAMILY: u8 = 2;
+
+/// That of a mark's.
+const MARK: u8 = 1;
 
 #[cfg(test)]
 mod tests {
@@ -195,10 +220,12 @@ mod tests {
             presenter: Some("2001:db8::1".parse().unwrap()),
             strangers: Strangers { here: false, before: true },
             client: Some("web".to_owned()),
+            password: Some(PasswordPrint { key: KeyNumber([0; 4]), hash: [1; 16], carried: Some([255; 16]) }),
             revoked: true,
             ..family().issued(Timestamp::MAX)
         };
-        for family in [family(), full] {
+        let print = PasswordPrint { key: KeyNumber([9; 4]), hash: [0; 16], carried: None };
+        for family in [family(), family().with_password(print), full] {
             let bytes = of_family(&family).unwrap();
             assert_eq!(to_family(&bytes).as_ref(), Ok(&family));
             assert_eq!(kept_until(&bytes), Ok(family.kept_until()));
@@ -218,11 +245,28 @@ mod tests {
         assert!(of_family(&family()).unwrap().len() < 220, "{}", of_family(&family()).unwrap().len());
     }
 
+    /// As the version before wrote it.
+    #[test]
+    fn a_session_of_before_there_were_prints_is_read() {
+        let json =
+            r#"{"g":3,"k":[1,2,3,255],"r":5,"s":"alice","c":"web","sc":"me","i":1,"x":9000,"xi":8000,"xa":7000}"#;
+        let old = [[1].as_slice(), &8000_i64.to_be_bytes(), json.as_bytes()].concat();
+        let family = to_family(&old).unwrap();
+        assert_eq!((family.generation, family.password, family.subject.as_str()), (3, None, "alice"));
+        assert_eq!(kept_until(&old), Ok(Timestamp::from_millis(8000)));
+        let print = base64url::encode([0; 35]);
+        for wrong in ["", "!", &print] {
+            let json = json.replace("\"c\"", &format!("\"pw\":\"{wrong}\",\"c\""));
+            let record = [[2].as_slice(), &8000_i64.to_be_bytes(), json.as_bytes()].concat();
+            assert_eq!(to_family(&record), Err(Unreadable), "{wrong}");
+        }
+    }
+
     #[test]
     fn nothing_else_is_taken_for_a_record() {
         let good = of_family(&family()).unwrap();
         let mut newer = good.clone();
-        newer[0] = VERSION + 1;
+        newer[0] = FAMILY + 1;
         let trailing = [good.as_slice(), b"x"].concat();
         for wrong in [b"".as_slice(), b"\x01", &good[..9], &good[..good.len() - 1], &newer, &trailing] {
             assert_eq!(to_family(wrong), Err(Unreadable), "{wrong:?}");

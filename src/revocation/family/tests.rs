@@ -21,6 +21,7 @@ fn family() -> Family {
         presenter: address(HOME),
         strangers: Strangers::default(),
         subject: "alice".to_owned(),
+        password: None,
         client: Some("web".to_owned()),
         scope: ScopeSet::parse("me items").unwrap(),
         issued_at: at(0),

@@ -50,6 +50,24 @@ pub(super) fn check(function: &Function, digest_bytes: usize) -> Result<(), Unus
     }
 }
 
+/// Whether `function` is not the one that is made today, or made cheaper than that.
+pub(super) fn is_below(function: &Function, today: &Function) -> bool {
+    match (*function, *today) {
+        (
+            Function::Argon2 { algorithm, version, memory, passes, .. },
+            Function::Argon2 {
+                algorithm: our_algorithm, version: our_version, memory: ours, passes: our_passes, ..
+            },
+        ) => {
+            let work = |memory, passes| u64::from(memory) * u64::from(passes);
+            (algorithm, version) != (our_algorithm, our_version)
+                || memory < ours
+                || work(memory, passes) < work(ours, our_passes)
+        }
+        _ => true,
+    }
+}
+
 /// Below the least that OWASP's Password Storage Cheat Sheet has for the function.
 pub(super) fn is_weak(function: &Function) -> bool {
     match *function {

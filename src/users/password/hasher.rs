@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Semaphore;
 
-use super::{StoredHash, Verdict};
+use super::{HashFailed, StoredHash, Verdict};
 use crate::base::Secret;
+use crate::keys::ServerKeys;
 use crate::users::HashingSettings;
 
 /// Computes password hashes: a bounded number at once, a bounded number waiting.
@@ -49,6 +50,25 @@ impl Hasher {
         let work = move || {
             let (_admission, _slot) = (admission, slot);
             hash.verify(&password)
+        };
+        tokio::task::spawn_blocking(work).await.map_err(|_| Busy)
+    }
+
+    /// A hash in place of `hash`, which `password` fits ([`StoredHash::renew`]).
+    ///
+    /// # Errors
+    /// [`Busy`] at once unless there is a thread to spare: nobody waits for it, and it makes nobody wait in the queue.
+    pub async fn renew(
+        &self,
+        hash: Arc<StoredHash>,
+        password: Secret,
+        keys: Arc<ServerKeys>,
+    ) -> Result<Result<String, HashFailed>, Busy> {
+        let admission = self.admit()?;
+        let slot = Arc::clone(&self.running).try_acquire_owned().map_err(|_| Busy)?;
+        let work = move || {
+            let (_admission, _slot) = (admission, slot);
+            hash.renew(&password, &keys)
         };
         tokio::task::spawn_blocking(work).await.map_err(|_| Busy)
     }

@@ -5,6 +5,7 @@ mod django;
 mod function;
 mod hasher;
 mod modular;
+mod renew;
 mod scheme;
 mod stored;
 

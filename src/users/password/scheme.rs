@@ -72,6 +72,10 @@ impl Scheme {
     /// # Errors
     /// [`HashFailed`] if the scheme would cut the password short, if it has a NUL, or if there is no memory.
     pub fn hash(self, password: &Secret) -> Result<String, HashFailed> {
+        self.hash_with(password, &entropy::random::<16>())
+    }
+
+    pub(super) fn hash_with(self, password: &Secret, salt: &[u8]) -> Result<String, HashFailed> {
         let function = self.function();
         if function.would_cut(password.expose()) {
             return Err(HashFailed::TooLong);
@@ -79,13 +83,12 @@ impl Scheme {
         if password.expose().contains(&0) {
             return Err(HashFailed::Nul);
         }
-        let salt = entropy::random::<16>();
         let mut digest = [0; 32];
         let length = if self == Self::Bcrypt { BCRYPT_DIGEST } else { digest.len() };
         let digest = digest.get_mut(..length).ok_or(HashFailed::Resources)?;
-        function.compute(password.expose(), &salt, digest).ok_or(HashFailed::Resources)?;
+        function.compute(password.expose(), salt, digest).ok_or(HashFailed::Resources)?;
         Ok(match self {
-            Self::Bcrypt => format!("{}{}{}", self.head(), bcrypt_base64(&salt), bcrypt_base64(digest)),
+            Self::Bcrypt => format!("{}{}{}", self.head(), bcrypt_base64(salt), bcrypt_base64(digest)),
             _ => format!("{}{}${}", self.head(), STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(digest)),
         })
     }

@@ -14,9 +14,11 @@ use crate::base::{Secret, entropy};
 /// A password hash that can be checked, at a price that one login may cost.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoredHash {
-    function: Function,
-    salt: Box<[u8]>,
-    digest: Box<[u8]>,
+    pub(super) function: Function,
+    pub(super) salt: Box<[u8]>,
+    pub(super) digest: Box<[u8]>,
+    /// Written with the name of Django's hasher in front.
+    pub(super) of_django: bool,
 }
 
 /// What a password is to a hash.
@@ -53,7 +55,10 @@ impl StoredHash {
         if text.len() > LENGTH_LIMIT {
             return Err(Unusable::Malformed);
         }
-        if text.starts_with('$') { modular::parse(text) } else { django::parse(text) }
+        if text.starts_with('$') {
+            return modular::parse(text);
+        }
+        django::parse(text).map(|hash| Self { of_django: true, ..hash })
     }
 
     pub(super) fn new(function: Function, salt: Vec<u8>, digest: Vec<u8>) -> Result<Self, Unusable> {
@@ -66,7 +71,7 @@ impl StoredHash {
             return Err(Unusable::Malformed);
         }
         cost::check(&function, digest.len())?;
-        Ok(Self { function, salt: salt.into(), digest: digest.into() })
+        Ok(Self { function, salt: salt.into(), digest: digest.into(), of_django: false })
     }
 
     /// Whether it was made from `password`. Takes as long for one password as for another.
@@ -102,7 +107,7 @@ impl StoredHash {
     /// A hash that fits no password and costs what a new one does, for where nobody has any.
     pub(in crate::users) fn default_decoy() -> Self {
         let (salt, digest) = (entropy::random::<16>(), entropy::random::<32>());
-        Self { function: Scheme::default().function(), salt: salt.into(), digest: digest.into() }
+        Self { function: Scheme::default().function(), salt: salt.into(), digest: digest.into(), of_django: false }
     }
 
     /// What hashes of one price have in common.

@@ -1,0 +1,228 @@
+//! Logins and refreshes over a store whose hashes may be replaced.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+
+use super::*;
+use crate::base::{Clock, ManualClock, Timestamp};
+use crate::grants::{Caller, ClientRules, Clients, Login, ScopeClaim, Settings};
+use crate::keys::{KeyRing, ServerKeys, SigningKey};
+use crate::revocation::{CacheSettings, MemoryStore, Revocations};
+use crate::telemetry::{self, Sink, Telemetry};
+use crate::tokens::{Issuer, IssuerRules, ScopeSet, TokenType, Verifier};
+use crate::users::{
+    Candidate, Hasher, HashingSettings, Recheck, StoredHash, Throttle, ThrottleSettings, UserStore, UserStoreError,
+};
+
+const ISSUER: &str = "https://api.example.com";
+const PASSWORD: &str = "secret";
+const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+/// One user, whose hash is what was put there last.
+#[derive(Debug)]
+struct Table {
+    hash: Mutex<String>,
+    disabled: Mutex<bool>,
+    rehashes: bool,
+    /// What becomes of an UPDATE.
+    fails: bool,
+    written: AtomicUsize,
+}
+
+impl Table {
+    fn user(&self) -> Arc<User> {
+        Arc::new(User {
+            username: "alice".to_owned(),
+            password_hash: Arc::new(StoredHash::parse(&self.hash.lock()).unwrap()),
+            disabled: *self.disabled.lock(),
+            scopes: ScopeSet::parse("me").unwrap(),
+            roles: Vec::new(),
+            email: None,
+            full_name: None,
+            claims: serde_json::Map::default(),
+        })
+    }
+}
+
+#[async_trait]
+impl UserStore for Table {
+    async fn candidate(&self, _: &str, _: u64) -> Result<Candidate, UserStoreError> {
+        let user = self.user();
+        Ok(Candidate { hash: Arc::clone(&user.password_hash), user: Some(user) })
+    }
+
+    async fn find(&self, _: &str) -> Result<Option<Arc<User>>, UserStoreError> {
+        Ok(Some(self.user()))
+    }
+
+    fn rehashes(&self) -> bool {
+        self.rehashes
+    }
+
+    async fn rehash(&self, username: &str, hash: &str) -> Result<(), UserStoreError> {
+        assert_eq!(username, "alice");
+        self.written.fetch_add(1, Ordering::SeqCst);
+        if self.fails {
+            return Err(UserStoreError("read only".to_owned()));
+        }
+        hash.clone_into(&mut self.hash.lock());
+        Ok(())
+    }
+}
+
+struct World {
+    table: Arc<Table>,
+    grants: Grants,
+    caller: Caller,
+}
+
+impl World {
+    async fn new(hash: &str, rehashes: bool, fails: bool) -> Self {
+        let hash = Mutex::new(hash.to_owned());
+        let table =
+            Arc::new(Table { hash, disabled: Mutex::new(false), rehashes, fails, written: AtomicUsize::new(0) });
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(NOW));
+        let cache = CacheSettings { capacity: 100, ttl: Duration::from_secs(30) };
+        let store = Arc::new(MemoryStore::new(None));
+        let revocations = Arc::new(Revocations::open(store, Arc::clone(&clock), cache).await.unwrap());
+        let ring =
+            KeyRing::of(Arc::new(SigningKey::from_secret(&Secret::new("p7Qm2xVf9Lr4Tz8Wc1Ky6Hd3Nb5Sg0Ja")).unwrap()));
+        let users: Arc<dyn UserStore> = Arc::clone(&table) as _;
+        let throttle = Throttle::new(ThrottleSettings { per_user: None, per_address: None });
+        let grants = Grants {
+            settings: settings(),
+            issuer: Some(Issuer::new(ISSUER.to_owned(), Vec::new(), "JWT", false, ring.clone())),
+            server_keys: Arc::new(ServerKeys::new([&Secret::new([7; 32])]).unwrap()),
+            verifier: Arc::new(Verifier::of(IssuerRules::own(ISSUER), &ring)),
+            issuers: Arc::default(),
+            clients: Clients::new(Vec::new(), ClientRules::compat()),
+            recheck: Arc::new(Recheck::new(Arc::clone(&users), None, Arc::clone(&clock))),
+            users,
+            hasher: Arc::new(Hasher::new(HashingSettings { concurrency: None, queue: 1 }, 3)),
+            throttle: Arc::new(throttle),
+            revocations,
+            clock,
+            telemetry: Arc::new(Telemetry::new(Sink::memory(), &telemetry::Settings::default())),
+        };
+        Self { table, grants, caller: Caller::Anonymous }
+    }
+
+    async fn log_in(&self) -> String {
+        let login =
+            Login { caller: &self.caller, username: "alice", password: Secret::new(PASSWORD), scope: None, from: None };
+        self.grants.log_in(login).await.unwrap().refresh_token.unwrap()
+    }
+
+    async fn refresh(&self, token: &str) -> Result<String, GrantError> {
+        self.grants.refresh(&self.caller, token, None, None).await.map(|minted| minted.refresh_token.unwrap())
+    }
+
+    fn put(&self, hash: String) {
+        *self.table.hash.lock() = hash;
+    }
+
+    /// Until so many UPDATEs were tried; they are made beside the answer.
+    async fn written(&self, count: usize) {
+        while self.table.written.load(Ordering::SeqCst) < count {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+fn settings() -> Settings {
+    Settings {
+        issuer: ISSUER.to_owned(),
+        audience: Vec::new(),
+        typ: "JWT".to_owned(),
+        token_types: vec![TokenType::Jwt],
+        scope_claim: ScopeClaim::Scope,
+        default_scopes: None,
+        access_ttl: Duration::from_mins(15),
+        refresh_ttl: Duration::from_hours(24),
+        refresh_idle: Duration::from_hours(24),
+        refresh_grace: Duration::ZERO,
+        leeway: Duration::ZERO,
+        claims: Vec::new(),
+        cascade: false,
+    }
+}
+
+fn weak() -> String {
+    let argon2 = argon2::Argon2::new(
+        argon2::Algorithm::Argon2id,
+        argon2::Version::V0x13,
+        argon2::Params::new(64, 1, 1, None).unwrap(),
+    );
+    argon2::PasswordHasher::hash_password(&argon2, PASSWORD.as_bytes()).unwrap().to_string()
+}
+
+#[tokio::test]
+async fn an_outdated_hash_is_made_anew_at_login_and_sessions_live_on() {
+    let world = World::new(&weak(), true, false).await;
+    let before = world.log_in().await;
+    world.written(1).await;
+    let stored = world.table.hash.lock().clone();
+    assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
+    let second = world.log_in().await;
+    assert_eq!(*world.table.hash.lock(), stored, "good enough now");
+    let mut sessions = vec![before, second];
+    for session in &mut sessions {
+        *session = world.refresh(session).await.unwrap();
+    }
+    // Whereas a password that is set ends both, and one at a time.
+    world.put(weak());
+    for session in sessions {
+        assert_eq!(world.refresh(&session).await.unwrap_err(), GrantError::PasswordChanged);
+        assert_eq!(world.refresh(&session).await.unwrap_err(), GrantError::InvalidRefreshToken, "it is over");
+    }
+}
+
+#[tokio::test]
+async fn a_hash_is_left_alone_unless_that_is_asked_for_and_needed() {
+    let good = crate::users::password::hash(&Secret::new(PASSWORD)).unwrap();
+    for (hash, rehashes, begun) in [(weak(), true, true), (weak(), false, false), (good, true, false)] {
+        let world = World::new(&hash, rehashes, false).await;
+        let renewing = world.grants.renew_outdated(&world.table.user(), &Secret::new(PASSWORD));
+        assert_eq!(renewing.is_some(), begun, "{hash} {rehashes}");
+        if let Some(renewing) = renewing {
+            renewing.await.unwrap();
+        }
+        assert_eq!(world.table.written.load(Ordering::SeqCst), usize::from(begun));
+    }
+}
+
+#[tokio::test]
+async fn a_login_does_not_hang_on_the_new_hash() {
+    let hash = weak();
+    let world = World::new(&hash, true, true).await;
+    let session = world.log_in().await;
+    world.written(1).await;
+    assert!(world.refresh(&session).await.is_ok());
+    world.log_in().await;
+    world.written(2).await;
+    assert_eq!(*world.table.hash.lock(), hash);
+}
+
+/// The hash that was verified is not the one that is there when the new one is ready.
+#[tokio::test]
+async fn a_password_that_was_changed_meanwhile_does_not_come_back() {
+    let world = World::new(&weak(), true, false).await;
+    let user = world.table.user();
+    let changed = weak();
+    world.put(changed.clone());
+    world.grants.renew(&user, Secret::new(PASSWORD)).await;
+    assert_eq!((world.table.written.load(Ordering::SeqCst), &*world.table.hash.lock()), (0, &changed));
+}
+
+#[tokio::test]
+async fn a_user_who_is_disabled_has_no_sessions_afterwards() {
+    let world = World::new(&weak(), false, false).await;
+    let session = world.log_in().await;
+    *world.table.disabled.lock() = true;
+    assert_eq!(world.refresh(&session).await.unwrap_err(), GrantError::UserDisabled);
+    *world.table.disabled.lock() = false;
+    assert_eq!(world.refresh(&session).await.unwrap_err(), GrantError::InvalidRefreshToken);
+}

@@ -1,0 +1,147 @@
+//! How users stood when they were last asked for: a table of bounded size, for stores that have to be asked.
+
+use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::User;
+use crate::base::Timestamp;
+use crate::tokens::ScopeSet;
+
+/// What a user may now, whatever the tokens say that were issued before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UserStanding {
+    /// Whatever the tokens say: nobody is asked about them.
+    Unasked,
+    /// No more than these scopes.
+    Has(Arc<ScopeSet>),
+    /// Nothing: disabled, or gone.
+    Disabled,
+    /// It was not asked for yet, or too long ago. Whether asking again has just failed.
+    Unknown {
+        /// So there is no use in asking at once.
+        failed: bool,
+    },
+}
+
+/// A standing, and whether it is time to ask again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// What is known.
+    pub standing: UserStanding,
+    /// It is old enough to be asked for, and asking has not just failed.
+    pub due: bool,
+}
+
+/// The table. Who falls out of it costs one more question.
+#[derive(Debug)]
+pub struct StandingTable {
+    shards: Box<[Shard]>,
+    /// Subjects may be chosen by who has a signing key: nobody aims at a shard.
+    hash: RandomState,
+    recheck: Duration,
+    capacity: usize,
+}
+
+type Shard = Mutex<HashMap<Box<str>, Entry>>;
+
+#[derive(Debug, Default)]
+struct Entry {
+    /// The answer, and when the question was put.
+    known: Option<(UserStanding, Timestamp)>,
+    failed_at: Option<Timestamp>,
+}
+
+impl StandingTable {
+    /// An empty table whose answers hold for `recheck`; about `capacity` users are known at once.
+    #[must_use]
+    pub fn new(recheck: Duration, capacity: usize) -> Self {
+        let shards = std::iter::repeat_with(Mutex::default).take(SHARDS).collect();
+        Self { shards, hash: RandomState::new(), recheck, capacity: capacity.div_ceil(SHARDS).max(1) }
+    }
+
+    /// How `subject` stands at `now`.
+    #[must_use]
+    pub fn look(&self, subject: &str, now: Timestamp) -> Look {
+        let unknown = |failed| Look { standing: UserStanding::Unknown { failed }, due: !failed };
+        let Some(shard) = self.shard(subject) else { return unknown(false) };
+        let entries = shard.lock();
+        let Some(entry) = entries.get(subject) else { return unknown(false) };
+        let failed =
+            entry.failed_at.is_some_and(|at| age(at, now).is_some_and(|age| age < PAUSE.min(self.recheck / 4)));
+        match &entry.known {
+            Some((standing, asked_at)) => match age(*asked_at, now) {
+                Some(age) if age < self.recheck => {
+                    Look { standing: standing.clone(), due: !failed && age >= self.recheck / 2 }
+                }
+                _ => unknown(failed),
+            },
+            None => unknown(failed),
+        }
+    }
+
+    /// Takes an answer up that came `now`: of a question put at `asked_at`, which is how old it is. `None` = the user is gone.
+    pub fn learn(&self, subject: &str, user: Option<&User>, asked_at: Timestamp, now: Timestamp) {
+        let standing = match user.filter(|user| !user.disabled) {
+            Some(user) => UserStanding::Has(Arc::new(user.scopes.clone())),
+            None => UserStanding::Disabled,
+        };
+        self.with(subject, now, |entry| {
+            // Answers may overtake each other; and the clock may have been set back.
+            if entry.known.as_ref().is_none_or(|(_, known)| *known <= asked_at || *known > now) {
+                *entry = Entry { known: Some((standing, asked_at)), failed_at: None };
+            }
+        });
+    }
+
+    /// That there was no answer at `now`. What was known holds for as long as it would have.
+    pub fn failed(&self, subject: &str, now: Timestamp) {
+        self.with(subject, now, |entry| entry.failed_at = Some(now));
+    }
+
+    /// How many users it knows.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shards.iter().map(|shard| shard.lock().len()).sum()
+    }
+
+    /// Whether it knows nobody.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn with(&self, subject: &str, now: Timestamp, change: impl FnOnce(&mut Entry)) {
+        let Some(shard) = self.shard(subject) else { return };
+        let mut entries = shard.lock();
+        if entries.len() >= self.capacity && !entries.contains_key(subject) {
+            let holds = |at: Timestamp| age(at, now).is_some_and(|age| age < self.recheck);
+            entries.retain(|_, entry| entry.known.as_ref().is_some_and(|(_, at)| holds(*at)));
+            if entries.len() >= self.capacity
+                && let Some(any) = entries.keys().next().cloned()
+            {
+                entries.remove(&any);
+            }
+        }
+        change(entries.entry(subject.into()).or_default());
+    }
+
+    fn shard(&self, subject: &str) -> Option<&Shard> {
+        let hash = usize::try_from(self.hash.hash_one(subject) % SHARDS as u64).ok()?;
+        self.shards.get(hash)
+    }
+}
+
+/// `None` for what is of a time to come: the clock was set back, and nobody knows how old it is.
+fn age(at: Timestamp, now: Timestamp) -> Option<Duration> {
+    (at <= now).then(|| now.since(at))
+}
+
+const SHARDS: usize = 16;
+
+/// How long a store that does not answer is left alone, for each user.
+const PAUSE: Duration = Duration::from_secs(1);
