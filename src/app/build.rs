@@ -15,7 +15,7 @@ use crate::proxy::labels::Labels;
 use crate::proxy::{ConnectSettings, Site, Upstream};
 use crate::tokens::verify::LONGEST_OWN_LIFE;
 use crate::tokens::{ClaimPath, Issuer, IssuerRules, Verifier};
-use crate::users::{FileUsers, Hasher, HashingSettings, Throttle, User};
+use crate::users::{FileUsers, Hasher, HashingSettings, PostgresUsers, Throttle, User, UserStore};
 
 /// A site, and the gauges' sources that belong to it.
 #[derive(Debug)]
@@ -30,7 +30,9 @@ pub struct Built {
     pub throttle: Arc<Throttle>,
     /// The issuers whose tokens are taken beside our own.
     pub issuers: Arc<Issuers>,
-    /// Whether anybody can log in.
+    /// Its users' database, if they are in one.
+    pub postgres: Option<Arc<PostgresUsers>>,
+    /// Whether the users file has anybody in it.
     pub has_users: bool,
 }
 
@@ -55,6 +57,9 @@ pub enum BuildError {
     /// `upstream.tls` cannot be used; the configuration would have said so.
     #[error("`upstream.tls`: {0}")]
     Upstream(TlsError),
+    /// `sslmode` asks for a certificate, and nobody's could be taken.
+    #[error("`users.postgres`: the operating system trusts nobody, so no certificate could be: name a `ca_file`")]
+    NobodyTrusted,
 }
 
 /// Builds a site; what did not change is taken over from the one `before`. Nothing is read from disk and nothing is waited
@@ -84,6 +89,11 @@ pub fn build(settings: &Settings, users: Vec<User>, core: &Core, before: Option<
         .map(|before| &before.throttle)
         .filter(|throttle| throttle.settings() == settings.throttle)
         .map_or_else(|| Arc::new(Throttle::new(settings.throttle)), Arc::clone);
+    let postgres = postgres(settings, before)?;
+    let users: Arc<dyn UserStore> = match &postgres {
+        Some(postgres) => Arc::<PostgresUsers>::clone(postgres),
+        None => Arc::new(FileUsers::new(users)),
+    };
     let upstream = upstream(&settings.upstream.connect, before.map(|before| &before.site.upstream))?;
     let policy = &settings.policy;
     let table = Table::compile(policy.routes.clone(), policy.default, policy.ignore_case);
@@ -101,7 +111,7 @@ pub fn build(settings: &Settings, users: Vec<User>, core: &Core, before: Option<
         verifier: Arc::clone(&verifier),
         issuers: Arc::clone(&issuers),
         clients,
-        users: Arc::new(FileUsers::new(users)),
+        users,
         hasher: Arc::clone(&hasher),
         throttle: Arc::clone(&throttle),
         revocations: Arc::clone(&core.revocations),
@@ -131,7 +141,7 @@ pub fn build(settings: &Settings, users: Vec<User>, core: &Core, before: Option<
         streams: settings.policy.streams,
         labels,
     };
-    Ok(Built { site: Arc::new(site), hasher, hashing: settings.hashing, throttle, issuers, has_users })
+    Ok(Built { site: Arc::new(site), hasher, hashing: settings.hashing, throttle, issuers, postgres, has_users })
 }
 
 /// A verifier as `settings` would have it, with what is known of the `issuers`' keys. Own tokens are not taken if there is no key.
@@ -179,6 +189,17 @@ fn issuers(settings: &Settings, core: &Core, server_keys: &Arc<ServerKeys>, befo
     };
     let sources = settings.trusted.iter().map(|trusted| trusted.keys.clone()).collect();
     Issuers::new(sources, before.map(|before| &*before.issuers), around)
+}
+
+/// The one `before`, with its connections and what it has learnt, unless something about it changed.
+fn postgres(settings: &Settings, before: Option<&Built>) -> Result<Option<Arc<PostgresUsers>>, BuildError> {
+    let Some(wanted) = settings.postgres.as_ref().filter(|_| settings.issues) else { return Ok(None) };
+    let before = before.and_then(|before| before.postgres.as_ref());
+    if let Some(before) = before.filter(|before| before.settings() == wanted) {
+        return Ok(Some(Arc::clone(before)));
+    }
+    let users = PostgresUsers::new(wanted.clone()).ok_or(BuildError::NobodyTrusted)?;
+    Ok(Some(Arc::new(users)))
 }
 
 /// The one `before`, with its connections, unless it is to be reached in another way; where only that differs, what is known of

@@ -28,6 +28,7 @@ pub mod load;
 pub mod look;
 mod policy;
 mod positions;
+mod postgres;
 pub mod problem;
 mod rate;
 mod reader;

@@ -43,6 +43,8 @@ pub struct Settings {
     pub clients: Vec<grants::Client>,
     /// Other issuers.
     pub trusted: Vec<TrustedIssuer>,
+    /// The users' database; `None` = they are in a file.
+    pub postgres: Option<users::PostgresSettings>,
     /// How passwords are checked.
     pub hashing: users::HashingSettings,
     /// How often logins may fail.

@@ -2,6 +2,7 @@
 
 pub mod file;
 pub mod password;
+pub mod postgres;
 pub mod settings;
 pub mod store;
 pub mod throttle;
@@ -9,6 +10,7 @@ pub mod user;
 
 pub use file::FileUsers;
 pub use password::{Busy, Hasher, StoredHash, Verdict};
+pub use postgres::{PostgresSettings, PostgresUsers};
 pub use settings::HashingSettings;
 pub use store::{Candidate, UserStore, UserStoreError};
 pub use throttle::{Allowance, Throttle, ThrottleSettings, Throttled};

@@ -24,6 +24,20 @@ pub trait UserStore: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// [`UserStoreError`] if the store cannot be asked.
     async fn find(&self, username: &str) -> Result<Option<Arc<User>>, UserStoreError>;
+
+    /// Whether outdated hashes are to be replaced at login.
+    fn rehashes(&self) -> bool {
+        false
+    }
+
+    /// Replaces the hash of the user with this subject.
+    ///
+    /// # Errors
+    /// [`UserStoreError`] if the store cannot be asked, or did not take it.
+    async fn rehash(&self, username: &str, hash: &str) -> Result<(), UserStoreError> {
+        let _ = (username, hash);
+        Ok(())
+    }
 }
 
 /// What a login is checked against.
