@@ -89,7 +89,7 @@ fn document(root: &Section<'_>) -> (Option<Settings>, Option<UsersFile>) {
     let (source, hashing, throttle) = root.section("users", users::users);
     let (users_file, postgres) = match source {
         UsersSource::File(file) => (Some(file), None),
-        UsersSource::Postgres(postgres) => (None, postgres),
+        UsersSource::Postgres(postgres) => (None, postgres.map(|postgres| *postgres)),
     };
     let wire = root.section("wire", endpoints::wire);
     let endpoints = root.section("endpoints", |section| endpoints::endpoints(section, wire, issues));

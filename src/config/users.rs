@@ -15,7 +15,7 @@ use crate::users::{HashingSettings, PostgresSettings, ThrottleSettings};
 pub(super) enum UsersSource {
     File(UsersFile),
     /// `None` if something is wrong with it, which is noted.
-    Postgres(Option<PostgresSettings>),
+    Postgres(Option<Box<PostgresSettings>>),
 }
 
 /// The users' file.
@@ -43,7 +43,7 @@ pub(super) fn users(section: &Section<'_>) -> (UsersSource, HashingSettings, Thr
         path,
     };
     let source = match postgres {
-        Some(field) => UsersSource::Postgres(field.section(postgres::postgres).flatten()),
+        Some(field) => UsersSource::Postgres(field.section(postgres::postgres).flatten().map(Box::new)),
         None => UsersSource::File(file),
     };
     let hashing = section.section("hashing", hashing);

@@ -97,9 +97,9 @@ impl Database {
                 let changed = transaction.execute(&statement, &[&*subject, &value]).await?;
                 // An UPDATE without its WHERE would give everybody one password.
                 if changed == 1 {
-                    transaction.commit().await?
+                    transaction.commit().await?;
                 } else {
-                    transaction.rollback().await?
+                    transaction.rollback().await?;
                 }
                 Ok(changed)
             };

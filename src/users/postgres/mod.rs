@@ -91,7 +91,7 @@ impl PostgresUsers {
         if let (Ok(()), Some(text)) = (&result, &self.settings.rehash) {
             result = self.database.try_out(Sql { key: "rehash", text }, check_update).await;
         }
-        self.status.tell(None, result.as_ref().map(|()| ()));
+        self.status.tell(None, result.as_ref());
     }
 
     fn query(&self) -> Sql<'_> {
@@ -122,7 +122,7 @@ impl PostgresUsers {
             }
             result => result,
         };
-        self.status.tell(Some(sql.key), rows.as_ref().map(|_| ()));
+        self.status.tell(Some(sql.key), rows.as_ref());
         let rows = rows.map_err(|failure| UserStoreError(failure.to_string()))?;
         let row = match rows.as_slice() {
             [] => return Ok(None),

@@ -29,7 +29,7 @@ impl Status {
 
     /// Takes in how it went with the statement `key`, or with all of them. The log is told of changes only: each failed login has a
     /// line of its own.
-    pub(super) fn tell(&self, key: Option<&'static str>, result: Result<(), &Failure>) {
+    pub(super) fn tell(&self, key: Option<&'static str>, result: Result<impl Sized, &Failure>) {
         let now = result.err().cloned();
         let mut problem = self.problem.lock();
         if let (None, Some(Failure::Unusable { key: other, .. })) = (&now, &*problem)
