@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arc_swap::{ArcSwap, ArcSwapOption};
 
 use crate::issuers::{Issuers, Status};
+use crate::users::postgres;
 
 /// The state of the process, as far as probes ask for it.
 #[derive(Debug, Default)]
@@ -17,6 +18,7 @@ pub struct Health {
     issuers: ArcSwap<Issuers>,
     /// Whether only tokens of the issuers pass: doorward issues none.
     pure: AtomicBool,
+    users: ArcSwapOption<postgres::Status>,
 }
 
 impl Health {
@@ -47,6 +49,11 @@ impl Health {
         self.pure.store(pure, Ordering::Release);
     }
 
+    /// How the users' database is; `None` = there is none.
+    pub fn set_users(&self, status: Option<Arc<postgres::Status>>) {
+        self.users.store(status);
+    }
+
     /// Whose keys are fetched.
     #[must_use]
     pub fn issuers(&self) -> Arc<Issuers> {
@@ -71,8 +78,8 @@ impl Health {
         self.pure.load(Ordering::Acquire) && !issuers.iter().any(|keys| keys.live().now().is_available())
     }
 
-    /// What `/readyz` says. A broken reload leaves the old configuration serving, marks are in memory while the store is down, and
-    /// the last keys of an issuer serve while it is: these degrade and do not fail.
+    /// What `/readyz` says. A broken reload leaves the old configuration serving, marks are in memory while the store is down, the
+    /// last keys of an issuer serve while it is, and tokens pass while nobody can log in: these degrade and do not fail.
     #[must_use]
     pub fn ready_text(&self, store_up: bool, verbose: bool) -> String {
         let (problem, issuers) = (self.reload_problem.load_full(), self.issuers.load());
@@ -80,6 +87,8 @@ impl Health {
         let degraded = statuses.iter().filter(|(_, status)| status.is_degraded());
         let mut reasons: Vec<String> = degraded.map(|(issuer, _)| format!("issuer {}", line(issuer))).collect();
         reasons.splice(..0, (!store_up).then(|| "store".to_owned()));
+        let users = self.users.load_full().map(|status| status.problem());
+        reasons.extend(matches!(users, Some(Some(_))).then(|| "users".to_owned()));
         reasons.extend(problem.is_some().then(|| "configuration".to_owned()));
         let mut text = if !self.is_started() {
             "not started\n".to_owned()
@@ -98,6 +107,10 @@ impl Health {
             let _ = writeln!(text, "{} store", mark(store_up));
             for (issuer, status) in statuses {
                 text.push_str(&issuer_line(issuer, &status));
+            }
+            if let Some(problem) = users {
+                let detail = problem.as_ref().map(|problem| format!(": {}", line(problem))).unwrap_or_default();
+                let _ = writeln!(text, "{} users{detail}", mark(problem.is_none()));
             }
             match problem {
                 None => text.push_str("[+] configuration\n"),

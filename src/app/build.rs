@@ -15,7 +15,7 @@ use crate::proxy::labels::Labels;
 use crate::proxy::{ConnectSettings, Site, Upstream};
 use crate::tokens::verify::LONGEST_OWN_LIFE;
 use crate::tokens::{ClaimPath, Issuer, IssuerRules, Mint, MintTerms, Verifier};
-use crate::users::{FileUsers, Hasher, HashingSettings, InMemory, Recheck, Throttle, User, UserStore};
+use crate::users::{FileUsers, Hasher, HashingSettings, InMemory, PostgresUsers, Recheck, Throttle, User, UserStore};
 
 /// A site, and the gauges' sources that belong to it.
 #[derive(Debug)]
@@ -32,7 +32,9 @@ pub struct Built {
     pub issuers: Arc<Issuers>,
     /// Who may log in.
     pub users: Arc<dyn UserStore>,
-    /// Whether anybody can log in.
+    /// The same, if they are in a database.
+    pub postgres: Option<Arc<PostgresUsers>>,
+    /// Whether the users file has anybody in it.
     pub has_users: bool,
     /// Whose passwords are others than before.
     pub passwords_changed: Vec<String>,
@@ -64,6 +66,9 @@ pub enum BuildError {
     /// `upstream.tls` cannot be used; the configuration would have said so.
     #[error("`upstream.tls`: {0}")]
     Upstream(TlsError),
+    /// `sslmode` asks for a certificate, and nobody's could be taken.
+    #[error("`users.postgres`: the operating system trusts nobody, so no certificate could be: name a `ca_file`")]
+    NobodyTrusted,
 }
 
 /// Builds a site; what did not change is taken over from the one `before`. Nothing is read from disk and nothing is waited
@@ -74,10 +79,6 @@ pub enum BuildError {
 pub fn build(settings: &Settings, users: Vec<User>, core: &Core, before: Option<&Built>) -> Result<Built, BuildError> {
     let has_users = !users.is_empty();
     let passwords_changed = passwords_changed(&users, before);
-    // Not a list at all is an accident; `[]` is how to say that nobody may log in.
-    let file = if settings.no_list_of_users { FileUsers::missing() } else { FileUsers::new(users) };
-    let users: Arc<dyn UserStore> = Arc::new(file);
-    let recheck = Arc::new(Recheck::new(Arc::clone(&users), settings.recheck, Arc::clone(&core.clock)));
     let mut terms = settings.grants.clone();
     if settings.issuer_from_listen {
         terms.issuer.clone_from(&core.issuer_from_listen);
@@ -98,6 +99,14 @@ pub fn build(settings: &Settings, users: Vec<User>, core: &Core, before: Option<
         .map(|before| &before.throttle)
         .filter(|throttle| throttle.settings() == settings.throttle)
         .map_or_else(|| Arc::new(Throttle::new(settings.throttle)), Arc::clone);
+    let postgres = postgres(settings, before)?;
+    let users: Arc<dyn UserStore> = match &postgres {
+        Some(postgres) => Arc::<PostgresUsers>::clone(postgres),
+        // Not a list at all is an accident; `[]` is how to say that nobody may log in.
+        None if settings.no_list_of_users => Arc::new(FileUsers::missing()),
+        None => Arc::new(FileUsers::new(users)),
+    };
+    let recheck = Arc::new(Recheck::new(Arc::clone(&users), settings.recheck, Arc::clone(&core.clock)));
     let upstream = upstream(&settings.upstream.connect, before.map(|before| &before.site.upstream))?;
     let policy = &settings.policy;
     let table = Table::compile(policy.routes.clone(), policy.default, policy.ignore_case);
@@ -152,7 +161,7 @@ pub fn build(settings: &Settings, users: Vec<User>, core: &Core, before: Option<
     };
     let site = Arc::new(site);
     let hashing = settings.hashing;
-    Ok(Built { site, hasher, hashing, throttle, issuers, users, has_users, passwords_changed, grants })
+    Ok(Built { site, hasher, hashing, throttle, issuers, users, postgres, has_users, passwords_changed, grants })
 }
 
 /// Those who are in memory and had another password hash in the configuration `before`.
@@ -210,6 +219,17 @@ fn issuers(settings: &Settings, core: &Core, server_keys: &Arc<ServerKeys>, befo
     };
     let sources = settings.trusted.iter().map(|trusted| trusted.keys.clone()).collect();
     Issuers::new(sources, before.map(|before| &*before.issuers), around)
+}
+
+/// The one `before`, with its connections and what it has learnt, unless something about it changed.
+fn postgres(settings: &Settings, before: Option<&Built>) -> Result<Option<Arc<PostgresUsers>>, BuildError> {
+    let Some(wanted) = settings.postgres.as_ref().filter(|_| settings.issues) else { return Ok(None) };
+    let before = before.and_then(|before| before.postgres.as_ref());
+    if let Some(before) = before.filter(|before| before.settings() == wanted) {
+        return Ok(Some(Arc::clone(before)));
+    }
+    let users = PostgresUsers::new(wanted.clone()).ok_or(BuildError::NobodyTrusted)?;
+    Ok(Some(Arc::new(users)))
 }
 
 /// The one `before`, with its connections, unless it is to be reached in another way; where only that differs, what is known of

@@ -13,7 +13,7 @@ use crate::config::{self, Loaded, Problem, Settings, Shutdown, look};
 use crate::connection::{Limits, ServerTls};
 use crate::proxy::{Site, Upstream};
 use crate::telemetry::Audit;
-use crate::users::Hasher;
+use crate::users::{Hasher, PostgresUsers};
 
 /// Reads the configuration again and swaps the site, or keeps the old one and says why.
 pub struct Reloader {
@@ -149,6 +149,7 @@ impl Reloader {
         // Before the swap too: the first request of an issuer that was added should find its keys.
         tokio::runtime::Handle::current().block_on(built.issuers.begin());
         self.live.site.store(Arc::clone(&built.site));
+        self.take_postgres(built.postgres.as_ref(), state.built.postgres.as_ref());
         self.core.health.set_issuers(Arc::clone(&built.issuers), !loaded.settings.issues);
         self.core.telemetry.metrics.set_insecure_settings(loaded.settings.insecure.count());
         self.live.hasher.store(Arc::clone(&built.hasher));
@@ -164,6 +165,13 @@ impl Reloader {
         let audit = Audit::Reloaded { ok: true, generation: state.generation, problems: 0, restart: &restart };
         self.core.telemetry.audit(self.core.clock.now(), &audit);
         tracing::info!(generation = state.generation, "configuration reloaded");
+    }
+
+    fn take_postgres(&self, users: Option<&Arc<PostgresUsers>>, before: Option<&Arc<PostgresUsers>>) {
+        self.core.health.set_users(users.map(|users| Arc::clone(users.status())));
+        if let Some(users) = users.filter(|users| before.is_none_or(|before| !Arc::ptr_eq(users, before))) {
+            tokio::runtime::Handle::current().spawn(PostgresUsers::watch(Arc::downgrade(users)));
+        }
     }
 
     fn refused(&self, state: &State, problems: usize, first: &str) {

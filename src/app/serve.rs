@@ -24,7 +24,7 @@ use crate::proxy::streams::OpenStreams;
 use crate::proxy::{Door, Refusals, Site, Upstream};
 use crate::revocation::{EmbeddedStore, MemoryStore, OpenError, Revocations, Store, StoreError};
 use crate::telemetry::Telemetry;
-use crate::users::Hasher;
+use crate::users::{Hasher, PostgresUsers};
 
 /// What a start needs besides the configuration.
 pub struct Parts {
@@ -166,6 +166,10 @@ impl Running {
         health.started();
         let mut background = JoinSet::new();
         background.spawn(Upstream::follow_name(Arc::downgrade(&built.site.upstream)));
+        if let Some(users) = &built.postgres {
+            health.set_users(Some(Arc::clone(users.status())));
+            background.spawn(PostgresUsers::watch(Arc::downgrade(users)));
+        }
         background.spawn(sweep(core.clone()));
         background.spawn(watched_streams);
         let (health, telemetry) = (Arc::clone(health), Arc::clone(telemetry));

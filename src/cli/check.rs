@@ -19,8 +19,12 @@ pub(super) fn run(path: &Path) -> ExitCode {
             for warning in &loaded.warnings {
                 println!("{warning}");
             }
-            let (routes, users) = (loaded.settings.policy.routes.len(), loaded.users.len());
-            println!("{}: ok, {routes} routes, {users} users", path.display());
+            let routes = settings.policy.routes.len();
+            let users = match &settings.postgres {
+                Some(_) => "users in PostgreSQL, which was not asked".to_owned(),
+                None => format!("{} users", loaded.users.len()),
+            };
+            println!("{}: ok, {routes} routes, {users}", path.display());
             print!("{}", beyond_strict(settings));
             ExitCode::SUCCESS
         }

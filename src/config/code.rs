@@ -88,6 +88,10 @@ codes! {
     UnknownRoute = "unknown-route",
     /// A route for the tokens of an issuer that is nobody's.
     UnknownIssuer = "unknown-issuer",
+    /// Users in a file and in PostgreSQL.
+    TwoUserStores = "two-user-stores",
+    /// A statement without the parameters it must have.
+    BadQuery = "bad-query",
     /// Two clients for requests that name none.
     TwoDefaults = "two-defaults",
     /// Two keys that exclude each other.
@@ -138,6 +142,8 @@ codes! {
     BadHash = "bad-hash",
     /// Password hashes that are quickly guessed once they leak; a warning.
     WeakHash = "weak-hash",
+    /// The users' database is on another machine, and may be reached without TLS; a warning.
+    PlainDatabase = "plain-database",
     /// No users at all; a warning.
     NoUsers = "no-users",
     /// Sessions and revocations are lost at a restart; a warning.

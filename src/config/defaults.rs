@@ -111,6 +111,15 @@ pub const MAX_LIFETIME: Duration = Duration::from_hours(30 * 24);
 /// `users.file`.
 pub const USERS_FILE: &str = "users.yaml";
 
+/// `users.postgres.pool`: a look-up takes a millisecond, and a database has a hundred connections for all who use it.
+pub const POSTGRES_POOL: u64 = 8;
+
+/// `users.postgres.connect_timeout`: TLS and a password over some distance; with the next one the longest that a login waits.
+pub const POSTGRES_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// `users.postgres.query_timeout`: a look-up by an index takes a thousandth.
+pub const POSTGRES_QUERY_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// `users.hashing.queue`: at 50 ms a hash, the last waits under two seconds on one core.
 pub const HASHING_QUEUE: u64 = 32;
 

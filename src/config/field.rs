@@ -17,6 +17,7 @@ use super::size;
 use super::spelling::listed;
 use crate::tokens::{Scope, ScopeSet};
 use crate::users::Allowance;
+use crate::users::user::NAME_LIMIT;
 
 /// A value with its place and the path of its key. Each reading method notes what is wrong and returns `None`.
 pub(super) struct Field<'a> {
@@ -271,6 +272,3 @@ impl<'a> Field<'a> {
         Some(text.into_owned())
     }
 }
-
-/// Bytes of a name: of a user, an issuer, a claim.
-const NAME_LIMIT: usize = 256;

@@ -14,7 +14,7 @@ use super::profile::Profile;
 use super::reader::{Found, Reader};
 use super::section::Section;
 use super::settings::Settings;
-use super::users::UsersFile;
+use super::users::{UsersFile, UsersSource};
 use super::{
     clients, defaults, endpoints, insecure, keys, mint, policy, revocation, server, telemetry, tokens, trusted_issuers,
     upstream, users, users_document, wire,
@@ -56,7 +56,8 @@ pub fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result
         Some((settings, _)) if settings.as_ref().is_some_and(|settings| !settings.issues) => {
             (settings, (Vec::new(), false))
         }
-        Some((settings, file)) => (settings, read_users(&reader, &file)),
+        Some((settings, Some(file))) => (settings, read_users(&reader, &file)),
+        Some((settings, None)) => (settings, (Vec::new(), false)),
         None => (None, (Vec::new(), true)),
     };
     let Found { problems, warnings, watched, keys, .. } = reader.finish();
@@ -69,8 +70,8 @@ pub fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result
     }
 }
 
-/// The whole document. Settings are whole only if no problem was noted.
-fn document(root: &Section<'_>) -> (Option<Settings>, UsersFile) {
+/// The whole document, and the users' file if they are in one. Settings are whole only if no problem was noted.
+fn document(root: &Section<'_>) -> (Option<Settings>, Option<UsersFile>) {
     let (insecure, query_tokens) = root.section("insecure", insecure::insecure);
     if insecure.readable_key_files {
         root.reader().allow_readable_keys();
@@ -94,7 +95,11 @@ fn document(root: &Section<'_>) -> (Option<Settings>, UsersFile) {
     let own = off.map_or(Ok(tokens.grants.issuer.as_str()), Err);
     let around = trusted_issuers::Around { own, leeway: tokens.grants.leeway, insecure };
     let trusted = trusted_issuers::trusted_issuers(root, around);
-    let (users_file, hashing, throttle, recheck) = root.section("users", users::users);
+    let (source, hashing, throttle, recheck) = root.section("users", users::users);
+    let (users_file, postgres) = match source {
+        UsersSource::File(file) => (Some(file), None),
+        UsersSource::Postgres(postgres) => (None, postgres.map(|postgres| *postgres)),
+    };
     let wire = root.section("wire", |section| wire::wire(section, &rules));
     let endpoints = root.section("endpoints", |section| endpoints::endpoints(section, wire.endpoints, issues));
     let own = OwnPaths::new(&endpoints, &tokens.grants.issuer, server.public_url.as_deref());
@@ -125,6 +130,7 @@ fn document(root: &Section<'_>) -> (Option<Settings>, UsersFile) {
         client_rules: clients.rules,
         unasked_password_grant: clients.unasked_password_grant,
         trusted,
+        postgres,
         hashing,
         recheck,
         no_list_of_users: false,

@@ -29,6 +29,7 @@ pub mod look;
 mod mint;
 mod policy;
 mod positions;
+mod postgres;
 pub mod problem;
 pub mod profile;
 mod rate;

@@ -39,7 +39,8 @@ impl Field<'_> {
         }
     }
 
-    fn secret(&self) -> Option<Secret> {
+    /// A secret that is somebody else's to choose.
+    pub(super) fn secret(&self) -> Option<Secret> {
         if self.is_map() {
             return self.section(|section| self.referenced(section))?;
         }

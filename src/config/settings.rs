@@ -50,6 +50,8 @@ pub struct Settings {
     pub unasked_password_grant: bool,
     /// Other issuers.
     pub trusted: Vec<TrustedIssuer>,
+    /// The users' database; `None` = they are in a file.
+    pub postgres: Option<users::PostgresSettings>,
     /// How passwords are checked.
     pub hashing: users::HashingSettings,
     /// `users.recheck`: within which time own tokens hold no more than their users do; `None` = at once for users in memory, and for

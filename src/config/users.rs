@@ -4,13 +4,22 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::code::Code;
 use super::defaults;
 use super::field::Field;
+use super::postgres;
 use super::problem::Position;
 use super::section::Section;
-use crate::users::{HashingSettings, ThrottleSettings};
+use crate::users::{HashingSettings, PostgresSettings, ThrottleSettings};
 
 /// Where the users are.
+pub(super) enum UsersSource {
+    File(UsersFile),
+    /// `None` if something is wrong with it, which is noted.
+    Postgres(Option<Box<PostgresSettings>>),
+}
+
+/// The users' file.
 pub(super) struct UsersFile {
     pub(super) path: PathBuf,
     /// Whether the configuration names it: then it must exist.
@@ -19,8 +28,13 @@ pub(super) struct UsersFile {
     pub(super) at: Position,
 }
 
-pub(super) fn users(section: &Section<'_>) -> (UsersFile, HashingSettings, ThrottleSettings, Option<Duration>) {
+pub(super) fn users(section: &Section<'_>) -> (UsersSource, HashingSettings, ThrottleSettings, Option<Duration>) {
     let named = section.field("file");
+    let postgres = section.nullable("postgres");
+    if let (Some(_), Some(postgres)) = (&named, &postgres) {
+        let help = "take one of the two out";
+        postgres.refuse::<()>(Code::TwoUserStores, "is given beside `users.file`", help);
+    }
     let default = section.reader().resolve(defaults::USERS_FILE);
     let path = named.as_ref().and_then(Field::file_path).unwrap_or_else(|| default.clone());
     // The example writes the default out, and must start before there is a user.
@@ -29,11 +43,15 @@ pub(super) fn users(section: &Section<'_>) -> (UsersFile, HashingSettings, Throt
         at: named.map_or(section.at(), |field| field.at()),
         path,
     };
+    let source = match postgres {
+        Some(field) => UsersSource::Postgres(field.section(postgres::postgres).flatten().map(Box::new)),
+        None => UsersSource::File(file),
+    };
     let hashing = section.section("hashing", hashing);
     let (throttle, off) = section.switched("throttle", throttle);
     let none = ThrottleSettings { per_user: None, per_address: None };
     let recheck = section.nullable("recheck").and_then(|field| field.duration(SHORTEST_RECHECK..=LONGEST_RECHECK));
-    (file, hashing, if off.is_some() { none } else { throttle }, recheck)
+    (source, hashing, if off.is_some() { none } else { throttle }, recheck)
 }
 
 fn throttle(section: &Section<'_>) -> ThrottleSettings {

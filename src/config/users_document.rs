@@ -14,6 +14,7 @@ use super::problem::Position;
 use super::reader::Reader;
 use super::section::Section;
 use super::tokens::is_reserved;
+use crate::users::user::{ATTRIBUTES, CLIENT_PREFIX};
 use crate::users::{StoredHash, User};
 
 /// Reads the users. One with a hash that cannot be checked is left out with a warning; the others stay.
@@ -152,9 +153,3 @@ fn json(reader: &Reader<'_>, node: &Node) -> Option<Json> {
     }
     number.map(Json::Number)
 }
-
-/// What `User::attribute` takes from a key of its own; here it would be without effect.
-const ATTRIBUTES: [&str; 5] = ["email", "roles", "full_name", "name", "preferred_username"];
-
-/// Subjects of clients that act for themselves begin with it, so no user's may.
-const CLIENT_PREFIX: &str = "client:";

@@ -89,7 +89,11 @@ impl Grants {
                 tracing::error!(operation, %error, "the store of sessions does not answer");
             }
             GrantError::Throttled(_) => self.telemetry.metrics.login_throttled(),
-            GrantError::Users(_) | GrantError::Signing(_) => tracing::error!(operation, %error, "a grant failed"),
+            GrantError::Users(_) => {
+                self.telemetry.metrics.store_error("users");
+                tracing::error!(operation, %error, "a grant failed");
+            }
+            GrantError::Signing(_) => tracing::error!(operation, %error, "a grant failed"),
             _ => {}
         }
     }

@@ -2,6 +2,7 @@
 
 pub mod file;
 pub mod password;
+pub mod postgres;
 pub mod recheck;
 pub mod settings;
 pub mod standing;
@@ -11,6 +12,7 @@ pub mod user;
 
 pub use file::FileUsers;
 pub use password::{Busy, Hasher, StoredHash, Verdict};
+pub use postgres::{PostgresSettings, PostgresUsers};
 pub use recheck::{Recheck, Standing};
 pub use settings::HashingSettings;
 pub use standing::UserStanding;

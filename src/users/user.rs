@@ -10,7 +10,7 @@ use crate::tokens::ScopeSet;
 /// One user.
 #[derive(Clone, PartialEq)]
 pub struct User {
-    /// The name that is typed at login and becomes `sub`; compared byte for byte.
+    /// What becomes `sub`; compared byte for byte. In a file also the name that is typed at login.
     pub username: String,
     /// What the password is checked against.
     pub password_hash: Arc<StoredHash>,
@@ -36,7 +36,10 @@ impl User {
             "email" => self.email.as_deref().map(Value::from),
             "roles" => (!self.roles.is_empty()).then(|| self.roles.as_slice().into()),
             "full_name" | "name" => self.full_name.as_deref().map(Value::from),
-            "preferred_username" => Some(self.username.as_str().into()),
+            // The name that is typed, where `sub` is another one.
+            "preferred_username" => {
+                Some(self.claims.get(name).cloned().unwrap_or_else(|| self.username.as_str().into()))
+            }
             other => self.claims.get(other).cloned(),
         }
     }
@@ -50,3 +53,12 @@ impl std::fmt::Debug for User {
             .finish_non_exhaustive()
     }
 }
+
+/// Attributes that have their value from a member of [`User`]; among its claims they would be without effect.
+pub const ATTRIBUTES: [&str; 5] = ["email", "roles", "full_name", "name", "preferred_username"];
+
+/// Subjects of clients that act for themselves begin with it, so no user's may.
+pub const CLIENT_PREFIX: &str = "client:";
+
+/// Bytes of a name, role or address.
+pub const NAME_LIMIT: usize = 256;

@@ -117,6 +117,10 @@ fn no_problem_shows_what_is_written() {
         "clients: [{ id: {S}, secret_hash: '$argon2id${S}', secret: {S} }, { id: {S}, secret_hash: '$sha256${S}' }]",
         "insecure: { http_issuers: {S}, {S}: {S} }",
         "users: { file: {S}, hashing: { queue: {S} }, throttle: { per_user: {S}, per_address: '10/{S}' } }",
+        "users: { postgres: {S} }",
+        "users: { postgres: { url: 'postgres://u:{S}@h:x/d', query: {S}, query_by_subject: {S}, rehash: {S}, pool: {S}, ca_file: {S}, {S}: 1 } }",
+        "users: { postgres: { url: 'postgres://u@h/d?{S}={S}', query: '$1', connect_timeout: {S}, query_timeout: '1{S}' } }",
+        "users: { postgres: { url: { env: VARIABLE }, query: '$1' } }",
         "store: {S}",
         "store: { redis: { password: {S} } }",
         "policy: { default: {S}, routes: [{ path: {S}, methods: [{S}], access: {S}, scopes: ['{S} {S}'] }] }",
@@ -167,7 +171,7 @@ fn settings_show_no_secret() {
     let shown = format!("{loaded:?}");
     assert_eq!(loaded.settings.keys.len(), 4);
     assert_eq!(loaded.settings.server_keys.len(), 1);
-    for secret in ["q7Zp0Xw3sV9a", "Zk9#vT2mQx7", "PRIVATE KEY", "$argon2id"] {
+    for secret in ["q7Zp0Xw3sV9a", "Zk9#vT2mQx7", "Zk9vT2mQx7db", "PRIVATE KEY", "$argon2id"] {
         assert!(!shown.contains(secret), "{shown}");
     }
 }
@@ -191,7 +195,7 @@ fn every_file_read_is_watched() {
     let (folder, loaded) = case.load_in_folder();
     let name = |(path, _): &config::look::Watched| path.strip_prefix(folder.path()).unwrap().display().to_string();
     let watched: BTreeSet<String> = loaded.unwrap().watched.iter().map(name).collect();
-    let files = ["doorward.yaml", "users.yaml", "linked.key", "ec.pem", "rsa.pem", "ed.pem"];
+    let files = ["doorward.yaml", "linked.key", "ec.pem", "rsa.pem", "ed.pem"];
     let of_tls = ["tls.crt", "tls.pem", "ca.crt", "own.crt", "own.pem"];
     assert_eq!(watched, files.into_iter().chain(of_tls).map(str::to_owned).collect());
 }

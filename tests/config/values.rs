@@ -144,5 +144,6 @@ fn load(text: &str) -> Result<Loaded, Problems> {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("doorward.yaml");
     fs::write(&path, text).unwrap();
-    config::load(&path, &|_| None)
+    let variable = |name: &str| (name == "DATABASE_URL").then(|| "postgres://app@localhost/app".to_owned());
+    config::load(&path, &variable)
 }
