@@ -2,8 +2,8 @@
 # Installs what is missing, and does nothing where nothing is.
 #
 #   install.sh build    what `cargo build` needs beside Rust: cmake and a C compiler
-#   install.sh test     that, and all the tests use: curl, openssl, nginx, HAProxy, Node and its packages,
-#                       a Python environment
+#   install.sh test     that, and all the tests use: curl, openssl, nginx, HAProxy, Chromium, Node and
+#                       its packages, a Python environment
 #   install.sh check    that, and what `make check` uses: clippy, rustfmt, cargo-deny
 #   install.sh fuzz     what `make fuzz` uses: cargo-fuzz and a C++ compiler for libFuzzer
 #
@@ -16,7 +16,7 @@ main() {
   case "${1:-}" in
     build) packages cmake cc make ;;
     test)
-      packages cmake cc make curl openssl python nginx haproxy node npm
+      packages cmake cc make curl openssl python nginx haproxy chromium node npm
       python_environment
       node_packages tests/apps/express "$DOORWARD_NODE"
       node_packages tests/apps/node-clients "$DOORWARD_NODE_CLIENTS"
@@ -39,6 +39,8 @@ packages() {
       c++) need c++ || missing+=(g++) ;;
       curl) need curl || missing+=(curl ca-certificates) ;;
       python) [ -x "$DOORWARD_VENV/bin/python" ] || [ -n "$(python)" ] || missing+=(python3 python3-venv) ;;
+      # The headless half is enough, and a third of the size.
+      chromium) need chromium-headless-shell || need chromium || missing+=(chromium-headless-shell) ;;
       node) need node || missing+=(nodejs) ;;
       *) need "$thing" || missing+=("$thing") ;;
     esac
