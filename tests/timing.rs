@@ -3,7 +3,12 @@
 //!
 //! Processor time and not time: what else the machine does is not in it, so the test need not hope for a quiet one. Over sockets and
 //! by the clock `tests/e2e/test_enumeration.py` does the same.
-#![expect(clippy::unwrap_used, clippy::cast_precision_loss, reason = "what a test needs is there, or the test fails")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_precision_loss,
+    reason = "what a test needs is there, or the test fails"
+)]
 
 use std::sync::Arc;
 
@@ -95,7 +100,7 @@ fn apart(one: &[f64], other: &[f64]) -> f64 {
     let (mut ranks, mut ties, mut before) = (0.0, 0.0, 0.0);
     for equal in all.chunk_by(|left, right| left.0.total_cmp(&right.0).is_eq()) {
         let count = equal.len() as f64;
-        ranks += equal.iter().filter(|(_, first)| *first).count() as f64 * (before + (count + 1.0) / 2.0);
+        ranks += equal.iter().filter(|(_, first)| *first).count() as f64 * (before + f64::midpoint(count, 1.0));
         ties += count.powi(3) - count;
         before += count;
     }
