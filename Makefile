@@ -41,7 +41,8 @@ soak: ## Of the release build: load for SOAK_SECONDS (300), 1 GiB bodies, 10,000
 	@$(SETUP) test
 	$(CARGO) build $(LOCKED) --release --bins
 	$(PYTHON) -m pytest tests/e2e/soak.py -s -p no:cacheprovider
-	export SOAK=1; $(PYTHON) -m pytest tests/e2e/test_abuse.py tests/e2e/test_issuer_flood.py tests/e2e/test_streaming.py tests/e2e/test_websocket.py -s -p no:cacheprovider
+	SOAK=1 $(CARGO) test $(LOCKED) --test timing -- --nocapture
+	export SOAK=1; $(PYTHON) -m pytest tests/e2e/test_abuse.py tests/e2e/test_issuer_flood.py tests/e2e/test_login_storm.py tests/e2e/test_streaming.py tests/e2e/test_websocket.py -s -p no:cacheprovider
 	FUZZ_SECONDS=$${FUZZ_SECONDS:-3600} $(MAKE) --no-print-directory fuzz
 
 install-deps: ## Install what building and testing need, where it is missing

@@ -76,9 +76,14 @@ pub enum BuildError {
 ///
 /// # Errors
 /// [`BuildError`].
-pub fn build(settings: &Settings, users: Vec<User>, core: &Core, before: Option<&Built>) -> Result<Built, BuildError> {
-    let has_users = !users.is_empty();
-    let passwords_changed = passwords_changed(&users, before);
+pub fn build(
+    settings: &Settings,
+    users: Option<Vec<User>>,
+    core: &Core,
+    before: Option<&Built>,
+) -> Result<Built, BuildError> {
+    let has_users = users.as_ref().is_some_and(|users| !users.is_empty());
+    let passwords_changed = passwords_changed(users.as_deref().unwrap_or_default(), before);
     let mut terms = settings.grants.clone();
     if settings.issuer_from_listen {
         terms.issuer.clone_from(&core.issuer_from_listen);
@@ -103,8 +108,7 @@ pub fn build(settings: &Settings, users: Vec<User>, core: &Core, before: Option<
     let users: Arc<dyn UserStore> = match &postgres {
         Some(postgres) => Arc::<PostgresUsers>::clone(postgres),
         // Not a list at all is an accident; `[]` is how to say that nobody may log in.
-        None if settings.no_list_of_users => Arc::new(FileUsers::missing()),
-        None => Arc::new(FileUsers::new(users)),
+        None => Arc::new(users.map_or_else(FileUsers::missing, FileUsers::new)),
     };
     let recheck = Arc::new(Recheck::new(Arc::clone(&users), settings.recheck, Arc::clone(&core.clock)));
     let upstream = upstream(&settings.upstream.connect, before.map(|before| &before.site.upstream))?;

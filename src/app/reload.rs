@@ -106,7 +106,7 @@ impl Reloader {
             tracing::warn!(problem = warning.line(), help = warning.help, "configuration");
         }
         state.watched = Watched::new(loaded.watched);
-        if loaded.users_missing && state.built.has_users {
+        if loaded.users.is_none() && state.built.has_users {
             // Emptied by a full disk, or between two steps of an editor; `[]` is how to mean it.
             let problem = "the users file is gone or empty, the users before stay; write `[]` if nobody is to log in";
             tracing::error!(problem, "configuration refused, the one before stays");

@@ -26,10 +26,9 @@ use crate::users::User;
 pub struct Loaded {
     /// What the configuration says.
     pub settings: Settings,
-    /// Who may log in; those with a hash that cannot be checked are left out.
-    pub users: Vec<User>,
-    /// Whether the users file is not there, or has no list in it: fine for a first start, an accident later.
-    pub users_missing: bool,
+    /// Who may log in, of a file; those with a hash that cannot be checked are left out. `None` if the file is not there, or has no list
+    /// in it: fine for a first start, an accident later.
+    pub users: Option<Vec<User>>,
     /// What is allowed and hardly meant.
     pub warnings: Vec<Problem>,
     /// Every file that was looked at, there or not: a change to one of them changes the answer.
@@ -51,20 +50,19 @@ pub fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result
         reader.problem(Position::START, error.code(), &error.to_string(), error.help());
         None
     });
-    let (settings, (users, users_missing)) = match node.and_then(|node| reader.root(&node, document)) {
+    let (settings, users) = match node.and_then(|node| reader.root(&node, document)) {
         // Nobody can log in where no tokens are issued.
         Some((settings, _)) if settings.as_ref().is_some_and(|settings| !settings.issues) => {
-            (settings, (Vec::new(), false))
+            (settings, Some(Vec::new()))
         }
         Some((settings, Some(file))) => (settings, read_users(&reader, &file)),
-        Some((settings, None)) => (settings, (Vec::new(), false)),
-        None => (None, (Vec::new(), true)),
+        Some((settings, None)) => (settings, Some(Vec::new())),
+        None => (None, None),
     };
     let Found { problems, warnings, watched, keys, .. } = reader.finish();
     match settings {
         Some(settings) if problems.is_empty() => {
-            let settings = Settings { no_list_of_users: users_missing, ..settings };
-            Ok(Loaded { settings, users, users_missing, warnings: in_order(path, warnings), watched, keys })
+            Ok(Loaded { settings, users, warnings: in_order(path, warnings), watched, keys })
         }
         _ => Err(Problems::new(in_order(path, problems), watched)),
     }
@@ -133,7 +131,6 @@ fn document(root: &Section<'_>) -> (Option<Settings>, Option<UsersFile>) {
         postgres,
         hashing,
         recheck,
-        no_list_of_users: false,
         throttle,
         store,
         cache,
@@ -147,32 +144,31 @@ fn document(root: &Section<'_>) -> (Option<Settings>, Option<UsersFile>) {
 }
 
 /// The users, from a document of their own; what is found there is added to what `reader` found.
-/// The second says that there is no list at all, not even an empty one.
-fn read_users(reader: &Reader<'_>, file: &UsersFile) -> (Vec<User>, bool) {
+/// `None` if there is no list at all, not even an empty one.
+fn read_users(reader: &Reader<'_>, file: &UsersFile) -> Option<Vec<User>> {
     let own = Reader::new(&file.path, None);
     let nobody = |message| {
         let help = "add a user: `- { username: …, password_hash: … }`, with a hash from `doorward hash-password`";
         own.warning(Position::START, Code::NoUsers, message, help);
     };
-    let mut missing = true;
     let users = match own.document() {
         Ok(Some(node)) => {
-            missing = !matches!(node.value, Value::List(_));
-            users_document::users(&own, &node)
+            let users = users_document::users(&own, &node);
+            matches!(node.value, Value::List(_)).then_some(users)
         }
-        Ok(None) => Vec::new(),
+        Ok(None) => None,
         Err(FileError::Missing) if !file.named => {
             nobody("there is no such file, so nobody can log in");
-            Vec::new()
+            None
         }
         Err(error) => {
             reader.problem(file.at, error.code(), &format!("`users.file` cannot be used: {error}"), error.help());
-            Vec::new()
+            None
         }
     };
-    if users.is_empty() && own.is_content() {
+    if users.as_ref().is_none_or(Vec::is_empty) && own.is_content() {
         nobody("nobody is in here, so nobody can log in");
     }
     reader.add(own.finish());
-    (users, missing)
+    users
 }

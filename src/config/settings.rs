@@ -57,8 +57,6 @@ pub struct Settings {
     /// `users.recheck`: within which time own tokens hold no more than their users do; `None` = at once for users in memory, and for
     /// others at the next refresh.
     pub recheck: Option<Duration>,
-    /// Whether the users file is not there, or has no list in it.
-    pub no_list_of_users: bool,
     /// How often logins may fail.
     pub throttle: users::ThrottleSettings,
     /// Where sessions and marks are kept.

@@ -33,7 +33,7 @@ HEADERS = bytes([0x82, 0x86, 0x04, len(PATH)]) + PATH + bytes([0x01, 1]) + b"a"
 CLIENT = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 # Kinds that keep as many connections as they are told; the others do much on a few.
 STAY_AWAY = ("idle", "silent", "reader", "window", "upload")
-HELD = ("head", "second", "hello", "preface", *STAY_AWAY)
+HELD = ("head", "second", "hello", "preface", "logins", *STAY_AWAY)
 
 
 class Attack:
@@ -104,6 +104,20 @@ class Attack:
             except TimeoutError:
                 writer.write(dribble)
                 await writer.drain()
+
+    async def logins(self, reader, writer, event):
+        """One login after the other; who is told to wait does, and a little longer, so that they do not come back in step."""
+        body = b"username=johndoe&password=secret"
+        request = b"POST /token HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n" % len(body)
+        while True:
+            writer.write(request + body)
+            event.set()
+            head = await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(int(LENGTH.search(head)[1]))
+            status = head.split(b" ", 2)[1].decode()
+            self.tally[status] = self.tally.get(status, 0) + 1
+            if status != "200":
+                await asyncio.sleep(int(re.search(rb"(?i)\r\nretry-after: *(\d+)", head)[1]) + random.random())
 
     async def head(self, reader, writer, event):
         writer.write(HALF_HEAD)

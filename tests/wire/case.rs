@@ -14,7 +14,7 @@ use crate::store::Health;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Case {
-    /// The row's number, with a letter where a row has several cases.
+    /// The row's number, or `T` and that of a recorded request; with a letter where there are several cases.
     pub(crate) id: String,
     /// The rows of the profiles' table that it shows, for the profile that it runs with.
     #[serde(default)]
@@ -131,10 +131,14 @@ pub(crate) struct LeftOut {
 }
 
 impl Case {
-    /// The row's number.
-    pub(crate) fn row(&self) -> u16 {
-        let digits: String = self.id.chars().take_while(char::is_ascii_digit).collect();
-        digits.parse().unwrap_or_else(|_| panic!("`{}` begins with no number", self.id))
+    /// The row's number; `None` for a recorded request.
+    pub(crate) fn row(&self) -> Option<u16> {
+        (!self.id.starts_with('T')).then(|| number(&self.id))
+    }
+
+    /// The number of the recorded request that the case replays.
+    pub(crate) fn recorded(&self) -> Option<u16> {
+        self.id.strip_prefix('T').map(number)
     }
 
     /// The profiles that it runs with.
@@ -143,6 +147,11 @@ impl Case {
         let configs = configs.chain(self.refused.is_empty().then_some(&self.config));
         configs.map(|config| config.get("profile").and_then(serde_yaml::Value::as_str).unwrap_or("compat")).collect()
     }
+}
+
+fn number(id: &str) -> u16 {
+    let digits: String = id.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().unwrap_or_else(|_| panic!("`{id}` begins with no number"))
 }
 
 /// Every case of every file.

@@ -36,13 +36,16 @@ use tokio::task::JoinSet;
 /// How many rows the matrix has.
 const ROWS: u16 = 184;
 
+/// How many requests of clients were recorded, T1 and so on.
+const RECORDED: u16 = 22;
+
 /// How many cases run at once.
 const AT_ONCE: usize = 4;
 
 #[test]
 fn every_row_is_a_case_or_left_out_with_the_feature_that_brings_it() {
     let mut found: BTreeMap<u16, Vec<String>> = BTreeMap::new();
-    for row in case::all().iter().map(case::Case::row).collect::<BTreeSet<_>>() {
+    for row in case::all().iter().filter_map(case::Case::row).collect::<BTreeSet<_>>() {
         found.entry(row).or_default().push("a case".to_owned());
     }
     for left_out in case::left_out() {
@@ -72,6 +75,12 @@ fn every_difference_between_the_profiles_has_a_case_for_each() {
     assert!(missing.is_empty(), "no case in tests/cases/wire/profiles.yaml: {missing:?}");
     let unknown: Vec<_> = shown.difference(&wanted).collect();
     assert!(unknown.is_empty(), "no row of src/config/profile.rs: {unknown:?}");
+}
+
+#[test]
+fn every_recorded_request_is_replayed() {
+    let replayed: BTreeSet<u16> = case::all().iter().filter_map(case::Case::recorded).collect();
+    assert!(replayed.into_iter().eq(1..=RECORDED));
 }
 
 /// `WIRE_CASE=12` runs those whose id begins with it.

@@ -2,13 +2,18 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::{HashFailed, StoredHash, Verdict};
 use crate::base::Secret;
 use crate::keys::ServerKeys;
 use crate::users::HashingSettings;
+
+/// A tenth of the weight of a thread that serves requests: logins are slow beside a flood of requests, and go on.
+#[cfg(target_os = "linux")]
+const BEHIND: i32 = 10;
 
 /// Computes password hashes: a bounded number at once, a bounded number waiting.
 #[derive(Debug)]
@@ -47,11 +52,18 @@ impl Hasher {
         let slot = Arc::clone(&self.running).acquire_owned().await.map_err(|_| Busy)?;
         // Both are given back when the hash is done, not when the client has gone: otherwise hanging up early would lift
         // the bound.
+        let (answer, verdict) = oneshot::channel();
         let work = move || {
-            let (_admission, _slot) = (admission, slot);
-            hash.verify(&password)
+            let room = (admission, slot);
+            give_way();
+            let verdict = hash.verify(&password);
+            drop(room);
+            // Whoever asked may have gone.
+            let _unread = answer.send(verdict);
         };
-        tokio::task::spawn_blocking(work).await.map_err(|_| Busy)
+        // A thread for each: a pool's are lent to other work too, and one that gave way cannot take that back.
+        thread::Builder::new().name("doorward-hash".into()).spawn(work).map_err(|_| Busy)?;
+        verdict.await.map_err(|_| Busy)
     }
 
     /// A hash in place of `hash`, which `password` fits ([`StoredHash::renew`]).
@@ -85,6 +97,13 @@ impl Hasher {
         self.admitted.fetch_update(Ordering::AcqRel, Ordering::Acquire, admit).map_err(|_| Busy)?;
         Ok(Admission(Arc::clone(&self.admitted)))
     }
+}
+
+/// Puts this thread behind those that serve requests. A hash is milliseconds of work, and a request that has to wait for it to be
+/// interrupted waits longer than it takes itself; with idle cores nothing is slower. Where the system does not allow it, it is left.
+fn give_way() {
+    #[cfg(target_os = "linux")]
+    let _left = rustix::process::setpriority_process(None, BEHIND);
 }
 
 struct Admission(Arc<AtomicUsize>);

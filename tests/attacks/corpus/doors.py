@@ -125,7 +125,7 @@ class Doors:
         self.directory = directory
         self.keys = Keys()
         told = yaml.safe_load((HERE / "doors.yaml").read_text(encoding="utf-8"))
-        self.base, self.doors, self.users = told["base"], told["doors"], told["users"]
+        self.base, self.doors, self.users, self.imported = told["base"], told["doors"], told["users"], told["imported"]
         self.publisher = Publisher(self.keys)
         self.open = {}
         self.failed = {}
@@ -154,6 +154,7 @@ class Doors:
         users = [user | {"password_hash": password_hash(user["password"])} for user in self.users]
         for user in users:
             del user["password"]
+        users += self.imported if name == "imported" else []
         return Doorward(self.binary, directory, self.settings(name, upstream, changes), users)
 
     def _start(self, name):
