@@ -44,6 +44,10 @@ async fn serve(loaded: Loaded, parts: Parts) -> Result<ExitCode, Failure> {
     for warning in &loaded.warnings {
         tracing::warn!(problem = warning.line(), help = warning.help, "configuration");
     }
+    if config::logs_in(&loaded.settings) {
+        let help = "an issuer in `trusted_issuers` can log users in without anybody else seeing their passwords";
+        tracing::warn!(help, "the password grant is on, which RFC 9700 §2.4 advises against");
+    }
     let started = Running::start(loaded, parts).await;
     let mut running = started.map_err(|error| match error {
         StartError::Store(_) => Failure::internal(error),

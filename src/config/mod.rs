@@ -57,6 +57,6 @@ mod wire;
 pub use code::Code;
 pub use load::{Loaded, load};
 pub use problem::{Position, Problem, Problems};
-pub use profile::{DIFFERENCES, Difference, Profile, beyond_strict};
+pub use profile::{DIFFERENCES, Difference, Profile, beyond_strict, logs_in};
 pub use restart::restart_needed;
 pub use settings::{Admin, Insecure, Listen, Policy, Server, Settings, Shutdown, StoreKind, TrustedIssuer};

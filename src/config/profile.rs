@@ -219,9 +219,11 @@ pub fn beyond_strict(settings: &Settings) -> impl Iterator<Item = &'static Diffe
     DIFFERENCES.iter().filter(|difference| (difference.is_in)(settings))
 }
 
-fn logs_in(settings: &Settings) -> bool {
+/// Whether users' passwords are taken, which RFC 9700 §2.4 says must not be.
+#[must_use]
+pub fn logs_in(settings: &Settings) -> bool {
     let by_client = settings.clients.iter().any(|client| client.may(GrantKind::Password));
-    settings.endpoints.grants_tokens() && (by_client || settings.unasked_password_grant)
+    settings.issues && settings.endpoints.grants_tokens() && (by_client || settings.unasked_password_grant)
 }
 
 fn has_sessions(settings: &Settings) -> bool {

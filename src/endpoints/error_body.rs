@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::Reply;
+use crate::gate::RETRY_SECONDS;
 use crate::grants::GrantError;
 use crate::policy::Reason;
 
@@ -128,8 +129,10 @@ impl OAuthError {
         let reply = Reply::json(self.status(), &body).with_reason(self.reason());
         match self {
             Self::SlowDown(seconds) => reply.with_header("Retry-After", seconds.to_string()),
-            Self::Overloaded => reply.with_header("Retry-After", "1"),
-            Self::StoreUnavailable | Self::KeysUnavailable => reply.with_header("Retry-After", "5"),
+            // About what a full queue of hashes takes, too; earlier, those who come back would only be in the way.
+            Self::Overloaded | Self::StoreUnavailable | Self::KeysUnavailable => {
+                reply.with_header("Retry-After", RETRY_SECONDS.to_string())
+            }
             Self::InvalidClient(Challenge::Basic) => {
                 reply.with_header("WWW-Authenticate", format!("Basic realm=\"{realm}\""))
             }

@@ -144,7 +144,7 @@ impl From<HeadError> for Denial {
     }
 }
 
-/// What a client is asked to wait when a dependency is down.
+/// Seconds a client is asked to wait when a dependency is down, or too many want the same.
 pub const RETRY_SECONDS: u32 = 5;
 
 const fn wire(reason: Reason, limit: Limit) -> Wire {

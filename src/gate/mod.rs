@@ -13,6 +13,6 @@ pub mod wording;
 
 pub use bearer::Asked;
 pub use decide::{Decision, Gate, RequestFacts};
-pub use denial::Denial;
+pub use denial::{Denial, RETRY_SECONDS};
 pub use permit::Permit;
 pub use wording::{ChallengeStyle, Wording};

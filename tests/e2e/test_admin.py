@@ -141,3 +141,20 @@ def test_memory_store_forgets_and_says_so(shop, start):
     doorward.start()
     assert doorward.call("/users/me", session["access_token"]).status_code == 200
     until(lambda: doorward.metric("doorward_denylist_entries") == 0)
+
+
+PASSWORDS = "RFC 9700 §2.4 advises against"
+
+
+@pytest.mark.parametrize(
+    ("changes", "warned"),
+    [
+        ({}, True),
+        ({"clients": [{"id": "web"}]}, True),
+        ({"clients": [{"id": "web", "grants": ["refresh_token"]}]}, False),
+        ({"endpoints": {"token": None}}, False),
+    ],
+)
+def test_taking_passwords_is_warned_of_at_the_start(changes, warned, shop, start):
+    doorward = start(shop.url, changes)
+    assert any(PASSWORDS in line and "WARN" in line.upper() for line in doorward.output.lines) == warned

@@ -3,11 +3,13 @@
 Here doorward is a debug build; `make soak` asks a release build for the same p99 as without, give or take a fifth.
 """
 
+import os
+import statistics
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from floods import OURS, SOAK, Attacker, keep_to, measure, on_our_cores  # noqa: F401
+from floods import ATTACKERS, OURS, SOAK, Attacker, keep_to, measure, on_our_cores  # noqa: F401
 from sidecar import password_hash, plain_session
 
 LOGINS = 300
@@ -60,20 +62,28 @@ def test_others_do_not_notice(shop, start):
     began = time.monotonic()
     token = doorward.login()["access_token"]
     one_hash = time.monotonic() - began
-    # With the one who measures and the application behind; who logs in works elsewhere.
-    keep_to(doorward.process.pid, OURS)
+    # With its hashes on a core of its own. Who logs in shares the other one with the client and the application, and is behind both.
+    keep_to(doorward.process.pid, ATTACKERS)
 
-    quiet = measure(doorward.public, token=token)
-    with Attacker("logins", doorward.public, LOGINS) as attacker:
-        busy = measure(doorward.public, token=token)
-        waiting = doorward.metric("doorward_password_verify_queue_length")
-    print(
-        f"\n{attacker.tally}; {waiting:.0f} waiting; one hash {one_hash * 1e3:.0f} ms; p50 {quiet[0] * 1e3:.2f} -> {busy[0] * 1e3:.2f} ms, "
-        f"p99 {quiet[1] * 1e3:.2f} -> {busy[1] * 1e3:.2f} ms"
-    )
-    assert set(attacker.tally) == {"opened", "ended", "refused", "peak", "200", "503"}
-    assert attacker.tally["peak"] >= LOGINS and attacker.tally["503"] >= LOGINS - 9
-    assert 0 < waiting <= 8, "the queue is used, and bounded"
+    rounds = []
+    for _ in range(3 if SOAK else 1):
+        quiet = measure(doorward.public, token=token)
+        attacker = Attacker("logins", doorward.public, LOGINS)
+        keep_to(attacker.process.pid, OURS)
+        os.sched_setscheduler(attacker.process.pid, os.SCHED_IDLE, os.sched_param(0))
+        with attacker:
+            busy = measure(doorward.public, token=token)
+            waiting = doorward.metric("doorward_password_verify_queue_length")
+        assert set(attacker.tally) == {"opened", "ended", "refused", "peak", "200", "503"}
+        assert attacker.tally["peak"] >= LOGINS and attacker.tally["503"] >= LOGINS - 9
+        assert 0 < waiting <= 8, "the queue is used, and bounded"
+        rounds.append((*quiet, *busy))
+        doorward.counts(0, "doorward_password_verify_queue_length")
+        print(
+            f"\n{attacker.tally}; {waiting:.0f} waiting; one hash {one_hash * 1e3:.0f} ms; p50 {quiet[0] * 1e3:.2f} -> {busy[0] * 1e3:.2f} ms, "
+            f"p99 {quiet[1] * 1e3:.2f} -> {busy[1] * 1e3:.2f} ms"
+        )
+    _, quiet, _, busy = (statistics.median(column) for column in zip(*rounds, strict=True))
     if SOAK:
-        assert busy[1] <= 1.2 * quiet[1]
-    assert busy[1] <= max(3 * quiet[1], one_hash / 2), "nobody waits for a hash that is not theirs"
+        assert busy <= 1.2 * quiet
+    assert busy <= max(3 * quiet, one_hash / 2), "nobody waits for a hash that is not theirs"

@@ -2,18 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use super::behind::Behind;
 use super::{HashFailed, StoredHash, Verdict};
 use crate::base::Secret;
 use crate::keys::ServerKeys;
 use crate::users::HashingSettings;
-
-/// A tenth of the weight of a thread that serves requests: logins are slow beside a flood of requests, and go on.
-#[cfg(target_os = "linux")]
-const BEHIND: i32 = 10;
 
 /// Computes password hashes: a bounded number at once, a bounded number waiting.
 #[derive(Debug)]
@@ -23,6 +19,7 @@ pub struct Hasher {
     admitted: Arc<AtomicUsize>,
     concurrency: usize,
     limit: usize,
+    behind: Behind,
 }
 
 /// More logins than there is room for: the answer is 503 with Retry-After.
@@ -40,6 +37,7 @@ impl Hasher {
             admitted: Arc::new(AtomicUsize::new(0)),
             concurrency,
             limit: concurrency.saturating_add(settings.queue),
+            behind: Behind::default(),
         }
     }
 
@@ -50,20 +48,7 @@ impl Hasher {
     pub async fn verify(&self, hash: Arc<StoredHash>, password: Secret) -> Result<Verdict, Busy> {
         let admission = self.admit()?;
         let slot = Arc::clone(&self.running).acquire_owned().await.map_err(|_| Busy)?;
-        // Both are given back when the hash is done, not when the client has gone: otherwise hanging up early would lift
-        // the bound.
-        let (answer, verdict) = oneshot::channel();
-        let work = move || {
-            let room = (admission, slot);
-            give_way();
-            let verdict = hash.verify(&password);
-            drop(room);
-            // Whoever asked may have gone.
-            let _unread = answer.send(verdict);
-        };
-        // A thread for each: a pool's are lent to other work too, and one that gave way cannot take that back.
-        thread::Builder::new().name("doorward-hash".into()).spawn(work).map_err(|_| Busy)?;
-        verdict.await.map_err(|_| Busy)
+        self.work((admission, slot), move || hash.verify(&password)).await
     }
 
     /// A hash in place of `hash`, which `password` fits ([`StoredHash::renew`]).
@@ -78,11 +63,7 @@ impl Hasher {
     ) -> Result<Result<String, HashFailed>, Busy> {
         let admission = self.admit()?;
         let slot = Arc::clone(&self.running).try_acquire_owned().map_err(|_| Busy)?;
-        let work = move || {
-            let (_admission, _slot) = (admission, slot);
-            hash.renew(&password, &keys)
-        };
-        tokio::task::spawn_blocking(work).await.map_err(|_| Busy)
+        self.work((admission, slot), move || hash.renew(&password, &keys)).await
     }
 
     /// How many wait for their turn.
@@ -92,18 +73,29 @@ impl Hasher {
         self.admitted.load(Ordering::Relaxed).saturating_sub(running)
     }
 
+    /// Does `work` in `room`, which is given back when the work is done, not when the client has gone: otherwise hanging up early would
+    /// lift the bound.
+    async fn work<T: Send + 'static>(
+        &self,
+        room: (Admission, OwnedSemaphorePermit),
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Busy> {
+        let (answer, done) = oneshot::channel();
+        let work = move || {
+            let result = work();
+            drop(room);
+            // Whoever asked may have gone.
+            let _unread = answer.send(result);
+        };
+        self.behind.start(work).map_err(|_| Busy)?;
+        done.await.map_err(|_| Busy)
+    }
+
     fn admit(&self) -> Result<Admission, Busy> {
         let admit = |admitted: usize| (admitted < self.limit).then_some(admitted + 1);
         self.admitted.fetch_update(Ordering::AcqRel, Ordering::Acquire, admit).map_err(|_| Busy)?;
         Ok(Admission(Arc::clone(&self.admitted)))
     }
-}
-
-/// Puts this thread behind those that serve requests. A hash is milliseconds of work, and a request that has to wait for it to be
-/// interrupted waits longer than it takes itself; with idle cores nothing is slower. Where the system does not allow it, it is left.
-fn give_way() {
-    #[cfg(target_os = "linux")]
-    let _left = rustix::process::setpriority_process(None, BEHIND);
 }
 
 struct Admission(Arc<AtomicUsize>);

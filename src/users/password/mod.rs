@@ -1,5 +1,6 @@
 //! Passwords and what is kept of them: hashes as other libraries wrote them, and new ones.
 
+mod behind;
 mod cost;
 mod django;
 mod function;
