@@ -67,7 +67,7 @@ async fn overload() -> Result<(), String> {
             granted += 1;
         } else {
             macros::oauth_error(&login, 503, "temporarily_unavailable", &mut problems);
-            macros::equal("Retry-After", &login.values("Retry-After"), &vec!["1"], &mut problems);
+            macros::equal("Retry-After", &login.values("Retry-After"), &vec!["5"], &mut problems);
             refused += 1;
         }
         if refused % 50 == 1 {
