@@ -19,6 +19,8 @@ pub struct Identifiers<'a> {
     pub sid: Option<&'a str>,
     /// `sub`.
     pub subject: &'a str,
+    /// `client_id`, or the `azp` of a token that has none.
+    pub client: Option<&'a str>,
     /// `iat`. A token without one is older than every cut-off: it cannot show that it is not.
     pub issued_at: Option<Timestamp>,
 }
@@ -33,6 +35,7 @@ impl<'a> Identifiers<'a> {
             jti: Some(token.identifier()),
             sid: claims.session.as_deref(),
             subject: &claims.subject,
+            client: claims.client.as_deref().or_else(|| claims.all.get("azp")?.as_str()),
             issued_at: claims.issued_at,
         }
     }
@@ -44,6 +47,7 @@ impl<'a> Identifiers<'a> {
                 MarkKind::Jti => self.jti,
                 MarkKind::Sid => self.sid,
                 MarkKind::Sub => Some(self.subject),
+                MarkKind::Client => self.client,
             };
             value.map(|value| MarkKey::of(kind, self.issuer, value))
         }))
@@ -53,7 +57,7 @@ impl<'a> Identifiers<'a> {
     /// not answer for each other.
     pub(super) fn digest(&self) -> [u8; 16] {
         let mut context = Context::new(&SHA256);
-        for part in [Some(self.issuer), self.jti, self.sid, Some(self.subject)] {
+        for part in [Some(self.issuer), self.jti, self.sid, Some(self.subject), self.client] {
             context.update(&[u8::from(part.is_some())]);
             absorb(&mut context, part.unwrap_or_default().as_bytes());
         }
@@ -83,6 +87,7 @@ mod tests {
             jti: Some("j"),
             sid: Some("s"),
             subject: "u",
+            client: Some("c"),
             issued_at: Some(Timestamp::from_seconds(1)),
         };
         for (what, other) in [
@@ -94,6 +99,8 @@ mod tests {
             ("no sid", Identifiers { sid: None, ..token }),
             ("moved border", Identifiers { jti: Some("js"), sid: Some(""), ..token }),
             ("subject", Identifiers { subject: "x", ..token }),
+            ("client", Identifiers { client: Some("x"), ..token }),
+            ("no client", Identifiers { client: None, ..token }),
             ("iat", Identifiers { issued_at: Some(Timestamp::from_seconds(2)), ..token }),
             ("no iat", Identifiers { issued_at: None, ..token }),
         ] {
@@ -104,7 +111,7 @@ mod tests {
             Identifiers { jti: Some(""), ..token }.digest(),
             "absent and empty"
         );
-        assert_eq!(token.keys().iter().count(), 3);
-        assert_eq!(Identifiers { jti: None, sid: None, ..token }.keys().iter().count(), 1);
+        assert_eq!(token.keys().iter().count(), 4);
+        assert_eq!(Identifiers { jti: None, sid: None, client: None, ..token }.keys().iter().count(), 1);
     }
 }

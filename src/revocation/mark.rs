@@ -16,6 +16,8 @@ pub enum MarkKind {
     Sid,
     /// Tokens of one subject.
     Sub,
+    /// Tokens of one client, by their `client_id` or, where they have none, their `azp`.
+    Client,
 }
 
 /// Where a mark is found: 16 bytes that follow from its kind, issuer and value.
@@ -33,7 +35,7 @@ pub struct Mark {
     pub kind: MarkKind,
     /// The `iss` of the tokens.
     pub issuer: String,
-    /// The `jti`, `sid` or `sub`.
+    /// The `jti`, `sid`, `sub` or client.
     pub value: String,
     /// When the mark is needed no more: not before the last token that it can match has expired, leeway included.
     pub expires_at: Timestamp,
@@ -42,9 +44,54 @@ pub struct Mark {
     pub issued_before: Option<Timestamp>,
 }
 
+/// A mark as a store has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredMark {
+    /// Where it is found.
+    pub key: MarkKey,
+    /// What it names tokens by; `None` for one that was written back from a [view](super::View), which keeps no texts.
+    pub name: Option<MarkName>,
+    /// As [`Mark::expires_at`].
+    pub expires_at: Timestamp,
+    /// As [`Mark::issued_before`].
+    pub issued_before: Option<Timestamp>,
+}
+
+/// What a mark names tokens by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MarkName {
+    /// As [`Mark::kind`].
+    pub kind: MarkKind,
+    /// As [`Mark::issuer`].
+    pub issuer: String,
+    /// As [`Mark::value`].
+    pub value: String,
+}
+
+impl From<Mark> for StoredMark {
+    fn from(mark: Mark) -> Self {
+        let key = mark.key();
+        let Mark { kind, issuer, value, expires_at, issued_before } = mark;
+        Self { key, name: Some(MarkName { kind, issuer, value }), expires_at, issued_before }
+    }
+}
+
+impl StoredMark {
+    /// This mark and `other` of the same key in one: it kills whatever one of them kills, for as long as one of them does.
+    #[must_use]
+    pub fn merged(self, other: Self) -> Self {
+        Self {
+            key: self.key,
+            name: self.name.or(other.name),
+            expires_at: max(self.expires_at, other.expires_at),
+            issued_before: later_cutoff(self.issued_before, other.issued_before),
+        }
+    }
+}
+
 impl MarkKind {
     /// All kinds.
-    pub const ALL: [Self; 3] = [Self::Jti, Self::Sid, Self::Sub];
+    pub const ALL: [Self; 4] = [Self::Jti, Self::Sid, Self::Sub, Self::Client];
 
     /// The word for metrics, the audit log and the store.
     #[must_use]
@@ -53,6 +100,7 @@ impl MarkKind {
             Self::Jti => "jti",
             Self::Sid => "sid",
             Self::Sub => "sub",
+            Self::Client => "client",
         }
     }
 
@@ -100,16 +148,6 @@ impl Mark {
     pub fn key(&self) -> MarkKey {
         MarkKey::of(self.kind, &self.issuer, &self.value)
     }
-
-    /// This mark and `other` of the same key in one: it kills whatever one of them kills, for as long as one of them does.
-    #[must_use]
-    pub fn merged(self, other: &Self) -> Self {
-        Self {
-            expires_at: max(self.expires_at, other.expires_at),
-            issued_before: later_cutoff(self.issued_before, other.issued_before),
-            ..self
-        }
-    }
 }
 
 /// The cut-off that spares fewer: `None` spares nothing.
@@ -152,10 +190,11 @@ mod tests {
     #[test]
     fn merging_never_spares_a_token() {
         let at = Timestamp::from_seconds;
-        let mark = |expires: i64, cutoff: Option<i64>| Mark {
-            kind: MarkKind::Sub,
-            issuer: "https://a".to_owned(),
-            value: "alice".to_owned(),
+        let name = MarkName { kind: MarkKind::Sub, issuer: "https://a".to_owned(), value: "alice".to_owned() };
+        let key = MarkKey::of(name.kind, &name.issuer, &name.value);
+        let mark = |expires: i64, cutoff: Option<i64>| StoredMark {
+            key,
+            name: Some(name.clone()),
             expires_at: at(expires),
             issued_before: cutoff.map(at),
         };
@@ -165,8 +204,11 @@ mod tests {
             (mark(10, Some(5)), mark(20, None), mark(20, None)),
             (mark(10, None), mark(5, None), mark(10, None)),
         ] {
-            assert_eq!(one.clone().merged(&other), both);
-            assert_eq!(other.merged(&one), both);
+            assert_eq!(one.clone().merged(other.clone()), both);
+            assert_eq!(other.clone().merged(one.clone()), both);
+            let nameless = StoredMark { name: None, ..one };
+            assert_eq!(nameless.clone().merged(other.clone()), both, "a name is kept");
+            assert_eq!(other.merged(nameless), both, "a name is kept");
         }
     }
 

@@ -7,7 +7,7 @@ use std::ops::Bound;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 
-use super::{Family, Mark, MarkKey, Sid, Store, StoreError, Swap, Swept};
+use super::{Family, Mark, MarkKey, Position, Sid, Store, StoreError, StoredMark, Swap, Swept};
 use crate::base::Timestamp;
 
 /// Sessions and marks in memory. Nothing survives the process.
@@ -19,7 +19,7 @@ pub struct MemoryStore {
 #[derive(Default)]
 struct Records {
     families: HashMap<Sid, Family>,
-    marks: BTreeMap<MarkKey, Mark>,
+    marks: BTreeMap<MarkKey, StoredMark>,
     latest_access_exp: Timestamp,
 }
 
@@ -64,20 +64,20 @@ impl Store for MemoryStore {
         Ok(Swap::Done)
     }
 
-    async fn mark(&self, mark: Mark) -> Result<(), StoreError> {
+    async fn mark(&self, mark: Mark) -> Result<Position, StoreError> {
         let mut records = self.records.lock();
-        let key = mark.key();
-        let merged = if let Some(stored) = records.marks.get(&key) {
-            mark.merged(stored)
+        let mark = StoredMark::from(mark);
+        let merged = if let Some(stored) = records.marks.get(&mark.key) {
+            mark.merged(stored.clone())
         } else {
             self.room(&records)?;
             mark
         };
-        records.marks.insert(key, merged);
-        Ok(())
+        records.marks.insert(merged.key, merged);
+        Ok(Position::Local)
     }
 
-    async fn marks(&self, after: Option<MarkKey>, limit: usize) -> Result<Vec<Mark>, StoreError> {
+    async fn marks(&self, after: Option<MarkKey>, limit: usize) -> Result<Vec<StoredMark>, StoreError> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let records = self.records.lock();
         Ok(records.marks.range((from, Bound::Unbounded)).take(limit.max(1)).map(|(_, mark)| mark.clone()).collect())

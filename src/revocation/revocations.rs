@@ -7,7 +7,10 @@ use arc_swap::ArcSwapOption;
 use tokio::task::JoinError;
 
 use super::answers::{Answer, Answers};
-use super::{CacheSettings, Identifiers, Mark, MarkKey, MarkKind, Sid, Standing, Store, StoreError, Swap, Swept, View};
+use super::{
+    CacheSettings, Identifiers, Mark, MarkKey, MarkKind, Position, Sid, Standing, Store, StoreError, StoredMark, Swap,
+    Swept, View,
+};
 use crate::base::{Clock, Timestamp};
 
 /// Revocation as a whole: the store, the view of its marks, and the answers before the view.
@@ -42,7 +45,7 @@ impl Revocations {
         loop {
             let page = store.marks(after, PAGE).await?;
             let Some(last) = page.last() else { break };
-            after = Some(last.key());
+            after = Some(last.key);
             for mark in page.iter().filter(|mark| mark.expires_at > now) {
                 view.insert(mark);
             }
@@ -67,11 +70,12 @@ impl Revocations {
         (standing, LookUp::Miss)
     }
 
-    /// Makes a mark: durable in the store, then effective here with the next request. Goes on if the caller goes away.
+    /// Makes a mark: durable in the store, then effective here with the next request. Returns where other instances find it. Goes on if
+    /// the caller goes away.
     ///
     /// # Errors
     /// [`StoreError`]; the mark is not confirmed then, and not effective.
-    pub async fn mark(&self, mark: Mark) -> Result<(), StoreError> {
+    pub async fn mark(&self, mark: Mark) -> Result<Position, StoreError> {
         let (store, view) = (Arc::clone(&self.store), Arc::clone(&self.view));
         // A task of its own: a client that hangs up between the two must not leave a mark that only a restart would read.
         tokio::spawn(async move { make(&*store, &view, mark).await }).await.map_err(|error| broken(&error))?
@@ -121,10 +125,10 @@ impl Revocations {
     }
 }
 
-async fn make(store: &dyn Store, view: &View, mark: Mark) -> Result<(), StoreError> {
-    store.mark(mark.clone()).await?;
-    view.insert(&mark);
-    Ok(())
+async fn make(store: &dyn Store, view: &View, mark: Mark) -> Result<Position, StoreError> {
+    let position = store.mark(mark.clone()).await?;
+    view.insert(&StoredMark::from(mark));
+    Ok(position)
 }
 
 /// The end of a session, under way.

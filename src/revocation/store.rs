@@ -4,7 +4,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-use super::{Family, Mark, MarkKey, Sid};
+use super::{Family, Mark, MarkKey, Sid, StoredMark};
 use crate::base::Timestamp;
 
 /// A store of sessions (families of refresh tokens) and revocation marks. It stores and compares; what a record means is
@@ -54,11 +54,13 @@ pub trait Store: Send + Sync + fmt::Debug {
     async fn swap(&self, sid: Sid, expected: &Family, next: Family) -> Result<Swap, StoreError>;
 
     /// Makes a mark. If one of its key is there, both become one that kills what either does, for as long as either does
-    /// ([`Mark::merged`]): to mark again, and in any order, is harmless.
+    /// ([`StoredMark::merged`]): to mark again, and in any order, is harmless.
+    ///
+    /// Returns where the change stands on the stream that other instances follow.
     ///
     /// # Errors
     /// [`StoreError`] if the mark may not be durable. The revocation must not be confirmed then.
-    async fn mark(&self, mark: Mark) -> Result<(), StoreError>;
+    async fn mark(&self, mark: Mark) -> Result<Position, StoreError>;
 
     /// At most `limit` marks (1 if it is zero) in the order of their keys, from the first one behind `after`; an empty page is
     /// the end. Paging is stable: a mark that is there from the first page to the last is on exactly one of them, whatever
@@ -66,7 +68,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// [`StoreError`] if not all of the page can be read: a part is never passed off as the whole.
-    async fn marks(&self, after: Option<MarkKey>, limit: usize) -> Result<Vec<Mark>, StoreError>;
+    async fn marks(&self, after: Option<MarkKey>, limit: usize) -> Result<Vec<StoredMark>, StoreError>;
 
     /// The latest [`Family::latest_access_exp`] of all that was ever stored here, also of sessions since forgotten: how
     /// long a mark on a subject must live, whatever today's setting is. The epoch if there was none.
@@ -81,6 +83,13 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`StoreError`]; some may be gone then, the others wait for the next time.
     async fn sweep(&self, now: Timestamp) -> Result<Swept, StoreError>;
+}
+
+/// Where a mark stands among the changes of its store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Position {
+    /// Nowhere: this instance alone has the store, and applies the change itself.
+    Local,
 }
 
 /// How a [`Store::swap`] went.

@@ -9,7 +9,7 @@ use parking_lot::RwLock;
 
 use super::identifiers::Keys;
 use super::mark::later_cutoff;
-use super::{Identifiers, Mark, MarkKey, MarkKind};
+use super::{Identifiers, MarkKey, MarkKind, StoredMark};
 use crate::base::Timestamp;
 
 /// All live marks. Every request asks it, none waits for I/O.
@@ -51,9 +51,9 @@ impl View {
         }
     }
 
-    /// Adds a mark; as [`Mark::merged`] if one of its key is there. Every look-up that begins later sees it.
-    pub fn insert(&self, mark: &Mark) {
-        let key = mark.key();
+    /// Adds a mark; as [`StoredMark::merged`] if one of its key is there. Every look-up that begins later sees it.
+    pub fn insert(&self, mark: &StoredMark) {
+        let key = mark.key;
         let new = Entry { expires_at: mark.expires_at, issued_before: mark.issued_before.unwrap_or(Timestamp::MAX) };
         if let Some(shard) = self.shard(&key) {
             let mut shard = shard.write();

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use doorward::base::Timestamp;
 use doorward::keys::KeyNumber;
-use doorward::revocation::{Family, Mark, MarkKind, Presented, SessionLife, Sid, Step, Store, Terms};
+use doorward::revocation::{
+    Family, Mark, MarkKind, MarkName, Presented, SessionLife, Sid, Step, Store, StoredMark, Terms,
+};
 use doorward::tokens::ScopeSet;
 
 pub const ISSUER: &str = "https://issuer.example";
@@ -51,11 +53,21 @@ pub fn jti(number: u64) -> Mark {
     mark(MarkKind::Jti, &format!("token {number}"), at(1000))
 }
 
+/// A mark whose name is known, as all are that this instance made.
+pub fn named(stored: StoredMark) -> Mark {
+    let StoredMark { key, name, expires_at, issued_before } = stored;
+    let MarkName { kind, issuer, value } = name.unwrap();
+    let mark = Mark { kind, issuer, value, expires_at, issued_before };
+    assert_eq!(mark.key(), key);
+    mark
+}
+
 /// All marks, by pages of `page`.
 pub async fn all_marks(store: &dyn Store, page: usize) -> Vec<Mark> {
     let mut all: Vec<Mark> = Vec::new();
     loop {
-        let marks = store.marks(all.last().map(Mark::key), page).await.unwrap();
+        let marks = store.marks(all.last().map(Mark::key), page).await.unwrap().into_iter().map(named);
+        let marks: Vec<Mark> = marks.collect();
         assert!(marks.len() <= page);
         if marks.is_empty() {
             return all;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use doorward::revocation::{EmbeddedStore, MarkKind, MemoryStore, Store, StoreError, Swap, Swept};
+use doorward::revocation::{EmbeddedStore, MarkKind, MemoryStore, Position, Store, StoreError, Swap, Swept};
 
 use crate::fixtures::{all_marks, at, family, jti, mark, rotated, sid};
 use crate::power_cut::{Fault, PowerCut};
@@ -16,9 +16,9 @@ async fn a_memory_store_without_room_takes_nothing_new_but_changes_what_it_has()
     assert_eq!(store.mark(jti(1)).await, Err(StoreError::Full));
     assert_eq!(store.family(sid(2)).await, Ok(None));
     assert_eq!(store.swap(sid(1), &family(), rotated(&family(), at(1))).await, Ok(Swap::Done));
-    assert_eq!(store.mark(mark(MarkKind::Jti, "short", at(20))).await, Ok(()));
+    assert_eq!(store.mark(mark(MarkKind::Jti, "short", at(20))).await, Ok(Position::Local));
     assert_eq!(store.sweep(at(20)).await, Ok(Swept { marks: 1, families: 0 }));
-    assert_eq!(store.mark(jti(1)).await, Ok(()));
+    assert_eq!(store.mark(jti(1)).await, Ok(Position::Local));
     assert_eq!(store.mark(jti(2)).await, Err(StoreError::Full));
 }
 

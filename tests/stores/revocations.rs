@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use doorward::base::{ManualClock, Timestamp};
 use doorward::revocation::{
-    CacheSettings, Family, Identifiers, LookUp, Mark, MarkKey, MarkKind, MemoryStore, Revocations, Sid, Standing,
-    Store, StoreError, Swap, Swept,
+    CacheSettings, Family, Identifiers, LookUp, Mark, MarkKey, MarkKind, MemoryStore, Position, Revocations, Sid,
+    Standing, Store, StoreError, StoredMark, Swap, Swept,
 };
 use tokio::sync::Semaphore;
 
@@ -42,7 +42,14 @@ impl Bench {
 
 /// `token 1` of alice, in session 1, issued at second 0.
 fn token(session: &str) -> Identifiers<'_> {
-    Identifiers { issuer: ISSUER, jti: Some("token 1"), sid: Some(session), subject: "alice", issued_at: Some(at(0)) }
+    Identifiers {
+        issuer: ISSUER,
+        jti: Some("token 1"),
+        sid: Some(session),
+        subject: "alice",
+        client: Some("web"),
+        issued_at: Some(at(0)),
+    }
 }
 
 #[tokio::test]
@@ -56,6 +63,7 @@ async fn a_mark_refuses_the_next_request_also_where_the_answer_was_remembered() 
             MarkKind::Jti => "token 1",
             MarkKind::Sid => "session 1",
             MarkKind::Sub => "alice",
+            MarkKind::Client => "web",
         };
         bench.revocations.mark(mark(kind, value, at(100))).await.unwrap();
         assert_eq!(bench.asks(&token, at(1)), (Standing::Revoked(kind), LookUp::Miss), "{kind:?}");
@@ -298,12 +306,12 @@ impl Store for Held {
         self.inner.swap(sid, expected, next).await
     }
 
-    async fn mark(&self, mark: Mark) -> Result<(), StoreError> {
+    async fn mark(&self, mark: Mark) -> Result<Position, StoreError> {
         self.writes.acquire().await.unwrap().forget();
         self.inner.mark(mark).await
     }
 
-    async fn marks(&self, after: Option<MarkKey>, limit: usize) -> Result<Vec<Mark>, StoreError> {
+    async fn marks(&self, after: Option<MarkKey>, limit: usize) -> Result<Vec<StoredMark>, StoreError> {
         self.inner.marks(after, limit).await
     }
 

@@ -12,7 +12,7 @@ use doorward::tokens::ScopeSet;
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
-use crate::fixtures::{KEY, all_marks, at, family, jti, mark, presented, rotated, sid, terms, values};
+use crate::fixtures::{KEY, all_marks, at, family, jti, mark, named, presented, rotated, sid, terms, values};
 use crate::power_cut::PowerCut;
 
 fn print() -> PasswordPrint {
@@ -247,7 +247,7 @@ async fn pages_miss_nothing_that_stays_and_repeat_nothing(store: Arc<dyn Store>)
         if page.is_empty() {
             break;
         }
-        seen.extend(page);
+        seen.extend(page.into_iter().map(named));
         // Between two pages some come, half of the others go, and one is made again.
         store.mark(jti(1000 + number)).await.unwrap();
         store.mark(stay[usize::try_from(number).unwrap() % 200].clone()).await.unwrap();

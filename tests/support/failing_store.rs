@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use doorward::base::Timestamp;
-use doorward::revocation::{Family, Mark, MarkKey, Sid, Store, StoreError, Swap, Swept};
+use doorward::revocation::{Family, Mark, MarkKey, Position, Sid, Store, StoreError, StoredMark, Swap, Swept};
 
 /// Passes everything on to another store, or fails it before that one hears of it.
 #[derive(Debug)]
@@ -55,11 +55,11 @@ impl Store for FailingStore {
         if self.swaps_fail.load(Ordering::SeqCst) { Err(failed()) } else { store.swap(sid, expected, next).await }
     }
 
-    async fn mark(&self, mark: Mark) -> Result<(), StoreError> {
+    async fn mark(&self, mark: Mark) -> Result<Position, StoreError> {
         self.up()?.mark(mark).await
     }
 
-    async fn marks(&self, after: Option<MarkKey>, limit: usize) -> Result<Vec<Mark>, StoreError> {
+    async fn marks(&self, after: Option<MarkKey>, limit: usize) -> Result<Vec<StoredMark>, StoreError> {
         self.up()?.marks(after, limit).await
     }
 

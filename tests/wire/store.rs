@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use async_trait::async_trait;
 use doorward::base::Timestamp;
-use doorward::revocation::{Family, Mark, MarkKey, Sid, Store, StoreError, Swap, Swept};
+use doorward::revocation::{Family, Mark, MarkKey, Position, Sid, Store, StoreError, StoredMark, Swap, Swept};
 use serde::Deserialize;
 
 /// What the store does from now on.
@@ -78,13 +78,14 @@ impl Store for SwitchedStore {
         self.after_write().map(|()| swap)
     }
 
-    async fn mark(&self, mark: Mark) -> Result<(), StoreError> {
+    async fn mark(&self, mark: Mark) -> Result<Position, StoreError> {
         self.before_write()?;
-        self.inner.mark(mark).await?;
-        self.after_write()
+        let position = self.inner.mark(mark).await?;
+        self.after_write()?;
+        Ok(position)
     }
 
-    async fn marks(&self, after: Option<MarkKey>, limit: usize) -> Result<Vec<Mark>, StoreError> {
+    async fn marks(&self, after: Option<MarkKey>, limit: usize) -> Result<Vec<StoredMark>, StoreError> {
         self.read()?;
         self.inner.marks(after, limit).await
     }

@@ -10,7 +10,6 @@ mod disk;
 mod engine;
 mod open;
 mod overlay;
-mod record;
 mod tables;
 mod writer;
 
@@ -28,7 +27,7 @@ use self::engine::Engine;
 use self::tables::Past;
 use self::writer::Writer;
 use super::memory::TAKEN;
-use super::{Family, Mark, MarkKey, Sid, Store, StoreError, Swap, Swept};
+use super::{Family, Mark, MarkKey, Position, Sid, Store, StoreError, StoredMark, Swap, Swept};
 use crate::base::Timestamp;
 
 /// Sessions and marks in a file that survives. Its methods need a tokio runtime. Dropping it waits until what was asked
@@ -98,11 +97,13 @@ impl Store for EmbeddedStore {
         self.writer.write(move |tables| tables.swap(sid, &expected, &next)).await
     }
 
-    async fn mark(&self, mark: Mark) -> Result<(), StoreError> {
-        self.writer.write(move |tables| tables.mark(mark.clone())).await
+    async fn mark(&self, mark: Mark) -> Result<Position, StoreError> {
+        let mark = StoredMark::from(mark);
+        self.writer.write(move |tables| tables.mark(mark.clone())).await?;
+        Ok(Position::Local)
     }
 
-    async fn marks(&self, after: Option<MarkKey>, limit: usize) -> Result<Vec<Mark>, StoreError> {
+    async fn marks(&self, after: Option<MarkKey>, limit: usize) -> Result<Vec<StoredMark>, StoreError> {
         self.read(move |transaction| tables::marks(transaction, after, limit)).await
     }
 

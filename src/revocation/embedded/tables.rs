@@ -2,9 +2,9 @@
 
 use redb::{Database, ReadTransaction, ReadableTable, Table, TableDefinition, WriteTransaction};
 
-use super::record;
 use crate::base::Timestamp;
-use crate::revocation::{Family, Mark, MarkKey, Sid, Swap, Swept};
+use crate::revocation::record::{self, Unreadable};
+use crate::revocation::{Family, MarkKey, Sid, StoredMark, Swap, Swept};
 
 /// The tables, open for writing.
 pub(super) struct Tables<'a> {
@@ -47,10 +47,10 @@ impl<'a> Tables<'a> {
         Ok(Swap::Done)
     }
 
-    pub(super) fn mark(&mut self, mark: Mark) -> Result<(), redb::Error> {
-        let key = mark.key();
-        let stored = self.marks.get(key.as_bytes())?.map(|stored| record::to_mark(stored.value())).transpose()?;
-        let merged = match &stored {
+    pub(super) fn mark(&mut self, mark: StoredMark) -> Result<(), redb::Error> {
+        let key = mark.key;
+        let stored = self.marks.get(key.as_bytes())?.map(|stored| record::to_mark(key, stored.value())).transpose()?;
+        let merged = match stored.clone() {
             Some(stored) => mark.merged(stored),
             None => mark,
         };
@@ -121,11 +121,15 @@ pub(super) fn read_all(transaction: &ReadTransaction) -> Result<(), redb::Error>
     }
     for stored in transaction.open_table(MARKS)?.iter()? {
         let (key, stored) = stored?;
-        if record::to_mark(stored.value())?.key().as_bytes() != key.value() {
-            return Err(record::Unreadable.into());
-        }
+        record::to_mark(MarkKey::from_bytes(*key.value()), stored.value())?;
     }
     Ok(())
+}
+
+impl From<Unreadable> for redb::Error {
+    fn from(error: Unreadable) -> Self {
+        Self::Corrupted(error.to_string())
+    }
 }
 
 pub(super) fn family(transaction: &ReadTransaction, sid: Sid) -> Result<Option<Family>, redb::Error> {
@@ -137,7 +141,7 @@ pub(super) fn marks(
     transaction: &ReadTransaction,
     after: Option<MarkKey>,
     limit: usize,
-) -> Result<Vec<Mark>, redb::Error> {
+) -> Result<Vec<StoredMark>, redb::Error> {
     let table = transaction.open_table(MARKS)?;
     let behind = |key: &MarkKey| {
         table.range::<&[u8; 16]>((std::ops::Bound::Excluded(key.as_bytes()), std::ops::Bound::Unbounded))
@@ -146,7 +150,11 @@ pub(super) fn marks(
         Some(key) => behind(key)?,
         None => table.iter()?,
     };
-    range.take(limit.max(1)).map(|stored| Ok(record::to_mark(stored?.1.value())?)).collect()
+    let read = |stored: Result<(redb::AccessGuard<'_, Key>, redb::AccessGuard<'_, Record>), redb::StorageError>| {
+        let (key, stored) = stored?;
+        Ok(record::to_mark(MarkKey::from_bytes(*key.value()), stored.value())?)
+    };
+    range.take(limit.max(1)).map(read).collect()
 }
 
 pub(super) fn latest_access_exp(transaction: &ReadTransaction) -> Result<Timestamp, redb::Error> {

@@ -1,23 +1,32 @@
 //! The view: who is dead, until when, and what it costs.
 
 use super::*;
+use crate::revocation::Mark;
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_seconds(seconds)
 }
 
-fn mark(kind: MarkKind, value: &str, expires: i64, cutoff: Option<i64>) -> Mark {
-    Mark {
+fn mark(kind: MarkKind, value: &str, expires: i64, cutoff: Option<i64>) -> StoredMark {
+    let mark = Mark {
         kind,
         issuer: "https://a".to_owned(),
         value: value.to_owned(),
         expires_at: at(expires),
         issued_before: cutoff.map(Timestamp::from_millis),
-    }
+    };
+    mark.into()
 }
 
 fn token(issuer: &'static str) -> Identifiers<'static> {
-    Identifiers { issuer, jti: Some("j1"), sid: Some("s1"), subject: "alice", issued_at: Some(at(50)) }
+    Identifiers {
+        issuer,
+        jti: Some("j1"),
+        sid: Some("s1"),
+        subject: "alice",
+        client: Some("web"),
+        issued_at: Some(at(50)),
+    }
 }
 
 #[test]
@@ -27,6 +36,8 @@ fn a_mark_kills_what_it_names_until_it_is_over() {
         ("its jti", mark(MarkKind::Jti, "j1", 100, None), at(60), dead(MarkKind::Jti)),
         ("its session", mark(MarkKind::Sid, "s1", 100, None), at(60), dead(MarkKind::Sid)),
         ("its subject, all of it", mark(MarkKind::Sub, "alice", 100, None), at(60), dead(MarkKind::Sub)),
+        ("its client, all of it", mark(MarkKind::Client, "web", 100, None), at(60), dead(MarkKind::Client)),
+        ("another client", mark(MarkKind::Client, "spa", 100, None), at(60), Standing::Good),
         ("another jti", mark(MarkKind::Jti, "j2", 100, None), at(60), Standing::Good),
         ("a jti that is called as its session", mark(MarkKind::Jti, "s1", 100, None), at(60), Standing::Good),
         ("the last moment", mark(MarkKind::Jti, "j1", 100, None), Timestamp::from_millis(99_999), dead(MarkKind::Jti)),
@@ -73,6 +84,7 @@ fn a_mark_changes_the_version_of_what_it_matches() {
         mark(MarkKind::Sid, "s1", 100, None),
         mark(MarkKind::Sub, "alice", 100, Some(1)),
         mark(MarkKind::Sub, "alice", 100, Some(2)),
+        mark(MarkKind::Client, "web", 100, None),
     ] {
         let before = view.version_for(&keys);
         view.insert(&mark);

@@ -10,19 +10,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::{Timestamp, base64url};
 use crate::keys::{KeyNumber, PasswordPrint};
-use crate::revocation::{Family, Mark, MarkKind, Strangers};
+use crate::revocation::{Family, MarkKey, MarkKind, MarkName, StoredMark, Strangers};
 use crate::tokens::ScopeSet;
 
 /// Not a record, or of a version that is not known here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a record cannot be read")]
 pub(super) struct Unreadable;
-
-impl From<Unreadable> for redb::Error {
-    fn from(error: Unreadable) -> Self {
-        Self::Corrupted(error.to_string())
-    }
-}
 
 pub(super) fn of_family(family: &Family) -> Result<Vec<u8>, Unreadable> {
     encode(
@@ -68,26 +62,41 @@ pub(super) fn to_family(bytes: &[u8]) -> Result<Family, Unreadable> {
     })
 }
 
-pub(super) fn of_mark(mark: &Mark) -> Result<Vec<u8>, Unreadable> {
+/// Without its key, which is what it is found by.
+pub(super) fn of_mark(mark: &StoredMark) -> Result<Vec<u8>, Unreadable> {
+    let name = mark.name.as_ref();
     encode(
         MARK,
         mark.expires_at,
         &MarkRecord {
-            kind: Cow::Borrowed(mark.kind.as_str()),
-            issuer: Cow::Borrowed(&mark.issuer),
-            value: Cow::Borrowed(&mark.value),
+            kind: name.map(|name| Cow::Borrowed(name.kind.as_str())),
+            issuer: name.map(|name| Cow::Borrowed(&*name.issuer)),
+            value: name.map(|name| Cow::Borrowed(&*name.value)),
             expires_at: mark.expires_at.millis(),
             issued_before: mark.issued_before.map(Timestamp::millis),
         },
     )
 }
 
-pub(super) fn to_mark(bytes: &[u8]) -> Result<Mark, Unreadable> {
+/// The mark under `key`. If it has a name, that must be the key's: a mark that stands elsewhere would refuse nothing.
+pub(super) fn to_mark(key: MarkKey, bytes: &[u8]) -> Result<StoredMark, Unreadable> {
     let record: MarkRecord<'_> = decode(MARK, bytes)?;
-    Ok(Mark {
-        kind: MarkKind::from_name(&record.kind).ok_or(Unreadable)?,
-        issuer: record.issuer.into_owned(),
-        value: record.value.into_owned(),
+    let name = match (record.kind, record.issuer, record.value) {
+        (Some(kind), Some(issuer), Some(value)) => Some(MarkName {
+            kind: MarkKind::from_name(&kind).ok_or(Unreadable)?,
+            issuer: issuer.into_owned(),
+            value: value.into_owned(),
+        }),
+        (None, None, None) => None,
+        _ => return Err(Unreadable),
+    };
+    let fits = |name: &MarkName| MarkKey::of(name.kind, &name.issuer, &name.value) == key;
+    if !name.as_ref().is_none_or(fits) {
+        return Err(Unreadable);
+    }
+    Ok(StoredMark {
+        key,
+        name,
         expires_at: Timestamp::from_millis(record.expires_at),
         issued_before: record.issued_before.map(Timestamp::from_millis),
     })
@@ -169,12 +178,13 @@ struct FamilyRecord<'a> {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct MarkRecord<'a> {
-    #[serde(rename = "k", borrow)]
-    kind: Cow<'a, str>,
-    #[serde(rename = "i", borrow)]
-    issuer: Cow<'a, str>,
-    #[serde(rename = "v", borrow)]
-    value: Cow<'a, str>,
+    /// With the next two: absent where nobody knows them any more.
+    #[serde(rename = "k", borrow, default, skip_serializing_if = "Option::is_none")]
+    kind: Option<Cow<'a, str>>,
+    #[serde(rename = "i", borrow, default, skip_serializing_if = "Option::is_none")]
+    issuer: Option<Cow<'a, str>>,
+    #[serde(rename = "v", borrow, default, skip_serializing_if = "Option::is_none")]
+    value: Option<Cow<'a, str>>,
     #[serde(rename = "x")]
     expires_at: i64,
     #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
@@ -214,6 +224,12 @@ mod tests {
         )
     }
 
+    fn mark(kind: MarkKind, issued_before: Option<Timestamp>) -> StoredMark {
+        let name = MarkName { kind, issuer: "https://a".to_owned(), value: "\u{0}\"é".to_owned() };
+        let key = MarkKey::of(kind, &name.issuer, &name.value);
+        StoredMark { key, name: Some(name), expires_at: Timestamp::from_millis(-5), issued_before }
+    }
+
     #[test]
     fn what_is_written_is_read() {
         let full = Family {
@@ -230,17 +246,14 @@ mod tests {
             assert_eq!(to_family(&bytes).as_ref(), Ok(&family));
             assert_eq!(kept_until(&bytes), Ok(family.kept_until()));
         }
-        for (kind, issued_before) in MarkKind::ALL.into_iter().zip([None, None, Some(Timestamp::from_millis(1))]) {
-            let mark = Mark {
-                kind,
-                issuer: "https://a".to_owned(),
-                value: "\u{0}\"é".to_owned(),
-                expires_at: Timestamp::from_millis(-5),
-                issued_before,
-            };
-            let bytes = of_mark(&mark).unwrap();
-            assert_eq!(to_mark(&bytes).as_ref(), Ok(&mark));
-            assert_eq!(kept_until(&bytes), Ok(mark.expires_at));
+        for (kind, issued_before) in MarkKind::ALL.into_iter().zip([None, None, Some(Timestamp::from_millis(1)), None])
+        {
+            let mark = mark(kind, issued_before);
+            for mark in [StoredMark { name: None, ..mark.clone() }, mark] {
+                let bytes = of_mark(&mark).unwrap();
+                assert_eq!(to_mark(mark.key, &bytes).as_ref(), Ok(&mark));
+                assert_eq!(kept_until(&bytes), Ok(mark.expires_at));
+            }
         }
         assert!(of_family(&family()).unwrap().len() < 220, "{}", of_family(&family()).unwrap().len());
     }
@@ -271,6 +284,12 @@ mod tests {
         for wrong in [b"".as_slice(), b"\x01", &good[..9], &good[..good.len() - 1], &newer, &trailing] {
             assert_eq!(to_family(wrong), Err(Unreadable), "{wrong:?}");
         }
-        assert_eq!(to_mark(&good), Err(Unreadable));
+        let mark = mark(MarkKind::Jti, None);
+        assert_eq!(to_mark(mark.key, &good), Err(Unreadable));
+        let elsewhere = MarkKey::from_bytes([1; 16]);
+        assert_eq!(to_mark(elsewhere, &of_mark(&mark).unwrap()), Err(Unreadable), "under the key of another");
+        let text = String::from_utf8(of_mark(&mark).unwrap()[9..].to_vec()).unwrap();
+        let half = [&of_mark(&mark).unwrap()[..9], text.replace("\"k\":\"jti\",", "").as_bytes()].concat();
+        assert_eq!(to_mark(mark.key, &half), Err(Unreadable), "half a name");
     }
 }
