@@ -7,10 +7,12 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 use super::build::Built;
+use super::operators::admin_token;
 use super::watch::Watched;
 use super::{Core, build, data_dir, descriptors};
 use crate::config::{self, Loaded, Problem, Settings, Shutdown, look};
 use crate::connection::{Limits, ServerTls};
+use crate::endpoints::Operators;
 use crate::proxy::{Site, Upstream};
 use crate::telemetry::Audit;
 use crate::users::{Hasher, PostgresUsers};
@@ -38,6 +40,8 @@ pub struct Live {
     pub hasher: Arc<ArcSwap<Hasher>>,
     /// What new connections must keep to.
     pub limits: Arc<ArcSwap<Limits>>,
+    /// What operators may do.
+    pub operators: Arc<ArcSwap<Operators>>,
     /// What new handshakes get; `None` = the listeners are plain.
     pub tls: Option<Arc<ServerTls>>,
 }
@@ -122,6 +126,13 @@ impl Reloader {
             tracing::error!(%error, "configuration refused, the one before stays");
             return self.refused(state, 1, &error.to_string());
         }
+        let token = match admin_token(&loaded.settings, &self.core) {
+            Ok(token) => token,
+            Err(error) => {
+                tracing::error!(%error, "configuration refused, the one before stays");
+                return self.refused(state, 1, &error.to_string());
+            }
+        };
         let built = match build(&loaded.settings, loaded.users, &self.core, Some(&state.built)) {
             Ok(built) => built,
             Err(error) => {
@@ -149,6 +160,7 @@ impl Reloader {
         // Before the swap too: the first request of an issuer that was added should find its keys.
         tokio::runtime::Handle::current().block_on(built.issuers.begin());
         self.live.site.store(Arc::clone(&built.site));
+        self.live.operators.store(Arc::new(Operators::new(Arc::clone(&built.grants), token)));
         self.take_postgres(built.postgres.as_ref(), state.built.postgres.as_ref());
         self.core.health.set_issuers(Arc::clone(&built.issuers), !loaded.settings.issues);
         self.core.telemetry.metrics.set_insecure_settings(loaded.settings.insecure.count());

@@ -68,7 +68,7 @@ async fn client_credentials(
 ) -> Result<Reply, OAuthError> {
     let scope = scope(parameters)?;
     let sender = client_auth::identify(grants, exchange, parameters, "client").await?;
-    let minted = grants.issue_to_client(&sender.caller, scope.as_ref(), exchange.from);
+    let minted = grants.issue_to_client(&sender.caller, scope.as_ref(), exchange.from).await;
     Ok(success(&minted.map_err(|error| sender.refused(error))?))
 }
 

@@ -85,6 +85,9 @@ impl Grants {
         if !matches!(stored.present(&presented, &terms), Step::Rotate(_) | Step::Ahead(_)) {
             return Ok(None);
         }
+        if self.is_cut_off(&stored) {
+            return Ok(None);
+        }
         let user = match self.user_of(&stored).await {
             Ok(user) => user,
             Err(GrantError::UserDisabled | GrantError::PasswordChanged) => return Ok(None),

@@ -8,6 +8,8 @@ pub mod error;
 pub mod identify;
 pub mod introspect;
 pub mod mint;
+pub mod order;
+pub mod orders;
 pub mod password;
 mod passwords;
 pub mod refresh;
@@ -24,6 +26,7 @@ pub use error::GrantError;
 pub use identify::{Credentials, Reading};
 pub use introspect::{LiveSession, Owner};
 pub use mint::Minted;
+pub use order::{Order, OrderError, OrderKind, Ordered};
 pub use password::Login;
 pub use settings::{ScopeClaim, Settings};
 

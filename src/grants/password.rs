@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::mint::{Holder, Life};
 use super::{Caller, Client, GrantError, GrantKind, Grants, Minted};
 use crate::base::{Secret, Stopwatch, Timestamp, entropy};
-use crate::revocation::{Family, SessionLife, Sid};
+use crate::revocation::{Family, SessionLife, Sid, Until};
 use crate::telemetry::Audit;
 use crate::tokens::{FamilyId, RefreshToken, ScopeSet};
 use crate::users::{User, Verdict};
@@ -47,7 +47,7 @@ impl Grants {
         let user = self.admit(login.username, login.password, login.from).await?;
         let scope = self.grantable(&user, client, login.scope.as_ref())?;
         let now = self.clock.now();
-        let life = self.life(&user.username, now);
+        let life = self.life(&user.username, &client.id, now);
         let session =
             client.may(GrantKind::RefreshToken).then(|| self.session(&user, client, &scope, now)).transpose()?;
         let sid = session.as_ref().map(|session| session.sid.to_string());
@@ -55,7 +55,10 @@ impl Grants {
         let issued = self.access_token(holder, &scope, life, &self.attributes(&user))?;
         let refresh_token = match session {
             Some(session) => Some(self.begin(session, life).await?),
-            None => None,
+            None => {
+                self.revocations.cover(Until { tokens: life.expires_at, ..Until::default() }).await?;
+                None
+            }
         };
         let audit = Audit::Issued {
             grant: GrantKind::Password.as_str(),
@@ -84,7 +87,11 @@ impl Grants {
 
     /// Stores a session with the life of its first access token. Its refresh token.
     async fn begin(&self, session: Session, life: Life) -> Result<String, GrantError> {
-        self.revocations.store().create(session.sid, session.family.issued(life.expires_at)).await?;
+        let mut family = session.family.issued(life.expires_at);
+        // Dated as its token is, or a mark of this second would end it.
+        family.issued_at = family.issued_at.max(life.issued_at);
+        self.revocations.cover(Until { sessions: family.idle_expires_at, ..Until::default() }).await?;
+        self.revocations.store().create(session.sid, family).await?;
         self.tell_store_up();
         Ok(session.refresh_token)
     }

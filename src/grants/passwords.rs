@@ -50,12 +50,26 @@ impl Grants {
         stored.password.is_some_and(|known| user.password_hash.is_of(&known, &self.server_keys) == Some(false))
     }
 
-    async fn end_session_of(&self, sid: Sid, subject: &str, address: Option<IpAddr>) -> Result<(), GrantError> {
+    pub(super) async fn end_session_of(
+        &self,
+        sid: Sid,
+        subject: &str,
+        address: Option<IpAddr>,
+    ) -> Result<(), GrantError> {
         let issuer = self.settings.issuer.as_str();
         if self.revocations.revoke_session(sid, issuer, MAX_LEEWAY).await? {
             let sid = sid.to_string();
             let (issuer, subject, sid) = (Some(issuer), Some(subject), Some(sid.as_str()));
-            let ended = Audit::Revoked { kind: "session", subject, issuer, client: None, sid, jti: None, address };
+            let ended = Audit::Revoked {
+                kind: "session",
+                subject,
+                issuer,
+                client: None,
+                sid,
+                jti: None,
+                address,
+                reason: None,
+            };
             self.telemetry.audit(self.clock.now(), &ended);
         }
         Ok(())
@@ -74,20 +88,26 @@ impl Grants {
 
     async fn end_tokens(&self, subject: &str) -> Result<(), GrantError> {
         let now = self.clock.now();
-        // Those of sessions, by whatever setting; and those of clients that have none.
-        let latest = self.revocations.store().latest_access_exp().await?.max(now.plus(self.settings.access_ttl));
         let mark = Mark {
             kind: MarkKind::Sub,
             issuer: self.settings.issuer.clone(),
             value: subject.to_owned(),
-            expires_at: latest.plus(MAX_LEEWAY),
+            expires_at: self.own_end(now).await?.tokens.plus(MAX_LEEWAY),
             issued_before: Some(now),
         };
         self.revocations.mark(mark).await?;
         let issuer = Some(self.settings.issuer.as_str());
         let subject = Some(subject);
-        let ended =
-            Audit::Revoked { kind: "subject", subject, issuer, client: None, sid: None, jti: None, address: None };
+        let ended = Audit::Revoked {
+            kind: "subject",
+            subject,
+            issuer,
+            client: None,
+            sid: None,
+            jti: None,
+            address: None,
+            reason: None,
+        };
         self.telemetry.audit(now, &ended);
         Ok(())
     }

@@ -8,8 +8,10 @@
 //! the view: an answer is dropped as soon as something changes near the token's marks.
 
 mod answers;
+pub mod confirmation;
 pub mod embedded;
 pub mod family;
+pub mod horizon;
 mod identifiers;
 pub mod mark;
 mod memory;
@@ -20,8 +22,10 @@ mod sid;
 pub mod store;
 mod view;
 
+pub use confirmation::Confirmation;
 pub use embedded::{EmbeddedStore, OpenError};
 pub use family::{Family, Presented, Refused, ReuseCause, SessionLife, Step, Strangers, Terms};
+pub use horizon::Until;
 pub use identifiers::Identifiers;
 pub use mark::{Mark, MarkKey, MarkKind, MarkName, StoredMark};
 pub use memory::MemoryStore;

@@ -57,6 +57,12 @@ impl Verifier {
         Self { issuers: issuers.into_iter().map(trusted).collect(), cache: VerifiedCache::new() }
     }
 
+    /// What holds for the tokens of `issuer`; `None` if nobody trusts it.
+    #[must_use]
+    pub fn rules(&self, issuer: &str) -> Option<&Arc<IssuerRules>> {
+        self.issuers.get(issuer).map(|trusted| &trusted.rules)
+    }
+
     /// A verifier for own tokens alone, with the keys of `ring`.
     #[must_use]
     pub fn of(rules: IssuerRules, ring: &KeyRing) -> Self {
