@@ -110,7 +110,7 @@ pub fn build(
         // Not a list at all is an accident; `[]` is how to say that nobody may log in.
         None => Arc::new(users.map_or_else(FileUsers::missing, FileUsers::new)),
     };
-    let recheck = Arc::new(Recheck::new(Arc::clone(&users), settings.recheck, Arc::clone(&core.clock)));
+    let recheck = recheck(settings, core, (&users, postgres.as_ref()), before);
     let upstream = upstream(&settings.upstream.connect, before.map(|before| &before.site.upstream))?;
     let policy = &settings.policy;
     let table = Table::compile(policy.routes.clone(), policy.default, policy.ignore_case);
@@ -234,6 +234,27 @@ fn postgres(settings: &Settings, before: Option<&Built>) -> Result<Option<Arc<Po
     }
     let users = PostgresUsers::new(wanted.clone()).ok_or(BuildError::NobodyTrusted)?;
     Ok(Some(Arc::new(users)))
+}
+
+/// The one `before`, with what it knows of users, where these are asked as before: else saving the configuration would have all who are
+/// busy asked for at once.
+fn recheck(
+    settings: &Settings,
+    core: &Core,
+    (users, postgres): (&Arc<dyn UserStore>, Option<&Arc<PostgresUsers>>),
+    before: Option<&Built>,
+) -> Arc<Recheck> {
+    let is_same = |before: &&Built| {
+        let stores = before.postgres.as_ref().zip(postgres);
+        stores.is_some_and(|(old, new)| Arc::ptr_eq(old, new)) && before.grants.recheck.every() == settings.recheck
+    };
+    before.filter(is_same).map_or_else(
+        || {
+            let recheck = Recheck::new(Arc::clone(users), settings.recheck, Arc::clone(&core.clock));
+            Arc::new(recheck.counting(Arc::clone(&core.telemetry)))
+        },
+        |before| Arc::clone(&before.grants.recheck),
+    )
 }
 
 /// The one `before`, with its connections, unless it is to be reached in another way; where only that differs, what is known of

@@ -175,11 +175,6 @@ impl Failure {
         Self { wanted: Some(Wanted::User(user)), ..self }
     }
 
-    /// Whether a question is open whose answer may change it.
-    pub(super) const fn is_open(&self) -> bool {
-        self.wanted.is_some()
-    }
-
     pub(super) const fn reason(&self) -> Reason {
         self.reason
     }

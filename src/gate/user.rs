@@ -42,11 +42,11 @@ impl Users {
         }
     }
 
-    /// The same for a stream, which does not end because of a question that is not answered yet.
+    /// The same for a stream, which does not end because nobody can tell how its user stands: all of them would, with each outage.
     pub(super) fn still_admits(&self, token: Arc<Verified>, now: Timestamp) -> Result<Arc<Verified>, Reason> {
-        match self.admit(Arc::clone(&token), now) {
-            Err(failure) if failure.is_open() => Ok(token),
-            admitted => admitted.map_err(|failure| failure.reason()),
+        match self.admit(Arc::clone(&token), now).map_err(|failure| failure.reason()) {
+            Err(Reason::StoreUnavailable) => Ok(token),
+            admitted => admitted,
         }
     }
 }

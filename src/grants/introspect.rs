@@ -108,7 +108,7 @@ impl Grants {
             let client = self.clients.entry(id).filter(|entry| entry.client.may(GrantKind::ClientCredentials));
             return Ok(client.map(|_| Owner::Client));
         }
-        let user = self.users.find(&claims.subject).await?;
+        let user = self.recheck.find(&claims.subject).await?;
         Ok(user.filter(|user| !user.disabled).map(Owner::User))
     }
 }

@@ -112,10 +112,12 @@ impl Grants {
     /// The hash is computed in every case, before anything is told from anything else.
     async fn authenticate(&self, username: &str, password: Secret) -> Result<Arc<User>, GrantError> {
         let blind = self.server_keys.blind(username);
+        // Before the look-up, which would be for nothing where there is no room; and before anybody knows whether the name is one.
+        let place = self.hasher.admit()?;
         let asked_at = self.clock.now();
         let candidate = self.users.candidate(username, blind).await?;
         let watch = Stopwatch::start();
-        let verdict = self.hasher.verify(candidate.hash, password.clone()).await?;
+        let verdict = self.hasher.verify_in(place, candidate.hash, password.clone()).await?;
         self.telemetry.metrics.password_verified(watch.elapsed());
         let user = candidate.user.filter(|user| !user.disabled).ok_or(GrantError::WrongLogin)?;
         match verdict {

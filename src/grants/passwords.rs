@@ -98,7 +98,7 @@ impl Grants {
         wanted.then(|| tokio::spawn(self.renew(user, password.clone())))
     }
 
-    /// If there is no thread to spare for it, or it cannot be stored, the next login tries again.
+    /// If there is no thread to spare for it, or it cannot be stored, a later login tries again.
     fn renew(&self, user: &Arc<User>, password: Secret) -> impl Future<Output = ()> + Send + use<> {
         let (users, hasher, keys) = (Arc::clone(&self.users), Arc::clone(&self.hasher), Arc::clone(&self.server_keys));
         let user = Arc::clone(user);
@@ -108,16 +108,8 @@ impl Grants {
                 Ok(hash) => hash,
                 Err(error) => return tracing::warn!(%error, "an outdated password hash could not be made anew"),
             };
-            let name = user.username.as_str();
-            // Asked once more, close to the write: a password that was changed meanwhile must not come back.
-            let is_same = |found: &User| found.password_hash == user.password_hash && !found.disabled;
-            let put = match users.find(name).await {
-                Ok(Some(found)) if is_same(&found) => users.rehash(name, &hash).await,
-                Ok(_) => Ok(()),
-                Err(error) => Err(error),
-            };
-            if let Err(error) = put {
-                tracing::warn!(%error, "an outdated password hash could not be replaced, the next login tries again");
+            if let Err(error) = users.rehash(&user.username, &user.password_hash, &hash).await {
+                tracing::warn!(%error, "an outdated password hash could not be replaced, a later login tries again");
             }
         }
     }

@@ -1,16 +1,18 @@
 //! Asking again how users stand whose tokens are being used (`users.recheck`).
 
-use std::collections::HashMap;
+mod asking;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
-use tokio::sync::{Semaphore, watch};
+use tokio::runtime::Handle;
 use tokio::time::timeout;
 
+use self::asking::{Asking, Question};
 use super::standing::{StandingTable, UserStanding};
-use super::{InMemory, User, UserStore};
+use super::{InMemory, User, UserStore, UserStoreError};
 use crate::base::{Clock, Timestamp};
+use crate::telemetry::Telemetry;
 
 /// How users stand now. Of a store that has all of them in memory it is known at every look; others are asked, in the background from
 /// half of `users.recheck` on, so that a user who is busy waits for it once.
@@ -20,14 +22,7 @@ pub struct Recheck {
     table: Option<Arc<StandingTable>>,
     clock: Arc<dyn Clock>,
     asking: Arc<Asking>,
-}
-
-#[derive(Debug)]
-struct Asking {
-    /// One question at a time for each user; whoever else asks waits for its answer.
-    open: Mutex<HashMap<Box<str>, watch::Receiver<()>>>,
-    /// The store has logins to answer too.
-    at_once: Semaphore,
+    telemetry: Option<Arc<Telemetry>>,
 }
 
 impl Recheck {
@@ -35,7 +30,20 @@ impl Recheck {
     #[must_use]
     pub fn new(store: Arc<dyn UserStore>, every: Option<Duration>, clock: Arc<dyn Clock>) -> Self {
         let table = every.map(|every| Arc::new(StandingTable::new(every, CAPACITY)));
-        Self { store, table, clock, asking: Arc::new(Asking::new()) }
+        let asking = Arc::new(Asking::new(store.at_once()));
+        Self { store, table, clock, asking, telemetry: None }
+    }
+
+    /// Counts questions without an answer.
+    #[must_use]
+    pub fn counting(self, telemetry: Arc<Telemetry>) -> Self {
+        Self { telemetry: Some(telemetry), ..self }
+    }
+
+    /// `users.recheck`, as it was made with.
+    #[must_use]
+    pub fn every(&self) -> Option<Duration> {
+        self.table.as_ref().map(|table| table.recheck())
     }
 
     /// How `subject` stands at `now`. Waits for nothing; has it asked for if that is due.
@@ -56,10 +64,9 @@ impl Recheck {
 
     /// Waits for the answer of a question that was begun; a second at the most. Does not wait if there is none.
     pub async fn answer(&self, subject: &str) {
-        let open = self.asking.open.lock().get(subject).cloned();
-        if let Some(mut open) = open {
+        if let Some(mut answered) = self.asking.answered(subject) {
             // Its end is the answer: nothing is ever sent.
-            let _ = timeout(PATIENCE, open.changed()).await;
+            let _ = timeout(PATIENCE, answered.changed()).await;
         }
     }
 
@@ -70,36 +77,69 @@ impl Recheck {
         }
     }
 
+    /// The user as the store has it now, for a request that wants to know more than the standing. Logins come first here, too.
+    ///
+    /// # Errors
+    /// [`UserStoreError`], also if there are too many questions.
+    pub async fn find(&self, subject: &str) -> Result<Option<Arc<User>>, UserStoreError> {
+        let Some(_turn) = self.asking.turn().await else {
+            return Err(UserStoreError("too many users are asked for at once".to_owned()));
+        };
+        let asked_at = self.clock.now();
+        let user = self.store.find(subject).await?;
+        if let Some(table) = &self.table {
+            table.learn(subject, user.as_deref(), asked_at, self.clock.now());
+        }
+        Ok(user)
+    }
+
     fn begin(&self, table: &Arc<StandingTable>, subject: &str) {
         // Offline there is nobody to do it, and nobody who waits.
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let mut open = self.asking.open.lock();
-        if open.contains_key(subject) || open.len() >= MOST_OPEN {
-            return;
-        }
-        let (done, waiting) = watch::channel(());
-        open.insert(subject.into(), waiting);
-        let (store, table) = (Arc::clone(&self.store), Arc::clone(table));
-        let (clock, asking, subject) = (Arc::clone(&self.clock), Arc::clone(&self.asking), Box::from(subject));
+        let Ok(runtime) = Handle::try_current() else { return };
+        let Some(question) = self.asking.open(subject) else { return };
+        let (store, table, clock) = (Arc::clone(&self.store), Arc::clone(table), Arc::clone(&self.clock));
+        let telemetry = self.telemetry.clone();
         runtime.spawn(async move {
-            // Closed whatever happens, or nobody would ever ask for this user again.
-            let open = Open { asking, subject, _done: done };
-            let subject = &*open.subject;
-            let asked_at = clock.now();
-            let answer = timeout(PATIENCE, open.asking.ask(&*store, subject)).await;
-            match answer {
-                Ok(Ok(user)) => table.learn(subject, user.as_deref(), asked_at, clock.now()),
-                Ok(Err(error)) => {
-                    tracing::warn!(%error, "how a user stands cannot be told");
-                    table.failed(subject, clock.now());
-                }
-                Err(_) => {
-                    tracing::warn!("how a user stands cannot be told: the store of users did not answer in time");
-                    table.failed(subject, clock.now());
+            if let Err(error) = ask(question, &*store, &table, &*clock).await {
+                tracing::warn!(%error, "how a user stands cannot be told");
+                if let Some(telemetry) = telemetry {
+                    telemetry.metrics.store_error("recheck");
                 }
             }
         });
     }
+}
+
+/// Puts the question, and has the table learn the answer. One that comes late is not lost: the store works on anyway.
+async fn ask(
+    mut question: Question,
+    store: &dyn UserStore,
+    table: &StandingTable,
+    clock: &dyn Clock,
+) -> Result<(), UserStoreError> {
+    let (asking, subject) = (Arc::clone(&question.asking), question.subject.clone());
+    let Some(_turn) = asking.turn().await else {
+        table.failed(&subject, clock.now());
+        return Err(UserStoreError("too many users are asked for at once".to_owned()));
+    };
+    let asked_at = clock.now();
+    let mut find = store.find(&subject);
+    let (answer, in_time) = match timeout(PATIENCE, &mut find).await {
+        Ok(answer) => (answer, Ok(())),
+        Err(_) => {
+            table.failed(&subject, clock.now());
+            question.send_away();
+            (find.await, Err(UserStoreError("it came too late".to_owned())))
+        }
+    };
+    match answer {
+        Ok(user) => table.learn(&subject, user.as_deref(), asked_at, clock.now()),
+        Err(error) => {
+            table.failed(&subject, clock.now());
+            return Err(error);
+        }
+    }
+    in_time
 }
 
 /// How a user stands: as the store has it in memory, or as it said.
@@ -111,41 +151,11 @@ pub enum Standing<'a> {
     Asked(UserStanding),
 }
 
-impl Asking {
-    fn new() -> Self {
-        Self { open: Mutex::default(), at_once: Semaphore::new(AT_ONCE) }
-    }
-
-    async fn ask(&self, store: &dyn UserStore, subject: &str) -> Result<Option<Arc<User>>, super::UserStoreError> {
-        // Never closed.
-        let _slot = self.at_once.acquire().await.ok();
-        store.find(subject).await
-    }
-}
-
-struct Open {
-    asking: Arc<Asking>,
-    subject: Box<str>,
-    _done: watch::Sender<()>,
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.asking.open.lock().remove(&self.subject);
-    }
-}
-
-/// How long a request waits for an answer, and how long a question may take.
+/// How long a request waits for an answer, and a question for its turn.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Users known at once: about 30 MB.
 const CAPACITY: usize = 100_000;
-
-/// Questions at once; the rest waits for its turn.
-const AT_ONCE: usize = 16;
-
-/// Questions begun and not answered. Beyond it requests are answered 503, which they would be a second later too.
-const MOST_OPEN: usize = 4096;
 
 #[cfg(test)]
 mod tests;

@@ -64,6 +64,12 @@ impl StandingTable {
         Self { shards, hash: RandomState::new(), recheck, capacity: capacity.div_ceil(SHARDS).max(1) }
     }
 
+    /// For how long answers hold.
+    #[must_use]
+    pub const fn recheck(&self) -> Duration {
+        self.recheck
+    }
+
     /// How `subject` stands at `now`.
     #[must_use]
     pub fn look(&self, subject: &str, now: Timestamp) -> Look {
@@ -119,12 +125,8 @@ impl StandingTable {
         let Some(shard) = self.shard(subject) else { return };
         let mut entries = shard.lock();
         if entries.len() >= self.capacity && !entries.contains_key(subject) {
-            let holds = |at: Timestamp| age(at, now).is_some_and(|age| age < self.recheck);
-            entries.retain(|_, entry| entry.known.as_ref().is_some_and(|(_, at)| holds(*at)));
-            if entries.len() >= self.capacity
-                && let Some(any) = entries.keys().next().cloned()
-            {
-                entries.remove(&any);
+            if let Some(one) = makes_room(&entries, now) {
+                entries.remove(&one);
             }
         }
         change(entries.entry(subject.into()).or_default());
@@ -136,6 +138,14 @@ impl StandingTable {
     }
 }
 
+/// Who falls out of a full table: who has no answer, or the oldest one. Of a few, since requests wait for the lock.
+fn makes_room(entries: &HashMap<Box<str>, Entry>, now: Timestamp) -> Option<Box<str>> {
+    // What is of a time to come is not believed.
+    let asked_at = |entry: &Entry| entry.known.as_ref().map(|(_, at)| *at).filter(|at| *at <= now);
+    let some = entries.iter().take(LOOKED_AT);
+    some.min_by_key(|(_, entry)| asked_at(entry)).map(|(subject, _)| subject.clone())
+}
+
 /// `None` for what is of a time to come: the clock was set back, and nobody knows how old it is.
 fn age(at: Timestamp, now: Timestamp) -> Option<Duration> {
     (at <= now).then(|| now.since(at))
@@ -143,5 +153,34 @@ fn age(at: Timestamp, now: Timestamp) -> Option<Duration> {
 
 const SHARDS: usize = 16;
 
+/// Of so many one makes room.
+const LOOKED_AT: usize = 8;
+
 /// How long a store that does not answer is left alone, for each user.
 const PAUSE: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_known_longest_makes_room() {
+        let at = Timestamp::from_seconds;
+        let known = |at| Entry { known: Some((UserStanding::Disabled, at)), failed_at: None };
+        let unknown = || Entry { known: None, failed_at: Some(at(1009)) };
+        for (entries, expected) in [
+            (vec![("new", known(at(1009))), ("old", known(at(1000))), ("newer", known(at(1010)))], "old"),
+            (vec![("old", known(at(1000))), ("failed", unknown())], "failed"),
+            (vec![("old", known(at(1000))), ("to come", known(at(1011)))], "to come"),
+        ] {
+            let entries: HashMap<Box<str>, Entry> =
+                entries.into_iter().map(|(name, entry)| (name.into(), entry)).collect();
+            assert_eq!(makes_room(&entries, at(1010)).as_deref(), Some(expected));
+        }
+        // However many there are, a few are looked at.
+        let many: HashMap<Box<str>, Entry> =
+            (0..10_000).map(|number| (number.to_string().into(), known(at(number)))).collect();
+        let looked_at: Vec<_> = many.keys().take(LOOKED_AT).cloned().collect();
+        assert!(makes_room(&many, at(10_000)).is_some_and(|one| looked_at.contains(&one)));
+    }
+}

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::*;
@@ -11,6 +12,9 @@ use crate::tokens::ScopeSet;
 use crate::users::{Candidate, StoredHash, UserStoreError};
 
 const EVERY: Duration = Duration::from_secs(30);
+
+/// Questions that the store takes at once.
+const AT_ONCE: usize = 5;
 
 #[derive(Debug, Default)]
 struct Scripted {
@@ -43,6 +47,10 @@ fn user(name: &str, scopes: &str, disabled: bool) -> User {
 
 #[async_trait]
 impl UserStore for Scripted {
+    fn at_once(&self) -> usize {
+        AT_ONCE
+    }
+
     async fn candidate(&self, _: &str, _: u64) -> Result<Candidate, UserStoreError> {
         Err(UserStoreError("not asked here".to_owned()))
     }
@@ -208,6 +216,67 @@ async fn nobody_waits_longer_than_a_second() {
     let standing = world.ask().await;
     assert!(matches!(standing, UserStanding::Unknown { .. }), "{standing:?}");
     assert_eq!(begun.elapsed().as_secs(), 1);
+}
+
+/// A question that was put is not taken back, and its answer not lost.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_comes_late_counts_and_is_not_asked_for_twice() {
+    let world = World::new(Some(EVERY));
+    let held = Arc::new(Notify::new());
+    *world.store.held.lock() = Some(Arc::clone(&held));
+    world.answer(Some(Answer::Has("me")));
+    assert!(matches!(world.ask().await, UserStanding::Unknown { .. }));
+    world.later(5000);
+    let begun = tokio::time::Instant::now();
+    assert!(matches!(world.ask().await, UserStanding::Unknown { .. }));
+    assert_eq!((world.asked(), begun.elapsed().as_secs()), (1, 0), "nobody waits for what is late");
+    held.notify_one();
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!((world.standing(), world.asked()), (has("me"), 1));
+    world.later(25_000);
+    assert_eq!(world.standing(), UserStanding::Unknown { failed: false }, "it is as old as its question");
+}
+
+#[tokio::test(start_paused = true)]
+async fn half_of_what_the_store_takes_is_left_for_logins() {
+    let world = World::new(Some(EVERY));
+    *world.store.held.lock() = Some(Arc::default());
+    for number in 0..20 {
+        let standing = world.recheck.standing(&format!("user{number}"), world.clock.now());
+        assert_eq!(standing, Standing::Asked(UserStanding::Unknown { failed: false }));
+    }
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(world.asked(), AT_ONCE / 2);
+    let begun = tokio::time::Instant::now();
+    assert!(world.recheck.find("another").await.is_err());
+    assert_eq!((world.asked(), begun.elapsed().as_secs()), (AT_ONCE / 2, 1));
+}
+
+#[tokio::test]
+async fn what_is_asked_for_otherwise_is_learnt() {
+    let world = World::new(Some(EVERY));
+    world.answer(Some(Answer::Gone));
+    assert_eq!(world.recheck.find("alice").await, Ok(None));
+    assert_eq!((world.standing(), world.asked()), (UserStanding::Disabled, 1));
+}
+
+#[test]
+fn a_question_that_was_never_put_is_not_open_for_ever() {
+    let world = World::new(Some(EVERY));
+    world.answer(Some(Answer::Has("me")));
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let ended = runtime();
+    {
+        let _entered = ended.enter();
+        assert_eq!(world.standing(), UserStanding::Unknown { failed: false });
+    }
+    drop(ended);
+    assert_eq!(world.asked(), 0);
+    assert_eq!(runtime().block_on(world.ask()), has("me"));
 }
 
 #[tokio::test]
