@@ -15,7 +15,7 @@ use crate::proxy::labels::Labels;
 use crate::proxy::{ConnectSettings, Site, Upstream};
 use crate::tokens::verify::LONGEST_OWN_LIFE;
 use crate::tokens::{ClaimPath, Issuer, IssuerRules, Mint, MintTerms, Verifier};
-use crate::users::{FileUsers, Hasher, HashingSettings, InMemory, PostgresUsers, Recheck, Throttle, User, UserStore};
+use crate::users::{FileUsers, Hasher, HashingSettings, InMemory, PostgresUsers, Recheck, Throttles, User, UserStore};
 
 /// A site, and the gauges' sources that belong to it.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub struct Built {
     /// As it was made.
     pub hashing: HashingSettings,
     /// Counts its failed logins.
-    pub throttle: Arc<Throttle>,
+    pub throttle: Throttles,
     /// The issuers whose tokens are taken beside our own.
     pub issuers: Arc<Issuers>,
     /// Who may log in.
@@ -103,7 +103,7 @@ pub fn build(
     let throttle = before
         .map(|before| &before.throttle)
         .filter(|throttle| throttle.settings() == settings.throttle)
-        .map_or_else(|| Arc::new(Throttle::new(settings.throttle)), Arc::clone);
+        .map_or_else(|| Throttles::new(settings.throttle), Throttles::clone);
     let postgres = postgres(settings, before)?;
     let users: Arc<dyn UserStore> = match &postgres {
         Some(postgres) => Arc::<PostgresUsers>::clone(postgres),
@@ -132,7 +132,7 @@ pub fn build(
         users: Arc::clone(&users),
         recheck: Arc::clone(&recheck),
         hasher: Arc::clone(&hasher),
-        throttle: Arc::clone(&throttle),
+        throttle: throttle.clone(),
         revocations: Arc::clone(&core.revocations),
         clock: Arc::clone(&core.clock),
         telemetry: Arc::clone(&core.telemetry),

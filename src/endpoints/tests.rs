@@ -14,7 +14,7 @@ use crate::revocation::{CacheSettings, MemoryStore, Revocations};
 use crate::telemetry::{Sink, Telemetry};
 use crate::tokens::{IssuerRules, TokenType, Verifier};
 use crate::users::{
-    Candidate, Hasher, HashingSettings, Recheck, Throttle, ThrottleSettings, User, UserStore, UserStoreError,
+    Candidate, Hasher, HashingSettings, Recheck, ThrottleSettings, Throttles, User, UserStore, UserStoreError,
 };
 
 const ISSUER: &str = "https://a.example";
@@ -77,7 +77,7 @@ async fn endpoints(key: &SigningKey) -> Endpoints {
         recheck: Arc::new(Recheck::new(Arc::new(Down), None, Arc::clone(&clock))),
         users: Arc::new(Down),
         hasher: Arc::new(Hasher::new(HashingSettings { concurrency: None, queue: 1 }, 1)),
-        throttle: Arc::new(Throttle::new(ThrottleSettings { per_user: None, per_address: None })),
+        throttle: Throttles::new(ThrottleSettings { per_user: None, per_address: None }),
         revocations,
         clock,
         telemetry,

@@ -33,7 +33,7 @@ use crate::keys::ServerKeys;
 use crate::revocation::Revocations;
 use crate::telemetry::{Audit, Telemetry};
 use crate::tokens::{Issuer, Verifier};
-use crate::users::{Hasher, Recheck, Throttle, UserStore};
+use crate::users::{Hasher, Recheck, Throttles, UserStore};
 
 /// The grants doorward offers, over one configuration.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ pub struct Grants {
     /// Checks passwords.
     pub hasher: Arc<Hasher>,
     /// Counts those that failed.
-    pub throttle: Arc<Throttle>,
+    pub throttle: Throttles,
     /// Sessions and marks.
     pub revocations: Arc<Revocations>,
     /// The store's time.

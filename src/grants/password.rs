@@ -10,7 +10,7 @@ use crate::base::{Secret, Stopwatch, Timestamp, entropy};
 use crate::revocation::{Family, SessionLife, Sid};
 use crate::telemetry::Audit;
 use crate::tokens::{FamilyId, RefreshToken, ScopeSet};
-use crate::users::{User, Verdict};
+use crate::users::{Attempt, User, Verdict};
 
 /// A login as it was typed.
 pub struct Login<'a> {
@@ -91,21 +91,9 @@ impl Grants {
 
     /// Checks the password, unless too many were wrong before. Whoever is asked to wait costs neither a look-up nor a hash.
     async fn admit(&self, username: &str, password: Secret, from: Option<IpAddr>) -> Result<Arc<User>, GrantError> {
-        let attempt = self.throttle.admit(username, from, self.clock.now())?;
+        let attempt = self.throttle.logins.admit(username, from, &*self.clock).await?;
         let result = self.authenticate(username, password).await;
-        match &result {
-            Ok(_) => attempt.succeeded(),
-            Err(GrantError::WrongLogin | GrantError::PasswordTooLong) => {
-                if attempt.failed() {
-                    tracing::warn!(
-                        address = from.map(tracing::field::display),
-                        "all failed logins so far came from one address that no client of its own has; if it is that of a proxy, \
-                         add it to `server.trusted_proxies`: as it is, all clients share one allowance of failed logins"
-                    );
-                }
-            }
-            Err(_) => attempt.untold(),
-        }
+        settle(attempt, &result, from);
         result
     }
 
@@ -147,6 +135,23 @@ impl Grants {
             (None, None) => available,
         };
         Ok(granted)
+    }
+}
+
+/// Tells the throttle what an attempt came to.
+pub(super) fn settle<T>(attempt: Attempt, result: &Result<T, GrantError>, from: Option<IpAddr>) {
+    match result {
+        Ok(_) => attempt.succeeded(),
+        Err(GrantError::WrongLogin | GrantError::PasswordTooLong | GrantError::InvalidClient) => {
+            if attempt.failed() {
+                tracing::warn!(
+                    address = from.map(tracing::field::display),
+                    "all failed logins so far came from one address that no client of its own has; if it is that of a proxy, \
+                     add it to `server.trusted_proxies`: as it is, all clients share one allowance of failed logins"
+                );
+            }
+        }
+        Err(_) => attempt.untold(),
     }
 }
 

@@ -17,5 +17,5 @@ pub use recheck::{Recheck, Standing};
 pub use settings::HashingSettings;
 pub use standing::UserStanding;
 pub use store::{Candidate, InMemory, UserStore, UserStoreError};
-pub use throttle::{Allowance, Throttle, ThrottleSettings, Throttled};
+pub use throttle::{Allowance, Attempt, Throttle, ThrottleSettings, Throttled, Throttles};
 pub use user::User;

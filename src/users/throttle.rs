@@ -1,4 +1,5 @@
-//! How often logins may fail (RFC 6749 §4.3.2): by user name and by address, counted before anything is hashed.
+//! How often logins may fail (RFC 6749 §4.3.2), and clients show a wrong secret (§2.3.1): by name and by address, counted before anything is
+//! hashed.
 //!
 //! Whether a name exists makes no difference here: counts are kept under whatever is typed. What is kept is never the name, which
 //! may be somebody's password in the wrong field, but a hash under a key of this process.
@@ -11,11 +12,13 @@ mod window;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use tokio::sync::{Notify, Semaphore};
 
-use crate::base::Timestamp;
+use crate::base::{Clock, Timestamp};
 use known::Known;
 use name::Place;
 use table::Table;
@@ -30,11 +33,38 @@ pub struct ThrottleSettings {
     pub per_address: Option<Allowance>,
 }
 
+/// Those of users and those of clients are counted apart: a service with an outdated secret must not keep the users out who share its
+/// address.
+#[derive(Clone, Debug)]
+pub struct Throttles {
+    /// Logins.
+    pub logins: Arc<Throttle>,
+    /// Clients that show a secret.
+    pub clients: Arc<Throttle>,
+}
+
+impl Throttles {
+    /// Nothing has failed yet.
+    #[must_use]
+    pub fn new(settings: ThrottleSettings) -> Self {
+        Self { logins: Arc::new(Throttle::new(settings)), clients: Arc::new(Throttle::new(settings)) }
+    }
+
+    /// What they were made with.
+    #[must_use]
+    pub fn settings(&self) -> ThrottleSettings {
+        self.logins.settings
+    }
+}
+
 /// The failures of all names and addresses, in memory that is bounded: lost at a restart.
 pub struct Throttle {
     settings: ThrottleSettings,
     keys: RandomState,
     state: Mutex<State>,
+    /// Told whenever a login is no longer being tried.
+    ended: Notify,
+    waiting: Semaphore,
 }
 
 struct State {
@@ -59,31 +89,51 @@ impl Throttle {
         let state = State {
             users: settings.per_user.map(Table::new),
             addresses: settings.per_address.map(Table::new),
-            known: settings.per_user.map(Known::new),
+            // Where names have no allowance, that of an address still must not be others' to use up.
+            known: settings.per_user.or(settings.per_address).map(Known::new),
             sameness: Sameness::default(),
         };
-        Self { settings, keys: RandomState::new(), state: Mutex::new(state) }
+        Self {
+            settings,
+            keys: RandomState::new(),
+            state: Mutex::new(state),
+            ended: Notify::new(),
+            waiting: Semaphore::new(WAITING),
+        }
     }
 
-    /// What it was made with.
-    #[must_use]
-    pub fn settings(&self) -> ThrottleSettings {
-        self.settings
-    }
-
-    /// Lets a login be tried. While it is, it counts as if it would fail, so that many at once get no further than one by one.
+    /// Lets a login be tried. While it is, it counts as if it would fail, so that many at once get no further than one by one; where
+    /// nothing but such are in the way, it waits until it is known of them: they may all be right.
     ///
     /// From where the user has logged in before, only the failures of this user there count: what others do under the name, or
     /// from the same address under other names, locks nobody out.
     ///
     /// # Errors
     /// [`Throttled`], which does not count as a failure: who waits as told gets in.
-    pub fn admit(
+    pub async fn admit(
         self: &Arc<Self>,
         username: &str,
         address: Option<IpAddr>,
-        now: Timestamp,
+        clock: &dyn Clock,
     ) -> Result<Attempt, Throttled> {
+        let mut place = None;
+        loop {
+            let mut ended = pin!(self.ended.notified());
+            // INVARIANT: before it is looked at, so that none that ends in between is missed.
+            ended.as_mut().enable();
+            match self.try_admit(username, address, clock.now()) {
+                Ok(attempt) => return Ok(attempt),
+                Err(Wait::Until(throttled)) => return Err(throttled),
+                Err(Wait::ForOthers) if place.is_none() => {
+                    place = Some(self.waiting.try_acquire().map_err(|_| Throttled { retry_after: 1 })?);
+                    ended.await;
+                }
+                Err(Wait::ForOthers) => ended.await,
+            }
+        }
+    }
+
+    fn try_admit(self: &Arc<Self>, username: &str, address: Option<IpAddr>, now: Timestamp) -> Result<Attempt, Wait> {
         let user = self.keys.hash_one(name::canonical(username));
         let from = self.keys.hash_one(Place::of(address));
         let mut state = self.state.lock();
@@ -97,6 +147,18 @@ impl Throttle {
         Ok(Attempt { throttle: Arc::clone(self), charge, may_be_a_proxy, is_open: true })
     }
 }
+
+/// Why a login may not be tried now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wait {
+    /// Those that are being tried are all that is in the way.
+    ForOthers,
+    /// Too many have failed.
+    Until(Throttled),
+}
+
+/// How many wait until it is known of others whether they fail. Those beyond are told to come back.
+const WAITING: usize = 64;
 
 /// Under what a failure is counted.
 #[derive(Clone, Copy)]
@@ -151,7 +213,10 @@ impl Attempt {
         self.is_open = false;
         let mut state = self.throttle.state.lock();
         state.end(self.charge);
-        then(&mut state, self.charge)
+        let told = then(&mut state, self.charge);
+        drop(state);
+        self.throttle.ended.notify_waiters();
+        told
     }
 }
 
@@ -164,7 +229,7 @@ impl Drop for Attempt {
 }
 
 impl State {
-    fn refuses(&self, Charge { user, from, is_known, at }: Charge) -> Option<Throttled> {
+    fn refuses(&self, Charge { user, from, is_known, at }: Charge) -> Option<Wait> {
         let mut waits = Vec::new();
         if is_known {
             waits.extend(self.known.as_ref().and_then(|known| known.refuses(user, from, at)));
@@ -173,10 +238,12 @@ impl State {
                 waits.extend(table.as_ref().and_then(|table| table.refuses(key, at)));
             }
         }
-        // Where those that are being checked are all that is in the way, that is soon over.
         let wait = waits.into_iter().max()?;
+        if wait.is_zero() {
+            return Some(Wait::ForOthers);
+        }
         let retry_after = u64::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u64::MAX).max(1);
-        Some(Throttled { retry_after })
+        Some(Wait::Until(Throttled { retry_after }))
     }
 
     fn begin(&mut self, charge: Charge) {

@@ -14,7 +14,7 @@ use crate::revocation::{CacheSettings, MemoryStore, Revocations};
 use crate::telemetry::{self, Sink, Telemetry};
 use crate::tokens::{Issuer, IssuerRules, ScopeSet, TokenType, Verifier};
 use crate::users::{
-    Candidate, Hasher, HashingSettings, Recheck, StoredHash, Throttle, ThrottleSettings, UserStore, UserStoreError,
+    Candidate, Hasher, HashingSettings, Recheck, StoredHash, ThrottleSettings, Throttles, UserStore, UserStoreError,
 };
 
 const ISSUER: &str = "https://api.example.com";
@@ -94,7 +94,7 @@ impl World {
         let ring =
             KeyRing::of(Arc::new(SigningKey::from_secret(&Secret::new("p7Qm2xVf9Lr4Tz8Wc1Ky6Hd3Nb5Sg0Ja")).unwrap()));
         let users: Arc<dyn UserStore> = Arc::clone(&table) as _;
-        let throttle = Throttle::new(ThrottleSettings { per_user: None, per_address: None });
+        let throttle = Throttles::new(ThrottleSettings { per_user: None, per_address: None });
         let grants = Grants {
             settings: settings(),
             issuer: Some(Issuer::new(ISSUER.to_owned(), Vec::new(), "JWT", false, ring.clone())),
@@ -105,7 +105,7 @@ impl World {
             recheck: Arc::new(Recheck::new(Arc::clone(&users), None, Arc::clone(&clock))),
             users,
             hasher: Arc::new(Hasher::new(HashingSettings { concurrency: None, queue: 1 }, 3)),
-            throttle: Arc::new(throttle),
+            throttle,
             revocations,
             clock,
             telemetry: Arc::new(Telemetry::new(Sink::memory(), &telemetry::Settings::default())),
