@@ -88,6 +88,7 @@ pub fn build(
     if settings.issuer_from_listen {
         terms.issuer.clone_from(&core.issuer_from_listen);
     }
+    terms.resources = publish::resources(settings, public_url(settings, core));
     if settings.issues && settings.trusted.iter().any(|trusted| trusted.rules.issuer == terms.issuer) {
         return Err(BuildError::OwnIssuer);
     }

@@ -8,6 +8,7 @@ mod hash_password;
 mod input;
 mod inspect;
 mod keygen;
+mod output;
 mod serve;
 mod user;
 

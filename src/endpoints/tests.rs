@@ -104,6 +104,7 @@ fn terms() -> crate::grants::Settings {
     let some = Duration::from_secs(60);
     crate::grants::Settings {
         issuer: ISSUER.to_owned(),
+        resources: Vec::new(),
         audience: Vec::new(),
         typ: "JWT".to_owned(),
         scope_claim: ScopeClaim::Scope,

@@ -138,6 +138,7 @@ impl World {
 fn settings() -> Settings {
     Settings {
         issuer: ISSUER.to_owned(),
+        resources: Vec::new(),
         audience: Vec::new(),
         typ: "JWT".to_owned(),
         token_types: vec![TokenType::Jwt],
