@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Core, publish};
+use super::{Core, publish, users};
 use crate::config::Settings;
 use crate::connection::tls::TlsError;
 use crate::endpoints::Endpoints;
@@ -15,7 +15,7 @@ use crate::proxy::labels::Labels;
 use crate::proxy::{ConnectSettings, Site, Upstream};
 use crate::tokens::verify::LONGEST_OWN_LIFE;
 use crate::tokens::{ClaimPath, Issuer, IssuerRules, Mint, MintTerms, Verifier};
-use crate::users::{FileUsers, Hasher, HashingSettings, InMemory, PostgresUsers, Recheck, Throttles, User, UserStore};
+use crate::users::{FileUsers, Hasher, HashingSettings, InMemory, PostgresUsers, Throttles, User, UserStore};
 
 /// A site, and the gauges' sources that belong to it.
 #[derive(Debug)]
@@ -105,13 +105,13 @@ pub fn build(
         .map(|before| &before.throttle)
         .filter(|throttle| throttle.settings() == settings.throttle)
         .map_or_else(|| Throttles::new(settings.throttle), Throttles::clone);
-    let postgres = postgres(settings, before)?;
+    let postgres = users::postgres(settings, before)?;
     let users: Arc<dyn UserStore> = match &postgres {
         Some(postgres) => Arc::<PostgresUsers>::clone(postgres),
         // Not a list at all is an accident; `[]` is how to say that nobody may log in.
         None => Arc::new(users.map_or_else(FileUsers::missing, FileUsers::new)),
     };
-    let recheck = recheck(settings, core, (&users, postgres.as_ref()), before);
+    let recheck = users::recheck(settings, core, (&users, postgres.as_ref()), before);
     let upstream = upstream(&settings.upstream.connect, before.map(|before| &before.site.upstream))?;
     let policy = &settings.policy;
     let table = Table::compile(policy.routes.clone(), policy.default, policy.ignore_case);
@@ -224,38 +224,6 @@ fn issuers(settings: &Settings, core: &Core, server_keys: &Arc<ServerKeys>, befo
     };
     let sources = settings.trusted.iter().map(|trusted| trusted.keys.clone()).collect();
     Issuers::new(sources, before.map(|before| &*before.issuers), around)
-}
-
-/// The one `before`, with its connections and what it has learnt, unless something about it changed.
-fn postgres(settings: &Settings, before: Option<&Built>) -> Result<Option<Arc<PostgresUsers>>, BuildError> {
-    let Some(wanted) = settings.postgres.as_ref().filter(|_| settings.issues) else { return Ok(None) };
-    let before = before.and_then(|before| before.postgres.as_ref());
-    if let Some(before) = before.filter(|before| before.settings() == wanted) {
-        return Ok(Some(Arc::clone(before)));
-    }
-    let users = PostgresUsers::new(wanted.clone()).ok_or(BuildError::NobodyTrusted)?;
-    Ok(Some(Arc::new(users)))
-}
-
-/// The one `before`, with what it knows of users, where these are asked as before: else saving the configuration would have all who are
-/// busy asked for at once.
-fn recheck(
-    settings: &Settings,
-    core: &Core,
-    (users, postgres): (&Arc<dyn UserStore>, Option<&Arc<PostgresUsers>>),
-    before: Option<&Built>,
-) -> Arc<Recheck> {
-    let is_same = |before: &&Built| {
-        let stores = before.postgres.as_ref().zip(postgres);
-        stores.is_some_and(|(old, new)| Arc::ptr_eq(old, new)) && before.grants.recheck.every() == settings.recheck
-    };
-    before.filter(is_same).map_or_else(
-        || {
-            let recheck = Recheck::new(Arc::clone(users), settings.recheck, Arc::clone(&core.clock));
-            Arc::new(recheck.counting(Arc::clone(&core.telemetry)))
-        },
-        |before| Arc::clone(&before.grants.recheck),
-    )
 }
 
 /// The one `before`, with its connections, unless it is to be reached in another way; where only that differs, what is known of

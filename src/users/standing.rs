@@ -124,10 +124,11 @@ impl StandingTable {
     fn with(&self, subject: &str, now: Timestamp, change: impl FnOnce(&mut Entry)) {
         let Some(shard) = self.shard(subject) else { return };
         let mut entries = shard.lock();
-        if entries.len() >= self.capacity && !entries.contains_key(subject) {
-            if let Some(one) = makes_room(&entries, now) {
-                entries.remove(&one);
-            }
+        if entries.len() >= self.capacity
+            && !entries.contains_key(subject)
+            && let Some(one) = makes_room(&entries, now)
+        {
+            entries.remove(&one);
         }
         change(entries.entry(subject.into()).or_default());
     }

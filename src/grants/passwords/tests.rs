@@ -30,6 +30,7 @@ struct Table {
     /// What becomes of an UPDATE.
     fails: bool,
     written: AtomicUsize,
+    looked_up: AtomicUsize,
 }
 
 impl Table {
@@ -50,6 +51,7 @@ impl Table {
 #[async_trait]
 impl UserStore for Table {
     async fn candidate(&self, _: &str, _: u64) -> Result<Candidate, UserStoreError> {
+        self.looked_up.fetch_add(1, Ordering::SeqCst);
         let user = self.user();
         Ok(Candidate { hash: Arc::clone(&user.password_hash), user: Some(user) })
     }
@@ -85,8 +87,8 @@ struct World {
 impl World {
     async fn new(hash: &str, rehashes: bool, fails: bool) -> Self {
         let hash = Mutex::new(hash.to_owned());
-        let table =
-            Arc::new(Table { hash, disabled: Mutex::new(false), rehashes, fails, written: AtomicUsize::new(0) });
+        let (disabled, written, looked_up) = (Mutex::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
+        let table = Arc::new(Table { hash, disabled, rehashes, fails, written, looked_up });
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(NOW));
         let cache = CacheSettings { capacity: 100, ttl: Duration::from_secs(30) };
         let store = Arc::new(MemoryStore::new(None));
@@ -219,6 +221,18 @@ async fn a_password_that_was_changed_meanwhile_does_not_come_back() {
     world.put(changed.clone());
     world.grants.renew(&user, Secret::new(PASSWORD)).await;
     assert_eq!((world.table.written.load(Ordering::SeqCst), &*world.table.hash.lock()), (0, &changed));
+}
+
+#[tokio::test]
+async fn where_there_is_no_room_nobody_is_looked_up() {
+    let world = World::new(&weak(), false, false).await;
+    let places: Vec<_> = (0..3).map(|_| world.grants.hasher.admit().unwrap()).collect();
+    let login =
+        || Login { caller: &world.caller, username: "alice", password: Secret::new(PASSWORD), scope: None, from: None };
+    assert!(matches!(world.grants.log_in(login()).await, Err(GrantError::Busy(_))));
+    assert_eq!(world.table.looked_up.load(Ordering::SeqCst), 0);
+    drop(places);
+    world.log_in().await;
 }
 
 #[tokio::test]

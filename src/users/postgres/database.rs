@@ -1,20 +1,17 @@
 //! Connections to the database, and statements over them: in time or not at all.
 
 use std::future::Future;
-use std::pin::pin;
 use std::time::Duration;
 
-use deadpool_postgres::{Client, Manager, ManagerConfig, Pool, PoolError, RecyclingMethod};
-use futures_core::Stream as _;
+use deadpool_postgres::{Manager, ManagerConfig, Pool, PoolError, RecyclingMethod};
 use tokio::time::{error::Elapsed, timeout};
 use tokio_postgres::error::SqlState;
-use tokio_postgres::types::ToSql;
-use tokio_postgres::{Error, IsolationLevel, Row, RowStream, Statement};
+use tokio_postgres::{IsolationLevel, Row, Statement};
 
 use super::failure::{Failure, describe, is_stale};
 use super::held::Held;
-use super::parameter::{Parameter, parameter};
 use super::settings::PostgresSettings;
+use super::statement::{Sql, Trouble, as_parameter, check_update, one, prepared};
 use super::tls;
 
 /// A pool of connections, made when they are needed.
@@ -23,13 +20,6 @@ pub(super) struct Database {
     tls: tokio_postgres_rustls::MakeRustlsConnect,
     connect_timeout: Duration,
     query_timeout: Duration,
-}
-
-/// A statement, and the key it was configured under.
-#[derive(Clone, Copy)]
-pub(super) struct Sql<'a> {
-    pub(super) key: &'static str,
-    pub(super) text: &'a str,
 }
 
 /// What became of a value that was to be replaced.
@@ -203,67 +193,6 @@ fn with_a_share_for_each_host(connection: &tokio_postgres::Config, whole: Durati
     let mut connection = connection.clone();
     connection.connect_timeout(connection.get_connect_timeout().map_or(share, |given| share.min(*given)));
     connection
-}
-
-/// What an UPDATE for new hashes must take.
-pub(super) fn check_update(statement: &Statement) -> Result<(), String> {
-    match statement.params() {
-        [_, hash] if <&str as ToSql>::accepts(hash) => Ok(()),
-        _ => Err("it must have two parameters: the user, `$1`, and the new hash, `$2`, a text".to_owned()),
-    }
-}
-
-/// The statement, and `name` as its first parameter.
-async fn prepared(
-    client: &Client,
-    sql: Sql<'_>,
-    name: &str,
-    check: &impl Fn(&Statement) -> Result<(), String>,
-) -> Result<(Statement, Parameter), Trouble> {
-    let statement = client.prepare_cached(sql.text).await?;
-    check(&statement).map_err(Trouble::Unusable)?;
-    let kind = statement.params().first().ok_or_else(|| Trouble::Unusable("it has no `$1`".to_owned()))?;
-    let name = parameter(name, kind).map_err(Trouble::Unusable)?.ok_or(Trouble::NoValue)?;
-    Ok((statement, name))
-}
-
-fn as_parameter(value: &Parameter) -> &(dyn ToSql + Sync) {
-    &**value
-}
-
-/// The row, if there is one. Of a query that has lost its WHERE not all are read.
-async fn one(rows: RowStream) -> Result<Option<Row>, Trouble> {
-    let mut rows = pin!(rows);
-    let mut next = async || std::future::poll_fn(|context| rows.as_mut().poll_next(context)).await.transpose();
-    let first = next().await?;
-    if first.is_some() && next().await?.is_some() {
-        return Err(Trouble::Many);
-    }
-    Ok(first)
-}
-
-enum Trouble {
-    Driver(Error),
-    Unusable(String),
-    NoValue,
-    Many,
-}
-
-impl From<Error> for Trouble {
-    fn from(error: Error) -> Self {
-        Self::Driver(error)
-    }
-}
-
-impl Trouble {
-    fn failure(self, key: &'static str) -> Failure {
-        match self {
-            Self::Driver(error) => Failure::of(&error, key),
-            Self::Unusable(problem) => Failure::Unusable { key, problem },
-            Self::NoValue => Failure::NoValue { key },
-            Self::Many => Failure::Many { key },
-        }
-    }
 }
 
 #[cfg(test)]

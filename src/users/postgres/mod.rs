@@ -22,6 +22,7 @@ mod pause;
 mod prices;
 mod row;
 mod settings;
+mod statement;
 mod status;
 mod tls;
 
@@ -33,13 +34,14 @@ use parking_lot::Mutex;
 use tokio_postgres::{Row, Statement};
 
 use self::columns::Columns;
-use self::database::{Database, Replaced, Sql, check_update};
+use self::database::{Database, Replaced};
 use self::failure::Failure;
 use self::parameter::respells;
 use self::pause::Pause;
 use self::prices::Prices;
 use self::row::Unfit;
 pub use self::settings::{PostgresSettings, Verify};
+use self::statement::{Sql, check_update};
 pub use self::status::Status;
 use super::{Candidate, StoredHash, User, UserStore, UserStoreError};
 
