@@ -147,7 +147,7 @@ fn bytes_of(path: &Path) -> Result<Option<Vec<u8>>, UsersFileError> {
 fn understand(path: &Path, bytes: &[u8]) -> Result<UsersRead, UsersFileError> {
     let reader = Reader::new(path, None);
     let node = reader.parse(bytes);
-    let usable = node.as_ref().map(|node| users_document::users(&reader, node)).unwrap_or_default();
+    let usable = node.as_ref().map(|node| users_document::users(&reader, node).usable).unwrap_or_default();
     let problems = reader.finish().problems;
     if problems.is_empty() {
         let written = node.as_ref().map(document::plain);

@@ -1,5 +1,6 @@
 //! The order of the checks; the first that fails decides.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::credential::Credential;
@@ -72,10 +73,11 @@ impl Gate {
         Self { table, identities: Identities::new(issuers, revocations, telemetry) }
     }
 
-    /// The same gate, which holds own tokens against how their users stand.
+    /// The same gate, which holds own tokens against how their users stand; those of clients that act for themselves against the ids of
+    /// the `clients` that may.
     #[must_use]
-    pub fn with_users(mut self, users: Arc<Recheck>) -> Self {
-        self.identities.users = Users::of(users);
+    pub fn with_users(mut self, users: Arc<Recheck>, clients: HashSet<String>) -> Self {
+        self.identities.users = Users::of(users, clients);
         self
     }
 

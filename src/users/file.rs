@@ -1,7 +1,7 @@
 //! Users from a file, all in memory.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 
@@ -15,6 +15,10 @@ pub struct FileUsers {
     prices: Vec<Arc<StoredHash>>,
     /// There was no list of users at all: an empty disk, not a decision.
     missing: bool,
+    /// Those whose hash nobody can check, with what was known of them when it could be.
+    unusable: HashMap<String, Option<Arc<User>>>,
+    /// The next reading. What is still at work with this one must not go by what is no longer true.
+    next: OnceLock<Arc<Self>>,
 }
 
 impl FileUsers {
@@ -24,13 +28,53 @@ impl FileUsers {
         let mut prices: Vec<_> = users.iter().map(|user| Arc::clone(&user.password_hash)).collect();
         prices.sort_by_key(|hash| hash.price());
         let users = users.into_iter().map(|user| (user.username.clone(), Arc::new(user))).collect();
-        Self { users, prices, missing: false }
+        Self { users, prices, missing: false, unusable: HashMap::new(), next: OnceLock::new() }
     }
 
     /// For where there is no list of users, not even an empty one. Nobody logs in, and nobody's sessions and tokens end by it.
     #[must_use]
     pub fn missing() -> Self {
         Self { missing: true, ..Self::new(Vec::new()) }
+    }
+
+    /// The same with these users, who have a hash that nobody can check; `before` is the reading before.
+    #[must_use]
+    pub fn with_unusable(self, names: Vec<String>, before: Option<&Self>) -> Self {
+        let known = |name: &str| {
+            let before = before?;
+            before.users.get(name).or_else(|| before.unusable.get(name)?.as_ref()).cloned()
+        };
+        let unusable = names.into_iter().map(|name| (known(&name), name)).map(|(user, name)| (name, user)).collect();
+        Self { unusable, ..self }
+    }
+
+    /// Whose tokens of before this reading must not be good any more, nor ever again: of those who have another hash than in the one
+    /// `before`, are disabled or gone, or are enabled again.
+    ///
+    /// Not those whose hash cannot be checked: a slip of the pen, after which they go on as before unless it is another hash.
+    #[must_use]
+    pub fn ended_since(&self, before: &Self) -> Vec<String> {
+        let unusable = before.unusable.iter().filter_map(|(name, user)| Some((name, user.as_ref()?)));
+        let changed = |(name, old): &(&String, &Arc<User>)| match self.users.get(*name) {
+            Some(new) => new.password_hash != old.password_hash || new.disabled != old.disabled,
+            None => !self.unusable.contains_key(*name),
+        };
+        before.users.iter().chain(unusable).filter(changed).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// From now on whoever asks this reading is answered by `next`.
+    pub fn succeeded_by(&self, next: Arc<Self>) {
+        // The reading that is succeeded is the newest: there is none before this.
+        let _first = self.next.set(next);
+    }
+
+    /// The last reading there is.
+    fn newest(&self) -> &Self {
+        let mut newest = self;
+        while let Some(next) = newest.next.get() {
+            newest = next;
+        }
+        newest
     }
 
     /// How many there are.
@@ -65,18 +109,29 @@ impl UserStore for FileUsers {
     }
 
     async fn find(&self, username: &str) -> Result<Option<Arc<User>>, UserStoreError> {
-        if self.missing {
+        let now = self.newest();
+        if now.missing {
             return Err(UserStoreError("there is no list of users".to_owned()));
         }
-        Ok(self.users.get(username).cloned())
+        Ok(now.users.get(username).cloned())
     }
 
     fn in_memory(&self, username: &str) -> InMemory<'_> {
-        match self.users.get(username) {
+        let now = self.newest();
+        match now.users.get(username) {
             Some(user) => InMemory::User(user),
-            None if self.missing => InMemory::Unknown,
+            None if now.missing => InMemory::Unknown,
             None => InMemory::Gone,
         }
+    }
+
+    fn is_unusable(&self, username: &str) -> bool {
+        self.newest().unusable.contains_key(username)
+    }
+
+    fn still_has(&self, user: &User) -> bool {
+        let found = self.newest().users.get(&user.username);
+        found.is_some_and(|found| !found.disabled && found.password_hash == user.password_hash)
     }
 }
 
@@ -153,5 +208,63 @@ mod tests {
         assert!(missing.find("user0").await.is_err() && missing.in_memory("user0") == InMemory::Unknown);
         let empty = FileUsers::new(Vec::new()).candidate("nobody", u64::MAX).await.unwrap();
         assert!(empty.hash.price() == StoredHash::default_decoy().price());
+    }
+
+    fn reading(usable: &[(&str, &str, bool)], unusable: &[&str], before: Option<&FileUsers>) -> FileUsers {
+        let one = |&(name, hash, disabled): &(&str, &str, bool)| User {
+            username: name.to_owned(),
+            disabled,
+            ..user(0, hash)
+        };
+        let names = unusable.iter().map(|&name| name.to_owned()).collect();
+        FileUsers::new(usable.iter().map(one).collect()).with_unusable(names, before)
+    }
+
+    #[test]
+    fn tokens_end_with_what_their_user_was() {
+        let in_file = reading(&[("a", BCRYPT, false)], &[], None);
+        let disabled = reading(&[("a", BCRYPT, true)], &[], None);
+        let broken = reading(&[], &["a"], Some(&in_file));
+        let still_broken = reading(&[], &["a"], Some(&broken));
+        let nobody = reading(&[], &[], None);
+        for (name, before, now, ends) in [
+            ("the same", &in_file, &in_file, false),
+            ("new", &nobody, &in_file, false),
+            ("gone", &in_file, &nobody, true),
+            ("disabled", &in_file, &disabled, true),
+            // As it may have been when doorward was not there to see it.
+            ("enabled", &disabled, &in_file, true),
+            ("another hash", &in_file, &reading(&[("a", ARGON2, false)], &[], None), true),
+            ("a slip of the pen", &in_file, &broken, false),
+            ("mended", &still_broken, &in_file, false),
+            ("mended with another hash", &still_broken, &reading(&[("a", ARGON2, false)], &[], None), true),
+            ("mended and disabled", &broken, &disabled, true),
+            ("broken, then gone", &still_broken, &nobody, true),
+            ("broken from the start", &reading(&[], &["a"], None), &in_file, false),
+        ] {
+            let ended = now.ended_since(before);
+            assert_eq!(ended, if ends { vec!["a".to_owned()] } else { Vec::new() }, "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_is_at_work_with_an_old_reading_goes_by_the_newest() {
+        let old = reading(&[("a", BCRYPT, false)], &[], None);
+        let found = old.find("a").await.unwrap().unwrap();
+        for (next, still, known, unusable) in [
+            (reading(&[("a", BCRYPT, false), ("b", BCRYPT, false)], &[], None), true, true, false),
+            (reading(&[("a", ARGON2, false)], &[], None), false, true, false),
+            (reading(&[("a", BCRYPT, true)], &[], None), false, true, false),
+            (reading(&[], &["a"], None), false, false, true),
+            (FileUsers::new(Vec::new()), false, false, false),
+        ] {
+            let (old, middle) = (reading(&[("a", BCRYPT, false)], &[], None), Arc::new(reading(&[], &[], None)));
+            assert!(old.still_has(&found));
+            old.succeeded_by(Arc::clone(&middle));
+            assert!(!old.still_has(&found));
+            middle.succeeded_by(Arc::new(next));
+            assert_eq!((old.still_has(&found), old.find("a").await.unwrap().is_some()), (still, known));
+            assert_eq!((old.in_memory("a") == InMemory::Gone, old.is_unusable("a")), (!known, unusable));
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
@@ -11,6 +12,7 @@ use tokio::time::timeout;
 use super::standing::{StandingTable, UserStanding};
 use super::{InMemory, User, UserStore};
 use crate::base::{Clock, Timestamp};
+use crate::keys::ServerKeys;
 
 /// How users stand now. Of a store that has all of them in memory it is known at every look; others are asked, in the background from
 /// half of `users.recheck` on, so that a user who is busy waits for it once.
@@ -20,6 +22,29 @@ pub struct Recheck {
     table: Option<Arc<StandingTable>>,
     clock: Arc<dyn Clock>,
     asking: Arc<Asking>,
+    endings: Option<Endings>,
+}
+
+/// Ends the tokens of a user who is not who the user was.
+#[async_trait]
+pub trait EndTokens: Send + Sync + std::fmt::Debug {
+    /// Refuses all own access tokens that `subject` was issued until `at`, from when this returns on.
+    ///
+    /// # Errors
+    /// [`NotEnded`] if that could not be stored.
+    async fn end_tokens(&self, subject: &str, at: Timestamp) -> Result<(), NotEnded>;
+}
+
+/// The tokens go on: the store of marks does not answer. It has been told in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("tokens of a user could not be ended")]
+pub struct NotEnded;
+
+/// Who ends tokens, and what tells one password from another.
+#[derive(Clone, Debug)]
+struct Endings {
+    ends: Arc<dyn EndTokens>,
+    keys: Arc<ServerKeys>,
 }
 
 #[derive(Debug)]
@@ -35,7 +60,26 @@ impl Recheck {
     #[must_use]
     pub fn new(store: Arc<dyn UserStore>, every: Option<Duration>, clock: Arc<dyn Clock>) -> Self {
         let table = every.map(|every| Arc::new(StandingTable::new(every, CAPACITY)));
-        Self { store, table, clock, asking: Arc::new(Asking::new()) }
+        Self { store, table, clock, asking: Arc::new(Asking::new()), endings: None }
+    }
+
+    /// The same, which has tokens ended when a user turns out to have another password, or to be disabled or gone.
+    #[must_use]
+    pub fn ending(self, ends: Arc<dyn EndTokens>, keys: Arc<ServerKeys>) -> Self {
+        Self { endings: Some(Endings { ends, keys }), ..self }
+    }
+
+    /// The same with what the one `before` knows, of the same store: another password is told by what was known.
+    #[must_use]
+    pub fn after(self, before: &Self) -> Self {
+        let same = |mine: &Arc<StandingTable>, other: &Arc<StandingTable>| mine.recheck() == other.recheck();
+        let table = match (self.table, &before.table) {
+            (Some(mine), Some(other)) if same(&mine, other) && Arc::ptr_eq(&self.store, &before.store) => {
+                Some(Arc::clone(other))
+            }
+            (table, _) => table,
+        };
+        Self { table, ..self }
     }
 
     /// How `subject` stands at `now`. Waits for nothing; has it asked for if that is due.
@@ -64,9 +108,11 @@ impl Recheck {
     }
 
     /// Takes up what a login or a refresh found in the store, so that a user who was let in anew is not refused for what was known before.
-    pub fn note(&self, user: &User, asked_at: Timestamp) {
+    /// Waits until the tokens of another password are ended: what is issued then must come after it.
+    pub async fn note(&self, user: &User, asked_at: Timestamp) {
         if let Some(table) = &self.table {
-            table.learn(&user.username, Some(user), asked_at, self.clock.now());
+            let taking = Taking { table, endings: self.endings.as_ref(), clock: &*self.clock };
+            taking.take(&user.username, Some(user), asked_at).await;
         }
     }
 
@@ -81,6 +127,7 @@ impl Recheck {
         open.insert(subject.into(), waiting);
         let (store, table) = (Arc::clone(&self.store), Arc::clone(table));
         let (clock, asking, subject) = (Arc::clone(&self.clock), Arc::clone(&self.asking), Box::from(subject));
+        let endings = self.endings.clone();
         runtime.spawn(async move {
             // Closed whatever happens, or nobody would ever ask for this user again.
             let open = Open { asking, subject, _done: done };
@@ -88,7 +135,10 @@ impl Recheck {
             let asked_at = clock.now();
             let answer = timeout(PATIENCE, open.asking.ask(&*store, subject)).await;
             match answer {
-                Ok(Ok(user)) => table.learn(subject, user.as_deref(), asked_at, clock.now()),
+                Ok(Ok(user)) => {
+                    let taking = Taking { table: &table, endings: endings.as_ref(), clock: &*clock };
+                    taking.take(subject, user.as_deref(), asked_at).await;
+                }
                 Ok(Err(error)) => {
                     tracing::warn!(%error, "how a user stands cannot be told");
                     table.failed(subject, clock.now());
@@ -99,6 +149,41 @@ impl Recheck {
                 }
             }
         });
+    }
+}
+
+/// An answer that is being taken up.
+struct Taking<'a> {
+    table: &'a StandingTable,
+    endings: Option<&'a Endings>,
+    clock: &'a dyn Clock,
+}
+
+impl Taking<'_> {
+    async fn take(&self, subject: &str, user: Option<&User>, asked_at: Timestamp) {
+        let now = self.clock.now();
+        let Some(before) = self.table.before(subject, asked_at, now) else { return };
+        let Some(Endings { ends, keys }) = self.endings else {
+            return self.table.learn(subject, (user, None), asked_at, now);
+        };
+        let password = user.map(|user| user.password_hash.print(keys));
+        let has_another = |user: &User| {
+            let known = before.password.as_ref();
+            known.is_some_and(|known| user.password_hash.is_of(known, keys) == Some(false))
+        };
+        // Ended first: a token of the old password must not pass as one of the new. Until that is stored, what was known holds for as
+        // long as it would have, and the next question tries again.
+        if user.is_some_and(|user| !user.disabled && has_another(user)) && ends.end_tokens(subject, now).await.is_err()
+        {
+            return self.table.failed(subject, self.clock.now());
+        }
+        self.table.learn(subject, (user, password), asked_at, self.clock.now());
+        // Refused first: the mark is for the time when the user is let in again. Not where the row is gone: tables are filled anew, and
+        // nobody should be logged out for it.
+        let disabled = user.is_some_and(|user| user.disabled);
+        if disabled && before.tokens && ends.end_tokens(subject, now).await.is_ok() {
+            self.table.ended(subject, self.clock.now());
+        }
     }
 }
 
