@@ -152,6 +152,11 @@ impl Reloader {
         // Before the swap too: the first request of an issuer that was added should find its keys.
         tokio::runtime::Handle::current().block_on(built.issuers.begin());
         Self::end_tokens(&built, &state.built, &*self.core.clock);
+        if has_users && built.file.as_ref().is_some_and(|users| users.is_empty()) {
+            let users = built.ended.len();
+            let help = "if that was not meant, put them back; they log in anew then";
+            tracing::warn!(users, help, "nobody is in the users file any more, and all who were are logged out");
+        }
         self.live.site.store(Arc::clone(&built.site));
         self.take_postgres(built.postgres.as_ref(), state.built.postgres.as_ref());
         self.core.health.set_issuers(Arc::clone(&built.issuers), !loaded.settings.issues);

@@ -163,7 +163,7 @@ impl Gate {
         let token = self.identities.verifier.still_trusts(token, now).map_err(reason_of)?;
         match self.identities.revocations.standing(&Identifiers::of(&token), now).0 {
             Standing::Good => self.identities.users.still_admits(token, now),
-            Standing::Revoked(_) => Err(Reason::Revoked),
+            Standing::Revoked(kind) => Err(self.identities.users.revoked(token, kind, now)),
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::identify::Failure;
 use crate::base::Timestamp;
 use crate::policy::Reason;
+use crate::revocation::MarkKind;
 use crate::tokens::{Held, Verified};
 use crate::users::{Recheck, Standing, UserStanding};
 
@@ -58,7 +59,14 @@ impl Users {
         }
     }
 
-    /// The same for a stream, which does not end because of a question that is not answered yet.
+    /// Why a token under a mark of this kind is refused. Of a user who is disabled or gone all tokens are marked too; the log is to say
+    /// which of the two it is, or whoever looks for the cause looks in the wrong place.
+    pub(super) fn revoked(&self, token: Arc<Verified>, kind: MarkKind, now: Timestamp) -> Reason {
+        let disabled = || self.admit(token, now).is_err_and(|failure| failure.reason() == Reason::UserDisabled);
+        if kind == MarkKind::Sub && disabled() { Reason::UserDisabled } else { Reason::Revoked }
+    }
+
+    /// [`Users::admit`] for a stream, which does not end because of a question that is not answered yet.
     pub(super) fn still_admits(&self, token: Arc<Verified>, now: Timestamp) -> Result<Arc<Verified>, Reason> {
         match self.admit(Arc::clone(&token), now) {
             Err(failure) if failure.is_open() => Ok(token),
