@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Core, publish};
+use super::{Core, publish, stores};
 use crate::config::{LoadedUsers, Settings};
 use crate::connection::tls::TlsError;
 use crate::endpoints::Endpoints;
@@ -15,7 +15,7 @@ use crate::proxy::labels::Labels;
 use crate::proxy::{ConnectSettings, Site, Upstream};
 use crate::tokens::verify::LONGEST_OWN_LIFE;
 use crate::tokens::{ClaimPath, Issuer, IssuerRules, Mint, MintTerms, Verifier};
-use crate::users::{FileUsers, Hasher, HashingSettings, PostgresUsers, Recheck, Throttle, UserStore};
+use crate::users::{FileUsers, Hasher, HashingSettings, PostgresUsers, Recheck, Throttle};
 
 /// A site, and the gauges' sources that belong to it.
 #[derive(Debug)]
@@ -102,16 +102,7 @@ pub fn build(
         .map(|before| &before.throttle)
         .filter(|throttle| throttle.settings() == settings.throttle)
         .map_or_else(|| Arc::new(Throttle::new(settings.throttle)), Arc::clone);
-    let postgres = postgres(settings, before)?;
-    let (users, file): (Arc<dyn UserStore>, _) = match &postgres {
-        Some(postgres) => (Arc::<PostgresUsers>::clone(postgres), None),
-        None => {
-            let file = Arc::new(file_users(users, before));
-            (Arc::<FileUsers>::clone(&file), Some(file))
-        }
-    };
-    let before_file = before.and_then(|before| before.file.as_ref());
-    let ended = file.as_ref().zip(before_file).map(|(file, before)| file.ended_since(before)).unwrap_or_default();
+    let stores::Stores { users, postgres, file, ended } = stores::open(settings, users, before)?;
     let (revocations, clock, telemetry) = (&core.revocations, &core.clock, &core.telemetry);
     let token_ends =
         Arc::new(TokenEnds::new(&terms, Arc::clone(revocations), Arc::clone(clock), Arc::clone(telemetry)));
@@ -179,15 +170,6 @@ pub fn build(
     Ok(Built { site, hasher, hashing, throttle, issuers, postgres, file, ended, token_ends, grants })
 }
 
-fn file_users(users: LoadedUsers, before: Option<&Built>) -> FileUsers {
-    let before = before.and_then(|before| before.file.as_deref());
-    match users {
-        LoadedUsers { usable: Some(users), unusable } => FileUsers::new(users).with_unusable(unusable, before),
-        // Not a list at all is an accident; `[]` is how to say that nobody may log in.
-        LoadedUsers { usable: None, .. } => FileUsers::missing(),
-    }
-}
-
 /// A verifier as `settings` would have it, with what is known of the `issuers`' keys. Own tokens are not taken if there is no key.
 #[must_use]
 pub fn verifier_of(settings: &Settings, issuers: &Issuers) -> Verifier {
@@ -233,17 +215,6 @@ fn issuers(settings: &Settings, core: &Core, server_keys: &Arc<ServerKeys>, befo
     };
     let sources = settings.trusted.iter().map(|trusted| trusted.keys.clone()).collect();
     Issuers::new(sources, before.map(|before| &*before.issuers), around)
-}
-
-/// The one `before`, with its connections and what it has learnt, unless something about it changed.
-fn postgres(settings: &Settings, before: Option<&Built>) -> Result<Option<Arc<PostgresUsers>>, BuildError> {
-    let Some(wanted) = settings.postgres.as_ref().filter(|_| settings.issues) else { return Ok(None) };
-    let before = before.and_then(|before| before.postgres.as_ref());
-    if let Some(before) = before.filter(|before| before.settings() == wanted) {
-        return Ok(Some(Arc::clone(before)));
-    }
-    let users = PostgresUsers::new(wanted.clone()).ok_or(BuildError::NobodyTrusted)?;
-    Ok(Some(Arc::new(users)))
 }
 
 /// The one `before`, with its connections, unless it is to be reached in another way; where only that differs, what is known of
