@@ -96,7 +96,7 @@ pub enum UsersFileError {
     #[error("`{}`: read-only; where it is mounted from elsewhere (a Kubernetes secret, an image), change it there", .0.display())]
     ReadOnly(PathBuf),
     /// Its mode lets nobody write it.
-    #[error("`{}`: nobody may write it, by its mode: `chmod u+w` first; where it is mounted from elsewhere (a Kubernetes secret), change it there", .0.display())]
+    #[error("`{}`: read-only by its mode: `chmod u+w` it first; where it is mounted from elsewhere (a Kubernetes secret), change it there", .0.display())]
     NoWriter(PathBuf),
     /// Access lists or other attributes that could not be given to what is to take its place.
     #[error("`{}`: it has {what} that would be lost ({error}): run this as its owner, or as root, or change it in an editor that keeps it", path.display())]
