@@ -11,7 +11,7 @@ pub mod reload;
 pub mod run_loop;
 pub mod serve;
 pub mod signals;
-mod users;
+mod stores;
 pub mod watch;
 
 pub use build::build;

@@ -22,7 +22,7 @@ pub(super) fn run(path: &Path) -> ExitCode {
             let routes = settings.policy.routes.len();
             let users = match &settings.postgres {
                 Some(_) => "users in PostgreSQL, which was not asked".to_owned(),
-                None => format!("{} users", loaded.users.as_deref().unwrap_or_default().len()),
+                None => format!("{} users", loaded.users.usable.as_deref().unwrap_or_default().len()),
             };
             output::line(format_args!("{}: ok, {routes} routes, {users}", path.display()));
             output::text_of(beyond_strict(settings));

@@ -170,6 +170,7 @@ impl From<GrantError> for OAuthError {
             GrantError::InvalidRefreshToken
             | GrantError::ReusedRefreshToken
             | GrantError::UserDisabled
+            | GrantError::UserUnusable
             | GrantError::PasswordChanged => Self::InvalidGrant("Invalid refresh token"),
             GrantError::InvalidClient | GrantError::NoClient => Self::InvalidClient(Challenge::None),
             GrantError::UnauthorizedClient => Self::UnauthorizedClient,
@@ -180,7 +181,7 @@ impl From<GrantError> for OAuthError {
             GrantError::Busy(_) | GrantError::Unlogged => Self::Overloaded,
             GrantError::NotGranting => Self::UnsupportedGrantType,
             GrantError::KeysUnavailable => Self::KeysUnavailable,
-            GrantError::Store(_) | GrantError::Users(_) => Self::StoreUnavailable,
+            GrantError::Store(_) | GrantError::Users(_) | GrantError::StandingUnknown => Self::StoreUnavailable,
             GrantError::Signing(_) => Self::Server,
         }
     }

@@ -80,7 +80,10 @@ impl Identities {
                 asked = Some(look_up);
                 match standing {
                     Standing::Good => self.users.admit(verified, now),
-                    Standing::Revoked(_) => Err(Failure::new(Reason::Revoked, Some(Arc::clone(verified.rules())))),
+                    Standing::Revoked(kind) => {
+                        let rules = Arc::clone(verified.rules());
+                        Err(Failure::new(self.users.revoked(verified, kind, now), Some(rules)))
+                    }
                 }
             }));
             identity.asked = Some((cached, asked));

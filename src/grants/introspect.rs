@@ -87,7 +87,7 @@ impl Grants {
         }
         let user = match self.user_of(&stored).await {
             Ok(user) => user,
-            Err(GrantError::UserDisabled | GrantError::PasswordChanged) => return Ok(None),
+            Err(GrantError::UserDisabled | GrantError::UserUnusable | GrantError::PasswordChanged) => return Ok(None),
             Err(error) => return Err(error),
         };
         let scope = narrowed(&client.limit(&stored.scope), &user, None)?;

@@ -13,6 +13,7 @@ mod passwords;
 pub mod refresh;
 pub mod revoke;
 pub mod settings;
+pub mod token_ends;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ pub use introspect::{LiveSession, Owner};
 pub use mint::Minted;
 pub use password::Login;
 pub use settings::{ScopeClaim, Settings};
+pub use token_ends::TokenEnds;
 
 use crate::base::Clock;
 use crate::issuers::Issuers;

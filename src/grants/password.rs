@@ -47,6 +47,10 @@ impl Grants {
         let user = self.admit(login.username, login.password, login.from).await?;
         let scope = self.grantable(&user, client, login.scope.as_ref())?;
         let now = self.clock.now();
+        // After the time that the token says: if the password is changed from now on, that ends the token too.
+        if !self.users.still_has(&user) {
+            return Err(GrantError::WrongLogin);
+        }
         let life = self.life(&user.username, now);
         let session =
             client.may(GrantKind::RefreshToken).then(|| self.session(&user, client, &scope, now)).transpose()?;
@@ -110,7 +114,7 @@ impl Grants {
         let user = candidate.user.filter(|user| !user.disabled).ok_or(GrantError::WrongLogin)?;
         match verdict {
             Verdict::Fits => {
-                self.recheck.note(&user, asked_at);
+                self.recheck.note(&user, asked_at).await;
                 // Nobody waits for it.
                 drop(self.renew_outdated(&user, &password));
                 Ok(user)

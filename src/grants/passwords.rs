@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 
 use super::{GrantError, Grants};
 use crate::base::Secret;
-use crate::revocation::{Family, Mark, MarkKind, Sid};
+use crate::revocation::{Family, Sid};
 use crate::telemetry::Audit;
 use crate::tokens::verify::MAX_LEEWAY;
 use crate::users::User;
@@ -24,7 +24,7 @@ impl Grants {
         let asked_at = self.clock.now();
         let user = self.user_of(stored).await;
         match &user {
-            Ok(user) => self.recheck.note(user, asked_at),
+            Ok(user) => self.recheck.note(user, asked_at).await,
             Err(GrantError::UserDisabled | GrantError::PasswordChanged) => {
                 self.end_session_of(sid, &stored.subject, from).await?;
             }
@@ -36,14 +36,24 @@ impl Grants {
     /// The user of a session, if it may go on.
     ///
     /// # Errors
-    /// [`GrantError::UserDisabled`] and [`GrantError::PasswordChanged`] if not, [`GrantError::Users`] where nobody can tell.
+    /// [`GrantError::UserDisabled`] and [`GrantError::PasswordChanged`] if not, [`GrantError::UserUnusable`] if not now, and
+    /// [`GrantError::Users`] where nobody can tell.
     pub(super) async fn user_of(&self, stored: &Family) -> Result<Arc<User>, GrantError> {
         match self.users.find(&stored.subject).await?.filter(|user| !user.disabled) {
+            None if self.users.is_unusable(&stored.subject) => Err(GrantError::UserUnusable),
             None => Err(GrantError::UserDisabled),
             // Where the server key is gone that could tell, nobody is logged out for it: the print is made anew with this refresh.
-            Some(user) if !self.has_another_password(stored, &user) => Ok(user),
-            Some(_) => Err(GrantError::PasswordChanged),
+            Some(user) if self.has_another_password(stored, &user) => Err(GrantError::PasswordChanged),
+            // It was not refreshed while the user was disabled, and must not outlive that for it.
+            Some(_) if self.ended_before(stored) => Err(GrantError::UserDisabled),
+            Some(user) => Ok(user),
         }
+    }
+
+    /// Whether all that the user had was ended after the session was refreshed last.
+    fn ended_before(&self, stored: &Family) -> bool {
+        let cutoff = self.revocations.subject_cutoff(&self.settings.issuer, &stored.subject);
+        cutoff.is_some_and(|cutoff| stored.rotated_at < cutoff)
     }
 
     fn has_another_password(&self, stored: &Family, user: &User) -> bool {
@@ -58,37 +68,6 @@ impl Grants {
             let ended = Audit::Revoked { kind: "session", subject, issuer, client: None, sid, jti: None, address };
             self.telemetry.audit(self.clock.now(), &ended);
         }
-        Ok(())
-    }
-
-    /// Refuses all own access tokens that these users were issued until now: their passwords were changed. Their sessions end when they
-    /// are refreshed.
-    pub async fn end_tokens_of(&self, subjects: &[String]) {
-        for subject in subjects {
-            if let Err(error) = self.end_tokens(subject).await {
-                // They end with their life, and the session with its next refresh.
-                tracing::error!(%error, "access tokens of a user whose password was changed could not be revoked");
-            }
-        }
-    }
-
-    async fn end_tokens(&self, subject: &str) -> Result<(), GrantError> {
-        let now = self.clock.now();
-        // Those of sessions, by whatever setting; and those of clients that have none.
-        let latest = self.revocations.store().latest_access_exp().await?.max(now.plus(self.settings.access_ttl));
-        let mark = Mark {
-            kind: MarkKind::Sub,
-            issuer: self.settings.issuer.clone(),
-            value: subject.to_owned(),
-            expires_at: latest.plus(MAX_LEEWAY),
-            issued_before: Some(now),
-        };
-        self.revocations.mark(mark).await?;
-        let issuer = Some(self.settings.issuer.as_str());
-        let subject = Some(subject);
-        let ended =
-            Audit::Revoked { kind: "subject", subject, issuer, client: None, sid: None, jti: None, address: None };
-        self.telemetry.audit(now, &ended);
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! Asking again how users stand whose tokens are being used (`users.recheck`).
 
 mod asking;
+mod ending;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,9 +10,12 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use self::asking::{Asking, Question};
+pub use self::ending::{EndTokens, NotEnded};
+use self::ending::{Endings, Taking};
 use super::standing::{StandingTable, UserStanding};
 use super::{InMemory, User, UserStore, UserStoreError};
 use crate::base::{Clock, Timestamp};
+use crate::keys::ServerKeys;
 use crate::telemetry::Telemetry;
 
 /// How users stand now. Of a store that has all of them in memory it is known at every look; others are asked, in the background from
@@ -22,6 +26,7 @@ pub struct Recheck {
     table: Option<Arc<StandingTable>>,
     clock: Arc<dyn Clock>,
     asking: Arc<Asking>,
+    endings: Option<Endings>,
     telemetry: Option<Arc<Telemetry>>,
 }
 
@@ -31,7 +36,7 @@ impl Recheck {
     pub fn new(store: Arc<dyn UserStore>, every: Option<Duration>, clock: Arc<dyn Clock>) -> Self {
         let table = every.map(|every| Arc::new(StandingTable::new(every, CAPACITY)));
         let asking = Arc::new(Asking::new(store.at_once()));
-        Self { store, table, clock, asking, telemetry: None }
+        Self { store, table, clock, asking, endings: None, telemetry: None }
     }
 
     /// Counts questions without an answer.
@@ -40,10 +45,24 @@ impl Recheck {
         Self { telemetry: Some(telemetry), ..self }
     }
 
-    /// `users.recheck`, as it was made with.
+    /// The same, which has tokens ended when a user turns out to have another password, or to be disabled or gone.
     #[must_use]
-    pub fn every(&self) -> Option<Duration> {
-        self.table.as_ref().map(|table| table.recheck())
+    pub fn ending(self, ends: Arc<dyn EndTokens>, keys: Arc<ServerKeys>) -> Self {
+        Self { endings: Some(Endings { ends, keys }), ..self }
+    }
+
+    /// The same with what the one `before` knows, of the same store: another password is told by what was known, and saving the
+    /// configuration must not have all who are busy asked for at once.
+    #[must_use]
+    pub fn after(self, before: &Self) -> Self {
+        if !Arc::ptr_eq(&self.store, &before.store) {
+            return self;
+        }
+        let table = match (self.table, &before.table) {
+            (Some(mine), Some(other)) if mine.recheck() == other.recheck() => Some(Arc::clone(other)),
+            (table, _) => table,
+        };
+        Self { table, asking: Arc::clone(&before.asking), ..self }
     }
 
     /// How `subject` stands at `now`. Waits for nothing; has it asked for if that is due.
@@ -71,9 +90,10 @@ impl Recheck {
     }
 
     /// Takes up what a login or a refresh found in the store, so that a user who was let in anew is not refused for what was known before.
-    pub fn note(&self, user: &User, asked_at: Timestamp) {
+    /// Waits until the tokens of another password are ended: what is issued then must come after it.
+    pub async fn note(&self, user: &User, asked_at: Timestamp) {
         if let Some(table) = &self.table {
-            table.learn(&user.username, Some(user), asked_at, self.clock.now());
+            self.taking(table).take(&user.username, Some(user), asked_at).await;
         }
     }
 
@@ -88,9 +108,13 @@ impl Recheck {
         let asked_at = self.clock.now();
         let user = self.store.find(subject).await?;
         if let Some(table) = &self.table {
-            table.learn(subject, user.as_deref(), asked_at, self.clock.now());
+            self.taking(table).take(subject, user.as_deref(), asked_at).await;
         }
         Ok(user)
+    }
+
+    fn taking<'a>(&'a self, table: &'a StandingTable) -> Taking<'a> {
+        Taking { table, endings: self.endings.as_ref(), clock: &*self.clock }
     }
 
     fn begin(&self, table: &Arc<StandingTable>, subject: &str) {
@@ -98,9 +122,10 @@ impl Recheck {
         let Ok(runtime) = Handle::try_current() else { return };
         let Some(question) = self.asking.open(subject) else { return };
         let (store, table, clock) = (Arc::clone(&self.store), Arc::clone(table), Arc::clone(&self.clock));
-        let telemetry = self.telemetry.clone();
+        let (endings, telemetry) = (self.endings.clone(), self.telemetry.clone());
         runtime.spawn(async move {
-            if let Err(error) = ask(question, &*store, &table, &*clock).await {
+            let taking = Taking { table: &table, endings: endings.as_ref(), clock: &*clock };
+            if let Err(error) = ask(question, &*store, &taking).await {
                 tracing::warn!(%error, "how a user stands cannot be told");
                 if let Some(telemetry) = telemetry {
                     telemetry.metrics.store_error("recheck");
@@ -111,12 +136,8 @@ impl Recheck {
 }
 
 /// Puts the question, and has the table learn the answer. One that comes late is not lost: the store works on anyway.
-async fn ask(
-    mut question: Question,
-    store: &dyn UserStore,
-    table: &StandingTable,
-    clock: &dyn Clock,
-) -> Result<(), UserStoreError> {
+async fn ask(mut question: Question, store: &dyn UserStore, taking: &Taking<'_>) -> Result<(), UserStoreError> {
+    let Taking { table, clock, .. } = *taking;
     let (asking, subject) = (Arc::clone(&question.asking), question.subject.clone());
     let Some(_turn) = asking.turn().await else {
         table.failed(&subject, clock.now());
@@ -133,7 +154,7 @@ async fn ask(
         }
     };
     match answer {
-        Ok(user) => table.learn(&subject, user.as_deref(), asked_at, clock.now()),
+        Ok(user) => taking.take(&subject, user.as_deref(), asked_at).await,
         Err(error) => {
             table.failed(&subject, clock.now());
             return Err(error);

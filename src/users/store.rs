@@ -46,6 +46,19 @@ pub trait UserStore: Send + Sync + std::fmt::Debug {
         Ok(())
     }
 
+    /// Whether the name is somebody's whose hash nobody can check: refused, but not gone, and no session ends by it.
+    fn is_unusable(&self, username: &str) -> bool {
+        let _ = username;
+        false
+    }
+
+    /// Whether a user who was found a moment ago may still log in with the same hash, as far as that is known without asking anybody.
+    /// Checking a password takes time, in which it may be changed.
+    fn still_has(&self, user: &User) -> bool {
+        let _ = user;
+        true
+    }
+
     /// What is known of a user without asking anybody. Only a store that has all its users in memory overrides this; its tokens then
     /// hold as its users do, at every request.
     fn in_memory(&self, username: &str) -> InMemory<'_> {

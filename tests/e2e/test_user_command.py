@@ -147,7 +147,7 @@ def test_a_read_only_file_says_so(shop, prepare, user):
     before = file.read_bytes()
     file.chmod(0o444)
     refused = user(doorward, "disable", "johndoe")
-    assert refused.returncode == 2 and "read-only" in refused.stderr
+    assert refused.returncode == 2 and "read-only" in refused.stderr and "chmod u+w" in refused.stderr
     assert file.read_bytes() == before
 
 

@@ -66,7 +66,8 @@ impl Hasher {
     /// A hash in place of `hash`, which `password` fits ([`StoredHash::renew`]).
     ///
     /// # Errors
-    /// [`Busy`] at once unless there is a thread to spare: nobody waits for it, and it makes nobody wait in the queue.
+    /// [`Busy`] at once unless there is a thread to spare: nobody waits for it. It takes the place of a login until it is done, though, so
+    /// logins that come meanwhile may wait, and count on the queue.
     pub async fn renew(
         &self,
         hash: Arc<StoredHash>,
