@@ -10,7 +10,7 @@ use crate::base::{Secret, Stopwatch, Timestamp, entropy};
 use crate::revocation::{Family, SessionLife, Sid};
 use crate::telemetry::Audit;
 use crate::tokens::{FamilyId, RefreshToken, ScopeSet};
-use crate::users::{Attempt, User, Verdict};
+use crate::users::{Turn, User, Verdict};
 
 /// A login as it was typed.
 pub struct Login<'a> {
@@ -143,7 +143,7 @@ impl Grants {
 }
 
 /// Tells the throttle what an attempt came to.
-pub(super) fn settle<T>(attempt: Attempt, result: &Result<T, GrantError>, from: Option<IpAddr>) {
+pub(super) fn settle<T>(attempt: Turn, result: &Result<T, GrantError>, from: Option<IpAddr>) {
     match result {
         Ok(_) => attempt.succeeded(),
         Err(GrantError::WrongLogin | GrantError::PasswordTooLong | GrantError::InvalidClient) => {

@@ -8,6 +8,7 @@ pub mod settings;
 pub mod standing;
 pub mod store;
 pub mod throttle;
+mod turnstile;
 pub mod user;
 
 pub use file::FileUsers;
@@ -17,5 +18,6 @@ pub use recheck::{EndTokens, NotEnded, Recheck, Standing};
 pub use settings::HashingSettings;
 pub use standing::{Rights, UserStanding};
 pub use store::{Candidate, InMemory, UserStore, UserStoreError};
-pub use throttle::{Allowance, Attempt, Throttle, ThrottleSettings, Throttled, Throttles};
+pub use throttle::{Allowance, Throttle, ThrottleSettings, Throttled};
+pub use turnstile::{Throttles, Turn, Turnstile};
 pub use user::User;

@@ -12,13 +12,11 @@ mod window;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
-use std::pin::pin;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use tokio::sync::{Notify, Semaphore};
 
-use crate::base::{Clock, Timestamp};
+use crate::base::Timestamp;
 use known::Known;
 use name::Place;
 use table::Table;
@@ -33,38 +31,11 @@ pub struct ThrottleSettings {
     pub per_address: Option<Allowance>,
 }
 
-/// Those of users and those of clients are counted apart: a service with an outdated secret must not keep the users out who share its
-/// address.
-#[derive(Clone, Debug)]
-pub struct Throttles {
-    /// Logins.
-    pub logins: Arc<Throttle>,
-    /// Clients that show a secret.
-    pub clients: Arc<Throttle>,
-}
-
-impl Throttles {
-    /// Nothing has failed yet.
-    #[must_use]
-    pub fn new(settings: ThrottleSettings) -> Self {
-        Self { logins: Arc::new(Throttle::new(settings)), clients: Arc::new(Throttle::new(settings)) }
-    }
-
-    /// What they were made with.
-    #[must_use]
-    pub fn settings(&self) -> ThrottleSettings {
-        self.logins.settings
-    }
-}
-
 /// The failures of all names and addresses, in memory that is bounded: lost at a restart.
 pub struct Throttle {
     settings: ThrottleSettings,
     keys: RandomState,
     state: Mutex<State>,
-    /// Told whenever a login is no longer being tried.
-    ended: Notify,
-    waiting: Semaphore,
 }
 
 struct State {
@@ -93,47 +64,23 @@ impl Throttle {
             known: settings.per_user.or(settings.per_address).map(Known::new),
             sameness: Sameness::default(),
         };
-        Self {
-            settings,
-            keys: RandomState::new(),
-            state: Mutex::new(state),
-            ended: Notify::new(),
-            waiting: Semaphore::new(WAITING),
-        }
+        Self { settings, keys: RandomState::new(), state: Mutex::new(state) }
     }
 
-    /// Lets a login be tried. While it is, it counts as if it would fail, so that many at once get no further than one by one; where
-    /// nothing but such are in the way, it waits until it is known of them: they may all be right.
+    /// What it was made with.
+    #[must_use]
+    pub fn settings(&self) -> ThrottleSettings {
+        self.settings
+    }
+
+    /// Lets a login be tried. While it is, it counts as if it would fail, so that many at once get no further than one by one.
     ///
     /// From where the user has logged in before, only the failures of this user there count: what others do under the name, or
     /// from the same address under other names, locks nobody out.
     ///
     /// # Errors
-    /// [`Throttled`], which does not count as a failure: who waits as told gets in.
-    pub async fn admit(
-        self: &Arc<Self>,
-        username: &str,
-        address: Option<IpAddr>,
-        clock: &dyn Clock,
-    ) -> Result<Attempt, Throttled> {
-        let mut place = None;
-        loop {
-            let mut ended = pin!(self.ended.notified());
-            // INVARIANT: before it is looked at, so that none that ends in between is missed.
-            ended.as_mut().enable();
-            match self.try_admit(username, address, clock.now()) {
-                Ok(attempt) => return Ok(attempt),
-                Err(Wait::Until(throttled)) => return Err(throttled),
-                Err(Wait::ForOthers) if place.is_none() => {
-                    place = Some(self.waiting.try_acquire().map_err(|_| Throttled { retry_after: 1 })?);
-                    ended.await;
-                }
-                Err(Wait::ForOthers) => ended.await,
-            }
-        }
-    }
-
-    fn try_admit(self: &Arc<Self>, username: &str, address: Option<IpAddr>, now: Timestamp) -> Result<Attempt, Wait> {
+    /// [`Wait`], which does not count as a failure: who waits as told gets in.
+    pub fn admit(self: &Arc<Self>, username: &str, address: Option<IpAddr>, now: Timestamp) -> Result<Attempt, Wait> {
         let user = self.keys.hash_one(name::canonical(username));
         let from = self.keys.hash_one(Place::of(address));
         let mut state = self.state.lock();
@@ -150,15 +97,12 @@ impl Throttle {
 
 /// Why a login may not be tried now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wait {
-    /// Those that are being tried are all that is in the way.
+pub enum Wait {
+    /// Those that are being tried are all that is in the way: they may all be right.
     ForOthers,
     /// Too many have failed.
     Until(Throttled),
 }
-
-/// How many wait until it is known of others whether they fail. Those beyond are told to come back.
-const WAITING: usize = 64;
 
 /// Under what a failure is counted.
 #[derive(Clone, Copy)]
@@ -213,10 +157,7 @@ impl Attempt {
         self.is_open = false;
         let mut state = self.throttle.state.lock();
         state.end(self.charge);
-        let told = then(&mut state, self.charge);
-        drop(state);
-        self.throttle.ended.notify_waiters();
-        told
+        then(&mut state, self.charge)
     }
 }
 

@@ -2,7 +2,6 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::*;
-use crate::base::ManualClock;
 
 fn settings(per_user: u32, per_address: u32) -> ThrottleSettings {
     let allowance =
@@ -29,7 +28,7 @@ enum End {
 use End::{Bad, Gone, Good, Untold, Waits};
 
 fn log_in(throttle: &Arc<Throttle>, seconds: i64, name: &str, from: &str, end: End) -> End {
-    match throttle.try_admit(name, from.parse().ok(), at(seconds)) {
+    match throttle.admit(name, from.parse().ok(), at(seconds)) {
         Err(Wait::ForOthers) => return Waits(0),
         Err(Wait::Until(throttled)) => return Waits(throttled.retry_after),
         Ok(attempt) => match end {
@@ -230,7 +229,7 @@ fn many_at_once_get_no_further_than_one_by_one() {
         if is_known {
             log_in(&throttle, 0, "alice", from, Good);
         }
-        let admit = || throttle.try_admit("alice", from.parse().ok(), at(0));
+        let admit = || throttle.admit("alice", from.parse().ok(), at(0));
         let mut attempts: Vec<_> = (0..10).map(|_| admit().unwrap()).collect();
         // It is soon known whether they were right.
         assert_eq!(admit().unwrap_err(), Wait::ForOthers, "{is_known}");
@@ -241,57 +240,6 @@ fn many_at_once_get_no_further_than_one_by_one() {
         }
         assert!(matches!(admit(), Err(Wait::Until(Throttled { retry_after: 301.. }))), "{is_known}");
     }
-}
-
-#[tokio::test]
-async fn right_ones_at_once_all_get_in_one_after_the_other() {
-    let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(at(0)));
-    // How many of those at once are right, and how many may fail: (right, wrong, refused).
-    for (right, wrong) in [(60, 0), (57, 3), (50, 10)] {
-        let throttle = Arc::new(Throttle::new(settings(3, 50)));
-        let (mut good, mut bad, mut refused) = (0, 0, 0);
-        let mut tries = tokio::task::JoinSet::new();
-        for number in 0..right + wrong {
-            let (throttle, clock) = (Arc::clone(&throttle), Arc::clone(&clock));
-            tries.spawn(async move {
-                let attempt = throttle.admit("alice", "192.0.2.1".parse().ok(), &*clock).await?;
-                tokio::task::yield_now().await;
-                // The wrong ones come first.
-                if number < wrong {
-                    assert!(!attempt.failed());
-                } else {
-                    attempt.untold();
-                }
-                Ok::<_, Throttled>(number >= wrong)
-            });
-        }
-        for outcome in tries.join_all().await {
-            match outcome {
-                Ok(true) => good += 1,
-                Ok(false) => bad += 1,
-                Err(throttled) => refused += u32::from(throttled.retry_after > 300),
-            }
-        }
-        assert_eq!(bad, wrong.min(3));
-        assert_eq!(good + bad + refused, 60, "of {right} and {wrong}");
-        assert_eq!(wrong == 0, refused == 0);
-        assert_eq!(throttle.waiting.available_permits(), WAITING);
-    }
-}
-
-#[tokio::test]
-async fn no_more_wait_than_there_is_room_for() {
-    let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(at(0)));
-    let throttle = Arc::new(Throttle::new(settings(1, 50)));
-    let first = throttle.try_admit("alice", None, at(0)).unwrap();
-    let mut tries = tokio::task::JoinSet::new();
-    for _ in 0..=WAITING {
-        let (throttle, clock) = (Arc::clone(&throttle), Arc::clone(&clock));
-        tries.spawn(async move { throttle.admit("alice", None, &*clock).await.map(Attempt::untold) });
-    }
-    assert_eq!(tries.join_next().await.unwrap().unwrap(), Err(Throttled { retry_after: 1 }));
-    first.untold();
-    assert!(tries.join_all().await.into_iter().all(|outcome| outcome == Ok(())));
 }
 
 /// Whoever is asked to wait learns nothing of who exists.
@@ -322,7 +270,7 @@ fn it_is_told_once_that_all_clients_look_like_one() {
         let mut found = Vec::new();
         let each = logins.into_iter().flat_map(|(from, name, times)| (0..times).map(move |_| (from, name)));
         for (number, (from, name)) in each.enumerate() {
-            if throttle.try_admit(name, from.parse().ok(), at(0)).unwrap().failed() {
+            if throttle.admit(name, from.parse().ok(), at(0)).unwrap().failed() {
                 found.push(number);
             }
         }
@@ -333,6 +281,6 @@ fn it_is_told_once_that_all_clients_look_like_one() {
 #[test]
 fn nothing_that_was_typed_is_shown() {
     let throttle = Arc::new(Throttle::new(settings(10, 50)));
-    let attempt = throttle.try_admit("my-password", None, at(0)).unwrap();
+    let attempt = throttle.admit("my-password", None, at(0)).unwrap();
     assert!(!format!("{throttle:?}{attempt:?}").contains("my-password"));
 }
