@@ -13,6 +13,7 @@ pub mod reload;
 pub mod run_loop;
 pub mod serve;
 pub mod signals;
+mod stores;
 pub mod watch;
 
 pub use build::build;

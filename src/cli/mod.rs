@@ -1,5 +1,4 @@
 //! The command line: parses, prints, and chooses exit codes.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is what a command line does")]
 
 mod check;
 mod demo;
@@ -8,6 +7,7 @@ mod hash_password;
 mod input;
 mod inspect;
 mod keygen;
+mod output;
 mod revoke;
 mod serve;
 mod user;

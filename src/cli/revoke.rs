@@ -13,7 +13,7 @@ use time::format_description::well_known::Rfc3339;
 
 use self::instance::{Answer, Instance};
 use super::exit::Failure;
-use super::{Configuration, input};
+use super::{Configuration, input, output};
 use crate::grants::OrderKind;
 
 /// What is to be revoked, or listed.
@@ -83,7 +83,7 @@ impl Revoke {
         match instance.post(&Value::Object(order), patience)? {
             Answer::Done(answer) => Ok(self.tell(&answer)),
             Answer::Nothing(why) => {
-                eprintln!("doorward: {why}");
+                output::note(format_args!("doorward: {why}"));
                 Ok(ExitCode::from(1))
             }
         }
@@ -105,12 +105,13 @@ impl Revoke {
     fn tell(&self, answer: &Value) -> ExitCode {
         let missing = names(answer, "missing");
         if self.json {
-            println!("{answer}");
+            output::line(answer);
         } else {
             let until = time(answer.get("expires_at"));
-            println!("revoked: durable, remembered until {until}, in effect at {}", names(answer, "confirmed_by"));
+            let by = names(answer, "confirmed_by");
+            output::line(format_args!("revoked: durable, remembered until {until}, in effect at {by}"));
             if !missing.is_empty() {
-                println!("not confirmed by {missing}");
+                output::line(format_args!("not confirmed by {missing}"));
             }
         }
         // Who does not wait does not ask whether all have it.

@@ -80,7 +80,10 @@ impl Identities {
                 asked = Some(look_up);
                 match standing {
                     Standing::Good => self.users.admit(verified, now),
-                    Standing::Revoked(_) => Err(Failure::new(Reason::Revoked, Some(Arc::clone(verified.rules())))),
+                    Standing::Revoked(kind) => {
+                        let rules = Arc::clone(verified.rules());
+                        Err(Failure::new(self.users.revoked(verified, kind, now), Some(rules)))
+                    }
                 }
             }));
             identity.asked = Some((cached, asked));
@@ -173,11 +176,6 @@ impl Failure {
 
     pub(super) fn or_ask(self, user: WantedUser) -> Self {
         Self { wanted: Some(Wanted::User(user)), ..self }
-    }
-
-    /// Whether a question is open whose answer may change it.
-    pub(super) const fn is_open(&self) -> bool {
-        self.wanted.is_some()
     }
 
     pub(super) const fn reason(&self) -> Reason {

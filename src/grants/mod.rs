@@ -15,6 +15,7 @@ mod passwords;
 pub mod refresh;
 pub mod revoke;
 pub mod settings;
+pub mod token_ends;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ pub use mint::Minted;
 pub use order::{Order, OrderError, OrderKind, Ordered};
 pub use password::Login;
 pub use settings::{ScopeClaim, Settings};
+pub use token_ends::TokenEnds;
 
 use crate::base::Clock;
 use crate::issuers::Issuers;
@@ -36,7 +38,7 @@ use crate::keys::ServerKeys;
 use crate::revocation::Revocations;
 use crate::telemetry::{Audit, Telemetry};
 use crate::tokens::{Issuer, Verifier};
-use crate::users::{Hasher, Recheck, Throttle, UserStore};
+use crate::users::{Hasher, Recheck, Throttles, UserStore};
 
 /// The grants doorward offers, over one configuration.
 #[derive(Debug)]
@@ -60,7 +62,7 @@ pub struct Grants {
     /// Checks passwords.
     pub hasher: Arc<Hasher>,
     /// Counts those that failed.
-    pub throttle: Arc<Throttle>,
+    pub throttle: Throttles,
     /// Sessions and marks.
     pub revocations: Arc<Revocations>,
     /// The store's time.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::cache::{CacheResult, Digest, VerifiedCache, digest_of};
+use super::claims::Held;
 use super::kind::is_access_token;
 use super::{Claims, IssuerRules, RawToken, Rejected, ScopeSet, VerifyError, weight};
 use crate::base::{Timestamp, base64url};
@@ -43,7 +44,7 @@ pub struct Verified {
     /// live on here (attacks.md K07).
     keys: Arc<KeySet>,
     identifier: Box<str>,
-    /// Of all that was signed.
+    /// Of all that was signed, and of what it was cut to.
     digest: Digest,
 }
 
@@ -215,7 +216,8 @@ impl Verified {
         self.issuer.rules.leeway
     }
 
-    /// SHA-256 of all that was signed: two tokens that share it say the same.
+    /// SHA-256 of what it says: of all that was signed, and of what is left of that where it was cut. Whatever is made of a token is
+    /// remembered by this, or it would outlive what the user has lost.
     pub(super) fn digest(&self) -> &Digest {
         &self.digest
     }
@@ -226,20 +228,26 @@ impl Verified {
         &self.issuer.rules
     }
 
-    /// The same token with no other scopes than those of `limit`.
+    /// The same token with no other scopes and roles than its user has now; `None` if it names no others. For own tokens alone: what
+    /// another issuer's claims mean is its own to say.
     #[must_use]
-    pub fn cut_to(&self, limit: &ScopeSet) -> Self {
-        self.limited(&self.issuer, limit)
+    pub fn cut_to(&self, held: Held<'_>) -> Option<Self> {
+        (!self.claims.within(held)).then(|| self.with(self.claims.held(held), &self.issuer))
     }
 
     fn limited(&self, issuer: &Arc<TrustedIssuer>, limit: &ScopeSet) -> Self {
+        self.with(self.claims.limited(limit), issuer)
+    }
+
+    fn with(&self, claims: Claims, issuer: &Arc<TrustedIssuer>) -> Self {
+        let said = [&self.digest[..], Value::Object(claims.all.clone()).to_string().as_bytes()].concat();
         Self {
-            claims: self.claims.limited(limit),
+            digest: digest_of(said),
+            claims,
             issuer: Arc::clone(issuer),
             key: self.key.clone(),
             keys: Arc::clone(&self.keys),
             identifier: self.identifier.clone(),
-            digest: self.digest,
         }
     }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::instance::{Answer, Instance};
 use super::{Configuration, time};
-use crate::cli::exit::Failure;
+use crate::cli::{exit::Failure, output};
 
 /// How it is shown.
 #[derive(Debug, Args)]
@@ -31,7 +31,7 @@ impl List {
             };
             let marks = page.get("revocations").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
             for mark in marks {
-                if self.json { println!("{mark}") } else { println!("{}", line(mark)) }
+                if self.json { output::line(mark) } else { output::line(line(mark)) }
             }
             match page.get("next").and_then(Value::as_str) {
                 Some(next) => next.clone_into(&mut after),

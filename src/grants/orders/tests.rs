@@ -14,7 +14,7 @@ use crate::revocation::{CacheSettings, Family, MemoryStore, Revocations, Session
 use crate::telemetry::{self, Sink, Telemetry};
 use crate::tokens::{AccessToken, FamilyId, Issuer, IssuerRules, ScopeSet, TokenType, Verifier};
 use crate::users::{
-    Candidate, Hasher, HashingSettings, Recheck, Throttle, ThrottleSettings, User, UserStore, UserStoreError,
+    Candidate, Hasher, HashingSettings, Recheck, ThrottleSettings, Throttles, User, UserStore, UserStoreError,
 };
 
 const OWN: &str = "https://api.example.com";
@@ -76,7 +76,7 @@ impl World {
             recheck: Arc::new(Recheck::new(Arc::clone(&users), None, Arc::clone(&clock))),
             users,
             hasher: Arc::new(Hasher::new(HashingSettings { concurrency: None, queue: 1 }, 1)),
-            throttle: Arc::new(Throttle::new(ThrottleSettings { per_user: None, per_address: None })),
+            throttle: Throttles::new(ThrottleSettings { per_user: None, per_address: None }),
             revocations: Arc::new(revocations),
             clock,
             telemetry: Arc::new(Telemetry::new(sink.clone(), &telemetry::Settings::default())),
@@ -132,6 +132,7 @@ fn settings() -> Settings {
     Settings {
         issuer: OWN.to_owned(),
         audience: Vec::new(),
+        resources: Vec::new(),
         typ: "JWT".to_owned(),
         token_types: vec![TokenType::Jwt],
         scope_claim: ScopeClaim::Scope,
