@@ -270,7 +270,10 @@ impl Verified {
         if now >= self.claims.expires_at.plus(leeway) {
             return Err(VerifyError::Expired);
         }
-        if self.claims.expires_at > now.plus(self.issuer.rules.max_lifetime).plus(leeway) {
+        // From its beginning too: a mark on all that somebody was issued lives as long as this, and must not be outlived by a token that
+        // was too long for it when it was made.
+        let too_long = |from: Timestamp| self.claims.expires_at > from.plus(self.issuer.rules.max_lifetime).plus(leeway);
+        if too_long(now) || self.claims.issued_at.is_some_and(too_long) {
             return Err(VerifyError::Malformed);
         }
         // A login in the second of a subject's mark is dated one second later, whatever the leeway.
