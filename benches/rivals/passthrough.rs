@@ -1,0 +1,59 @@
+//! Pingora that forwards everything and decides nothing: `LISTEN UPSTREAM`, both `address:port`, on one thread.
+
+use std::env;
+use std::process::ExitCode;
+
+use async_trait::async_trait;
+use pingora::modules::http::HttpModules;
+use pingora::prelude::{HttpPeer, http_proxy_service};
+use pingora::proxy::{ProxyHttp, Session};
+use pingora::server::Server;
+use pingora::server::configuration::ServerConf;
+
+/// What there is to compare.
+#[derive(Clone, Copy)]
+pub enum Kind {
+    /// What doorward asks of Pingora too: no modules, no stealing of work.
+    Floor,
+    /// As Pingora comes.
+    #[allow(dead_code, reason = "each of the two programs is one kind")]
+    Stock,
+}
+
+struct Forward {
+    kind: Kind,
+    upstream: String,
+}
+
+#[async_trait]
+impl ProxyHttp for Forward {
+    type CTX = ();
+
+    fn new_ctx(&self) -> Self::CTX {}
+
+    fn init_downstream_modules(&self, modules: &mut HttpModules) {
+        if let Kind::Stock = self.kind {
+            modules.add_module(pingora::modules::http::compression::ResponseCompressionBuilder::enable(0));
+        }
+    }
+
+    async fn upstream_peer(&self, _: &mut Session, (): &mut Self::CTX) -> pingora::Result<Box<HttpPeer>> {
+        Ok(Box::new(HttpPeer::new(&*self.upstream, false, String::new())))
+    }
+}
+
+/// Serves until it is killed.
+pub fn serve(kind: Kind) -> ExitCode {
+    let mut arguments = env::args().skip(1);
+    let (Some(listen), Some(upstream)) = (arguments.next(), arguments.next()) else {
+        return ExitCode::from(2);
+    };
+    let work_stealing = matches!(kind, Kind::Stock);
+    let conf = ServerConf { threads: 1, work_stealing, ..ServerConf::default() };
+    let mut server = Server::new_with_opt_and_conf(None, conf);
+    server.bootstrap();
+    let mut service = http_proxy_service(&server.configuration, Forward { kind, upstream });
+    service.add_tcp(&listen);
+    server.add_service(service);
+    server.run_forever()
+}
