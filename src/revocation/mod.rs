@@ -10,6 +10,7 @@
 mod answers;
 pub mod embedded;
 pub mod family;
+pub mod follower;
 mod identifiers;
 pub mod mark;
 mod memory;
@@ -22,6 +23,7 @@ mod view;
 
 pub use embedded::{EmbeddedStore, OpenError};
 pub use family::{Family, Presented, Refused, ReuseCause, SessionLife, Step, Strangers, Terms};
+pub use follower::{Bucket, Follower, StreamId};
 pub use identifiers::Identifiers;
 pub use mark::{Mark, MarkKey, MarkKind, MarkName, StoredMark};
 pub use memory::MemoryStore;

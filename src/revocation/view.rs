@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 
+use super::follower::Bucket;
 use super::identifiers::Keys;
 use super::mark::later_cutoff;
 use super::{Identifiers, MarkKey, MarkKind, StoredMark};
@@ -93,7 +94,7 @@ impl View {
     /// The cut-off of a live mark under `key`: `None` if there is no mark, or none with a cut-off.
     pub(super) fn cutoff(&self, key: &MarkKey, now: Timestamp) -> Option<Timestamp> {
         let entry = self.entry(key).filter(|entry| entry.expires_at > now)?;
-        (entry.issued_before != Timestamp::MAX).then_some(entry.issued_before)
+        entry.spares()
     }
 
     /// A number that has changed whenever something under one of `keys` has: as long as it is the same, so is the answer.
@@ -102,6 +103,22 @@ impl View {
         keys.iter()
             .filter_map(|(_, key)| self.counter(key))
             .fold(0, |sum, counter| sum.wrapping_add(counter.load(Ordering::SeqCst)))
+    }
+
+    /// The marks of one bucket that are `wanted`, as the view has them: without names, and in no order.
+    #[must_use]
+    pub fn marks_in(&self, bucket: Bucket, wanted: impl Fn(&StoredMark) -> bool) -> Vec<StoredMark> {
+        let mut found = Vec::new();
+        for shard in &self.shards {
+            // A copy, so that a mark which comes waits for a part of the marks only, and never for `wanted`.
+            let some: Vec<(MarkKey, Entry)> = {
+                let marks = shard.read();
+                let of_bucket = marks.iter().filter(|(key, _)| Bucket::of(key) == bucket);
+                of_bucket.map(|(key, entry)| (*key, *entry)).collect()
+            };
+            found.extend(some.into_iter().map(|(key, entry)| entry.stored(key)).filter(&wanted));
+        }
+        found
     }
 
     /// Drops the marks with `expires_at` ≤ `now`; returns how many. They had no effect any more.
@@ -153,11 +170,18 @@ impl View {
 }
 
 impl Entry {
+    fn stored(self, key: MarkKey) -> StoredMark {
+        StoredMark { key, name: None, expires_at: self.expires_at, issued_before: self.spares() }
+    }
+
+    fn spares(self) -> Option<Timestamp> {
+        (self.issued_before != Timestamp::MAX).then_some(self.issued_before)
+    }
+
     fn merged(self, other: Self) -> Self {
-        let spared = |entry: Self| (entry.issued_before != Timestamp::MAX).then_some(entry.issued_before);
         Self {
             expires_at: max(self.expires_at, other.expires_at),
-            issued_before: later_cutoff(spared(self), spared(other)).unwrap_or(Timestamp::MAX),
+            issued_before: later_cutoff(self.spares(), other.spares()).unwrap_or(Timestamp::MAX),
         }
     }
 
