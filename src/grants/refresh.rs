@@ -106,9 +106,7 @@ impl Grants {
             RefreshToken { key: KeyNumber(next.key_number.0), family: token.family, generation: next.generation };
         let successor = successor.write(&self.server_keys).ok_or(GrantError::InvalidRefreshToken)?;
         let mint = Mint { user: &user, client, scope, life, sid, successor, told };
-        if next == *stored {
-            return self.mint(attempt, stored, mint).map(Advanced::Done);
-        }
+        // Also where nothing changes: what was read may be lost yet, what was written is not.
         let swapped = self.revocations.store().swap(sid, stored, next).await?;
         self.tell_store_up();
         match swapped {

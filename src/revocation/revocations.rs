@@ -114,6 +114,11 @@ impl Revocations {
         &*self.store
     }
 
+    /// All live marks, as they are known here: what follows a shared store adds to it.
+    pub fn view(&self) -> &Arc<View> {
+        &self.view
+    }
+
     /// How many marks the view holds.
     pub fn live_marks(&self) -> usize {
         self.view.len()
@@ -126,9 +131,16 @@ impl Revocations {
 }
 
 async fn make(store: &dyn Store, view: &View, mark: Mark) -> Result<Position, StoreError> {
-    let position = store.mark(mark.clone()).await?;
-    view.insert(&StoredMark::from(mark));
-    Ok(position)
+    let stored = StoredMark::from(mark.clone());
+    loop {
+        let compared = view.comparisons(&stored.key);
+        let position = store.mark(mark.clone()).await?;
+        // Another server may have taken over from the one that confirmed the mark, without it, and have been compared with the view
+        // before the mark was in it: nobody would write it back there.
+        if view.insert_since(&stored, compared) {
+            return Ok(position);
+        }
+    }
 }
 
 /// The end of a session, under way.
@@ -141,23 +153,25 @@ struct Ending {
 impl Ending {
     async fn run(self, store: &dyn Store, view: &View) -> Result<bool, StoreError> {
         let Some(mut family) = store.family(self.sid).await? else { return Ok(false) };
-        // Whoever made it `revoked` had marked it before, and it has been given no token since.
-        while !family.revoked {
-            let mark = Mark {
-                kind: MarkKind::Sid,
-                issuer: self.issuer.clone(),
-                value: self.sid.to_string(),
-                expires_at: family.latest_access_exp.plus(self.leeway),
-                issued_before: None,
-            };
-            make(store, view, mark).await?;
+        loop {
+            // Whoever made it `revoked` had marked it before, and it has been given no token since.
+            if !family.revoked {
+                let mark = Mark {
+                    kind: MarkKind::Sid,
+                    issuer: self.issuer.clone(),
+                    value: self.sid.to_string(),
+                    expires_at: family.latest_access_exp.plus(self.leeway),
+                    issued_before: None,
+                };
+                make(store, view, mark).await?;
+            }
+            // Also where it is over already: what was read may be lost yet, what was written is not.
             match store.swap(self.sid, &family, family.clone().revoke()).await? {
-                Swap::Done | Swap::Lost(None) => break,
+                Swap::Done | Swap::Lost(None) => return Ok(true),
                 // It was given another token meanwhile, which the mark must outlive too.
                 Swap::Lost(Some(current)) => family = current,
             }
         }
-        Ok(true)
     }
 }
 

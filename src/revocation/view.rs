@@ -23,6 +23,8 @@ pub struct View {
     shards: Box<[RwLock<HashMap<MarkKey, Entry>>]>,
     /// How often something changed near a key. Many more than shards, so that one mark unsettles few cached answers.
     changes: Box<[AtomicU64]>,
+    /// How often each bucket was compared with a store.
+    comparisons: [AtomicU64; Bucket::COUNT],
 }
 
 /// What a mark says, less what it says it of.
@@ -49,15 +51,29 @@ impl View {
         Self {
             shards: std::iter::repeat_with(RwLock::default).take(SHARDS).collect(),
             changes: std::iter::repeat_with(AtomicU64::default).take(COUNTERS).collect(),
+            comparisons: Default::default(),
         }
     }
 
     /// Adds a mark; as [`StoredMark::merged`] if one of its key is there. Every look-up that begins later sees it.
     pub fn insert(&self, mark: &StoredMark) {
+        self.insert_if(mark, || true);
+    }
+
+    /// Adds a mark, unless its bucket has been compared with a store since there were so many [`comparisons`](View::comparisons).
+    pub(super) fn insert_since(&self, mark: &StoredMark, comparisons: u64) -> bool {
+        self.insert_if(mark, || self.comparisons(&mark.key) == comparisons)
+    }
+
+    fn insert_if(&self, mark: &StoredMark, still: impl Fn() -> bool) -> bool {
         let key = mark.key;
         let new = Entry { expires_at: mark.expires_at, issued_before: mark.issued_before.unwrap_or(Timestamp::MAX) };
         if let Some(shard) = self.shard(&key) {
             let mut shard = shard.write();
+            // INVARIANT: under the lock. A comparison that is counted later comes to this shard later too, and finds the mark.
+            if !still() {
+                return false;
+            }
             shard.entry(key).and_modify(|entry| *entry = entry.merged(new)).or_insert(new);
         }
         // INVARIANT: after the mark is in place. A reader that counted before it looked, and looked too early, then finds that
@@ -65,6 +81,7 @@ impl View {
         if let Some(counter) = self.counter(&key) {
             counter.fetch_add(1, Ordering::SeqCst);
         }
+        true
     }
 
     /// What the marks say of `token` at `now`.
@@ -119,6 +136,21 @@ impl View {
             found.extend(some.into_iter().map(|(key, entry)| entry.stored(key)).filter(&wanted));
         }
         found
+    }
+
+    /// The marks of one bucket that a store turned out to lack.
+    pub(super) fn compare(&self, bucket: Bucket, lacks: impl Fn(&StoredMark) -> bool) -> Vec<StoredMark> {
+        // INVARIANT: before the marks are looked at. Who puts one in later, and had counted before, finds that it is missing here.
+        if let Some(counter) = self.comparisons.get(usize::from(bucket.number())) {
+            counter.fetch_add(1, Ordering::SeqCst);
+        }
+        self.marks_in(bucket, lacks)
+    }
+
+    /// How often the bucket of `key` was compared with a store.
+    pub(super) fn comparisons(&self, key: &MarkKey) -> u64 {
+        let counter = self.comparisons.get(usize::from(Bucket::of(key).number()));
+        counter.map_or(0, |counter| counter.load(Ordering::SeqCst))
     }
 
     /// Drops the marks with `expires_at` ≤ `now`; returns how many. They had no effect any more.

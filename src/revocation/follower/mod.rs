@@ -43,9 +43,9 @@ pub struct Follower {
     trail: Option<Trail>,
     /// The marks are being paged through.
     paging: Option<Paging>,
-    /// As [`Ends::added`] was, when that was asked last.
+    /// What [`Ends::added`] was at the end of the trail.
     added: u64,
-    /// When that was.
+    /// When [`Ends`] was asked last.
     looked_at: Uptime,
     fresh_at: Option<Uptime>,
 }
@@ -136,8 +136,7 @@ impl Follower {
 
     fn look(&mut self, sent: Uptime, history: History, ends: Ends) {
         let same = self.history.as_ref() == Some(&history);
-        // A stream that has been given fewer entries than before is another one, whatever its ids.
-        let follows = same && ends.added >= self.added && self.trail.is_some_and(|trail| trail.follows(&ends));
+        let follows = same && self.trail.is_some_and(|trail| trail.follows(&ends, self.added));
         self.trail = match self.trail {
             Some(Trail { to, .. }) if follows => Some(Trail { from: to, to }),
             _ => {
@@ -158,7 +157,7 @@ impl Follower {
             return Vec::new();
         };
         let Some(last) = marks.last() else {
-            let lacking = self.view.marks_in(self.bucket, |mark| paging.seen.lacks(mark));
+            let lacking = self.view.compare(self.bucket, |mark| paging.seen.lacks(mark));
             let restore = (!lacking.is_empty()).then_some(Action::Restore(lacking));
             return restore.into_iter().chain([Action::Announce]).collect();
         };
@@ -179,6 +178,7 @@ impl Follower {
             return Vec::new();
         };
         let to = entries.last().map_or(trail.to, |last| last.id);
+        self.added += u64::try_from(entries.len()).unwrap_or(0);
         if entries.len() < self.pace.entries.max(1) {
             // The stream ended here, so it had not been trimmed beyond `trail.to`: it would be longer.
             self.trail = Some(Trail { from: to, to });
@@ -195,8 +195,11 @@ impl Follower {
 }
 
 impl Trail {
-    fn follows(self, ends: &Ends) -> bool {
-        ends.reaches(self.from) && ends.last >= self.to
+    /// Whether this is the stream that it was read from, with nothing missing, after `added` entries up to its end.
+    fn follows(self, ends: &Ends, added: u64) -> bool {
+        // One that was emptied and filled again has been given other entries, however its ids may look.
+        let counted = if ends.last == self.to { ends.added == added } else { ends.added > added };
+        ends.reaches(self.from) && ends.last >= self.to && counted
     }
 }
 
