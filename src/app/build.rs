@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Core, publish};
+use crate::base::Clock;
 use crate::config::Settings;
 use crate::connection::tls::TlsError;
 use crate::endpoints::Endpoints;
@@ -13,6 +14,7 @@ use crate::keys::{KeyRing, LiveKeys, ServerKeys, SigningKey};
 use crate::policy::{HeaderPlan, HeaderSettings, Table};
 use crate::proxy::labels::Labels;
 use crate::proxy::{ConnectSettings, Site, Upstream};
+use crate::revocation::StoreClock;
 use crate::tokens::verify::LONGEST_OWN_LIFE;
 use crate::tokens::{ClaimPath, Issuer, IssuerRules, Mint, MintTerms, Verifier};
 use crate::users::{FileUsers, Hasher, HashingSettings, InMemory, PostgresUsers, Recheck, Throttle, User, UserStore};
@@ -110,7 +112,8 @@ pub fn build(
         // Not a list at all is an accident; `[]` is how to say that nobody may log in.
         None => Arc::new(users.map_or_else(FileUsers::missing, FileUsers::new)),
     };
-    let recheck = Arc::new(Recheck::new(Arc::clone(&users), settings.recheck, Arc::clone(&core.clock)));
+    let clock: Arc<dyn Clock> = Arc::<StoreClock>::clone(core.revocations.clock());
+    let recheck = Arc::new(Recheck::new(Arc::clone(&users), settings.recheck, Arc::clone(&clock)));
     let upstream = upstream(&settings.upstream.connect, before.map(|before| &before.site.upstream))?;
     let policy = &settings.policy;
     let table = Table::compile(policy.routes.clone(), policy.default, policy.ignore_case);
@@ -134,7 +137,7 @@ pub fn build(
         hasher: Arc::clone(&hasher),
         throttle: Arc::clone(&throttle),
         revocations: Arc::clone(&core.revocations),
-        clock: Arc::clone(&core.clock),
+        clock,
         telemetry: Arc::clone(&core.telemetry),
     });
     let headers = HeaderPlan::new(&header_settings(settings)).map_err(|_| BuildError::Headers)?;
@@ -145,6 +148,7 @@ pub fn build(
     let endpoints = Endpoints::new(settings.endpoints.clone(), documents, Arc::clone(&grants), Arc::clone(&gate));
     let labels = Labels::new(&core.telemetry.metrics, gate.table(), &endpoints);
     core.revocations.set_cache(settings.cache);
+    core.revocations.set_staleness(settings.staleness);
     let site = Site {
         gate,
         endpoints,

@@ -15,7 +15,7 @@ use crate::telemetry::Telemetry;
 pub struct Core {
     /// Sessions and marks.
     pub revocations: Arc<Revocations>,
-    /// The store's time.
+    /// This machine's time; the store's is [`Revocations::clock`].
     pub clock: Arc<dyn Clock>,
     /// Log and metrics.
     pub telemetry: Arc<Telemetry>,

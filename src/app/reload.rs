@@ -151,7 +151,7 @@ impl Reloader {
         self.live.site.store(Arc::clone(&built.site));
         self.take_postgres(built.postgres.as_ref(), state.built.postgres.as_ref());
         self.core.health.set_issuers(Arc::clone(&built.issuers), !loaded.settings.issues);
-        self.core.telemetry.metrics.set_insecure_settings(loaded.settings.insecure.count());
+        self.core.telemetry.metrics.set_insecure_settings(loaded.settings.weakened());
         self.live.hasher.store(Arc::clone(&built.hasher));
         self.live.limits.store(Arc::new(loaded.settings.server.limits));
         descriptors::check(&loaded.settings.server.limits);

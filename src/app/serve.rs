@@ -161,8 +161,9 @@ impl Running {
         let listeners = [Listening { stop, served: public }, Listening { stop: stop_admin, served: admin }];
         telemetry.metrics.configuration_loaded(clock.now());
         telemetry.metrics.set_store_up(true);
-        telemetry.metrics.set_insecure_settings(settings.insecure.count());
+        telemetry.metrics.set_insecure_settings(settings.weakened());
         health.set_issuers(Arc::clone(&built.issuers), !settings.issues);
+        health.set_revocations(Arc::clone(&core.revocations));
         health.started();
         let mut background = JoinSet::new();
         background.spawn(Upstream::follow_name(Arc::downgrade(&built.site.upstream)));
@@ -255,6 +256,9 @@ fn collector(core: &Core, hasher: &Arc<ArcSwap<Hasher>>) -> Box<dyn Fn() + Send 
     Box::new(move || {
         let metrics = &core.telemetry.metrics;
         metrics.set_denylist_entries(core.revocations.live_marks());
+        let staleness = core.revocations.staleness();
+        metrics.following.set_staleness(staleness.map_or(Some(Duration::ZERO), |staleness| staleness.age));
+        metrics.following.set_clock_offset(core.revocations.clock().offset_millis());
         metrics.set_password_queue(hasher.load().waiting());
         core.health.issuers().collect();
     })

@@ -72,6 +72,22 @@ impl Timestamp {
     }
 }
 
+/// The present by two clocks, of which each judges what was dated by its like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    /// The store's, which all instances share: for own tokens, sessions and marks.
+    pub store: Timestamp,
+    /// This machine's: for what others have dated.
+    pub local: Timestamp,
+}
+
+impl From<Timestamp> for Times {
+    /// Both show the same.
+    fn from(now: Timestamp) -> Self {
+        Self { store: now, local: now }
+    }
+}
+
 fn millis_of(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

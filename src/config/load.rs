@@ -83,8 +83,9 @@ fn document(root: &Section<'_>) -> (Option<Settings>, Option<UsersFile>) {
         let minting = mint::mint(section);
         (upstream::upstream(section, &server, &admin, &minting), minting)
     });
-    let (cache, cascade) = root.section("revocation", revocation::revocation);
-    let (tokens, off) = root.switched("tokens", |section| tokens::tokens(section, &server, (cascade, &rules)));
+    let revocation = root.section("revocation", revocation::revocation);
+    let (tokens, off) =
+        root.switched("tokens", |section| tokens::tokens(section, &server, (revocation.cascade, &rules)));
     let issues = off.is_none();
     if issues {
         tokens.ask_for_audience(root.reader(), &rules);
@@ -133,7 +134,8 @@ fn document(root: &Section<'_>) -> (Option<Settings>, Option<UsersFile>) {
         recheck,
         throttle,
         store,
-        cache,
+        cache: revocation.cache,
+        staleness: revocation.staleness,
         policy,
         wording: wire.wording,
         endpoints,

@@ -6,7 +6,7 @@ use super::code::Code;
 use super::defaults;
 use super::section::Section;
 use super::settings::StoreKind;
-use crate::revocation::CacheSettings;
+use crate::revocation::{CacheSettings, OnStoreFailure, StalenessSettings};
 
 /// `store`, read from the document's root.
 pub(super) fn store(root: &Section<'_>) -> StoreKind {
@@ -20,14 +20,44 @@ pub(super) fn store(root: &Section<'_>) -> StoreKind {
     kind
 }
 
-/// `revocation`: the cache, and whether revoking an access token ends its session.
-pub(super) fn revocation(section: &Section<'_>) -> (CacheSettings, bool) {
+/// What `revocation` says.
+#[derive(Clone, Copy)]
+pub(super) struct Revocation {
+    pub(super) cache: CacheSettings,
+    pub(super) staleness: StalenessSettings,
+    /// Whether revoking an access token ends its session.
+    pub(super) cascade: bool,
+}
+
+/// `revocation`.
+pub(super) fn revocation(section: &Section<'_>) -> Revocation {
     let cache = section.section("cache", |cache| CacheSettings {
         capacity: cache.integer("capacity", defaults::CACHE_CAPACITY, 0..=MOST_ANSWERS),
         ttl: cache.duration("ttl", defaults::CACHE_TTL, Duration::from_millis(1)..=LONGEST_TTL),
     });
-    (cache, section.flag("cascade", defaults::CASCADE))
+    let staleness = StalenessSettings {
+        max: section.duration("max_staleness", defaults::MAX_STALENESS, SHORTEST_STALENESS..=LONGEST_STALENESS),
+        then: on_store_failure(section),
+    };
+    Revocation { cache, staleness, cascade: section.flag("cascade", defaults::CASCADE) }
 }
+
+fn on_store_failure(section: &Section<'_>) -> OnStoreFailure {
+    let Some(field) = section.field("on_store_failure") else { return defaults::ON_STORE_FAILURE };
+    let words = [("deny", OnStoreFailure::Deny), ("allow", OnStoreFailure::Allow)];
+    let then = field.word(&words).unwrap_or(defaults::ON_STORE_FAILURE);
+    if then == OnStoreFailure::Allow {
+        let what = "is `allow`: whoever keeps an instance away from the store keeps revoked tokens alive there";
+        field.warn(Code::Insecure, what, "write `deny`, unless a revoked token is worth less than an answer");
+    }
+    then
+}
+
+/// A view is up to a second old when nothing happens, and may have missed one answer.
+const SHORTEST_STALENESS: Duration = Duration::from_secs(3);
+
+/// An hour: who wants more wants `on_store_failure: allow`.
+const LONGEST_STALENESS: Duration = Duration::from_hours(1);
 
 /// About a gibibyte.
 const MOST_ANSWERS: u64 = 10_000_000;

@@ -63,6 +63,8 @@ pub struct Settings {
     pub store: StoreKind,
     /// How answers about tokens are remembered.
     pub cache: revocation::CacheSettings,
+    /// How old the view of a shared store may be.
+    pub staleness: revocation::StalenessSettings,
     /// What requests must have.
     pub policy: Policy,
     /// How refusals are worded.
@@ -73,6 +75,14 @@ pub struct Settings {
     pub telemetry: telemetry::Settings,
     /// What is weakened.
     pub insecure: Insecure,
+}
+
+impl Settings {
+    /// How many defaults are weakened.
+    #[must_use]
+    pub fn weakened(&self) -> usize {
+        self.insecure.count() + usize::from(self.staleness.then == revocation::OnStoreFailure::Allow)
+    }
 }
 
 /// `insecure`: each is a default that somebody weakened on purpose.

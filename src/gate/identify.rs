@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::user::{Users, WantedUser};
-use crate::base::Timestamp;
+use crate::base::{Times, Timestamp};
 use crate::issuers::{IssuerKeys, Issuers};
 use crate::policy::Reason;
 use crate::revocation::{Identifiers, LookUp, Revocations, Standing};
@@ -73,14 +73,17 @@ impl Identities {
         identity: &mut Identity,
     ) -> Result<Arc<Verified>, Reason> {
         if identity.known.is_none() {
+            let now = self.times(now);
             let (verified, cached) = self.verifier.verify(token, now);
             let mut asked = None;
             identity.known = Some(verified.map_err(|rejected| self.failure(rejected)).and_then(|verified| {
-                let (standing, look_up) = self.revocations.standing(&Identifiers::of(&verified), now);
+                let (standing, look_up) = self.revocations.standing(&Identifiers::of(&verified), now.store);
                 asked = Some(look_up);
+                let refused = |reason| Err(Failure::new(reason, Some(Arc::clone(verified.rules()))));
                 match standing {
-                    Standing::Good => self.users.admit(verified, now),
-                    Standing::Revoked(_) => Err(Failure::new(Reason::Revoked, Some(Arc::clone(verified.rules())))),
+                    Standing::Good => self.users.admit(verified, now.store),
+                    Standing::Revoked(_) => refused(Reason::Revoked),
+                    Standing::Unknown => refused(Reason::StoreUnavailable),
                 }
             }));
             identity.asked = Some((cached, asked));
@@ -90,6 +93,16 @@ impl Identities {
             Some(Err(failure)) => Err(failure.reason),
             None => Err(Reason::NoCredential),
         }
+    }
+
+    /// The present by this machine's clock.
+    pub(super) fn now(&self) -> Timestamp {
+        self.revocations.clock().local()
+    }
+
+    /// The present by both clocks, when this machine's shows `local`.
+    pub(super) fn times(&self, local: Timestamp) -> Times {
+        Times { store: self.revocations.clock().at(local), local }
     }
 
     fn failure(&self, rejected: Rejected) -> Failure {
@@ -116,6 +129,7 @@ impl Identities {
         match look_up {
             Some(LookUp::Hit) => metrics.revocation_cache(telemetry::CacheResult::Hit),
             Some(LookUp::Miss) => metrics.revocation_cache(telemetry::CacheResult::Miss),
+            Some(LookUp::Stale) => metrics.following.passed_stale(),
             Some(LookUp::Off) => metrics.revocation_cache(telemetry::CacheResult::Off),
             None => {}
         }

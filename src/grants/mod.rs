@@ -60,7 +60,7 @@ pub struct Grants {
     pub throttle: Arc<Throttle>,
     /// Sessions and marks.
     pub revocations: Arc<Revocations>,
-    /// The store's time.
+    /// The store's time, which all instances share.
     pub clock: Arc<dyn Clock>,
     /// Where it is told.
     pub telemetry: Arc<Telemetry>,

@@ -143,7 +143,7 @@ async fn permit(
         preflight: asked,
         ..RequestFacts::new(request.method.as_str(), &path, facts::credential(session, token_bytes))
     };
-    let decision = context.site.gate.decide_with_new_keys(&facts, clock).await;
+    let decision = context.site.gate.decide_with_new_keys(&facts).await;
     context.noted.route = decision.route;
     context.noted.verified = decision.verified;
     let permit = decision.outcome?;

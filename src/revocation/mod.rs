@@ -8,9 +8,11 @@
 //! the view: an answer is dropped as soon as something changes near the token's marks.
 
 mod answers;
+pub mod changes;
 pub mod embedded;
 pub mod family;
 pub mod follower;
+mod freshness;
 mod identifiers;
 pub mod mark;
 mod memory;
@@ -19,16 +21,19 @@ mod revocations;
 pub mod settings;
 mod sid;
 pub mod store;
+mod store_clock;
 mod view;
 
 pub use embedded::{EmbeddedStore, OpenError};
 pub use family::{Family, Presented, Refused, ReuseCause, SessionLife, Step, Strangers, Terms};
 pub use follower::{Bucket, Follower, StreamId};
+pub use freshness::Freshness;
 pub use identifiers::Identifiers;
 pub use mark::{Mark, MarkKey, MarkKind, MarkName, StoredMark};
 pub use memory::MemoryStore;
-pub use revocations::{LookUp, Revocations};
-pub use settings::CacheSettings;
+pub use revocations::{LookUp, Revocations, Staleness};
+pub use settings::{CacheSettings, OnStoreFailure, StalenessSettings};
 pub use sid::Sid;
 pub use store::{Position, Store, StoreError, Swap, Swept};
+pub use store_clock::StoreClock;
 pub use view::{Standing, View};

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::task::JoinError;
 
 use super::answers::{Answer, Answers};
 use super::{
-    CacheSettings, Identifiers, Mark, MarkKey, MarkKind, Position, Sid, Standing, Store, StoreError, StoredMark, Swap,
-    Swept, View,
+    CacheSettings, Freshness, Identifiers, Mark, MarkKey, MarkKind, OnStoreFailure, Position, Sid, StalenessSettings,
+    Standing, Store, StoreClock, StoreError, StoredMark, Swap, Swept, View,
 };
 use crate::base::{Clock, Timestamp};
 
@@ -19,7 +19,21 @@ pub struct Revocations {
     store: Arc<dyn Store>,
     view: Arc<View>,
     answers: ArcSwapOption<Answers>,
-    clock: Arc<dyn Clock>,
+    clock: Arc<StoreClock>,
+    /// `None` for a store that only this instance writes: what it has, the view has.
+    freshness: Option<Arc<Freshness>>,
+    staleness: ArcSwap<StalenessSettings>,
+}
+
+/// How old the view is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Staleness {
+    /// `None` if it never had everything.
+    pub age: Option<Duration>,
+    /// Whether that is too old.
+    pub too_old: bool,
+    /// What happens then.
+    pub then: OnStoreFailure,
 }
 
 /// How a look-up ended, for the metric.
@@ -29,17 +43,20 @@ pub enum LookUp {
     Hit,
     /// It was not.
     Miss,
+    /// The token passed although the view is too old to tell.
+    Stale,
     /// Nothing is remembered, by the settings.
     Off,
 }
 
 impl Revocations {
-    /// Loads all marks of `store`, page by page.
+    /// Loads all marks of `store`, page by page. `clock` is this machine's.
     ///
     /// # Errors
     /// [`StoreError`] if one page cannot be read. There is no start with a part of the marks.
     pub async fn open(store: Arc<dyn Store>, clock: Arc<dyn Clock>, cache: CacheSettings) -> Result<Self, StoreError> {
         let view = View::new();
+        let clock = Arc::new(StoreClock::new(clock));
         let now = clock.now();
         let mut after = None;
         loop {
@@ -51,11 +68,33 @@ impl Revocations {
             }
         }
         let answers = ArcSwapOption::from(Answers::new(cache).map(Arc::new));
-        Ok(Self { store, view: Arc::new(view), answers, clock })
+        let staleness = ArcSwap::default();
+        Ok(Self { store, view: Arc::new(view), answers, clock, freshness: None, staleness })
     }
 
-    /// What the marks say of `token` at `now`. No I/O; asked for every request.
+    /// The same over a store that others write too: the view is as old as `freshness` says.
+    #[must_use]
+    pub fn shared(mut self, freshness: Arc<Freshness>) -> Self {
+        self.freshness = Some(freshness);
+        self
+    }
+
+    /// What the marks say of `token` at `now`, by the store's time. No I/O; asked for every request.
     pub fn standing(&self, token: &Identifiers<'_>, now: Timestamp) -> (Standing, LookUp) {
+        let (standing, look_up) = self.known(token, now);
+        // A mark refuses whatever the store says: marks are only ever added.
+        if standing == Standing::Good
+            && let Some(Staleness { too_old: true, then, .. }) = self.staleness()
+        {
+            return match then {
+                OnStoreFailure::Deny => (Standing::Unknown, look_up),
+                OnStoreFailure::Allow => (Standing::Good, LookUp::Stale),
+            };
+        }
+        (standing, look_up)
+    }
+
+    fn known(&self, token: &Identifiers<'_>, now: Timestamp) -> (Standing, LookUp) {
         let answers = self.answers.load();
         let Some(answers) = answers.as_deref() else { return (self.view.standing(token, now), LookUp::Off) };
         let digest = token.digest();
@@ -117,6 +156,23 @@ impl Revocations {
     /// All live marks, as they are known here: what follows a shared store adds to it.
     pub fn view(&self) -> &Arc<View> {
         &self.view
+    }
+
+    /// The store's time.
+    pub fn clock(&self) -> &Arc<StoreClock> {
+        &self.clock
+    }
+
+    /// How old the view is; `None` for a store that only this instance writes, whose view is never old.
+    pub fn staleness(&self) -> Option<Staleness> {
+        let age = self.freshness.as_ref()?.age(self.clock.uptime());
+        let StalenessSettings { max, then } = **self.staleness.load();
+        Some(Staleness { age, too_old: age.is_none_or(|age| age > max), then })
+    }
+
+    /// Changes how old the view may be.
+    pub fn set_staleness(&self, settings: StalenessSettings) {
+        self.staleness.store(Arc::new(settings));
     }
 
     /// How many marks the view holds.

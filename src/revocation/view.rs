@@ -42,6 +42,8 @@ pub enum Standing {
     Good,
     /// It is dead, by a mark of this kind.
     Revoked(MarkKind),
+    /// None of the marks there are refuses it, but the view is too old: one that was made meanwhile might.
+    Unknown,
 }
 
 impl View {

@@ -12,6 +12,7 @@ use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
 use super::buckets::{DECISION_BUCKETS, PASSWORD_BUCKETS, REQUEST_BUCKETS};
 use super::connections::Connections;
 use super::events::Request;
+use super::following::{Following, STALE};
 use super::handles::{IssuerLabel, RouteLabel};
 use super::held::Held;
 use super::key_fetches::KeyFetches;
@@ -46,6 +47,8 @@ pub struct Metrics {
     denylist_entries: IntGauge,
     verified_token_cache: [IntCounter; CacheResult::ALL.len()],
     revocation_cache: [IntCounter; CacheResult::ALL.len()],
+    /// Those of a store that several instances share.
+    pub following: Following,
     /// Those of other issuers' keys.
     pub key_fetches: KeyFetches,
     store_errors: IntCounterVec,
@@ -87,6 +90,7 @@ impl Metrics {
             let counters = families.counters(family);
             CacheResult::ALL.map(|result| counters.with_label_values(&[result.as_str()]))
         };
+        let revocation_cache = families.counters(&names::REVOCATION_CACHE);
         Self {
             routes: Mutex::default(),
             issuers: Mutex::default(),
@@ -103,7 +107,8 @@ impl Metrics {
             grace_replays: families.counter(&names::REFRESH_GRACE_REPLAYS),
             denylist_entries: families.gauge(&names::DENYLIST_ENTRIES),
             verified_token_cache: cache(&names::VERIFIED_TOKEN_CACHE),
-            revocation_cache: cache(&names::REVOCATION_CACHE),
+            revocation_cache: CacheResult::ALL.map(|result| revocation_cache.with_label_values(&[result.as_str()])),
+            following: Following::new(&families, revocation_cache.with_label_values(&[STALE])),
             key_fetches: KeyFetches::new(&families),
             store_errors: families.counters(&names::STORE_ERRORS),
             store_up: families.gauge(&names::STORE_UP),

@@ -267,6 +267,10 @@ fn metrics_are_golden() {
     metrics.token_request(GrantType::of("evil"), "unsupported_grant_type");
     metrics.verified_token_cache(CacheResult::Hit);
     metrics.revocation_cache(CacheResult::Miss);
+    metrics.following.passed_stale();
+    metrics.following.set_staleness(Some(Duration::from_millis(1250)));
+    metrics.following.propagated(Duration::from_millis(20));
+    metrics.following.set_clock_offset(-2500);
     metrics.store_error("swap");
     metrics.set_store_up(true);
     metrics.set_insecure_settings(2);

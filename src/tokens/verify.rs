@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::cache::{CacheResult, Digest, VerifiedCache, digest_of};
 use super::kind::is_access_token;
 use super::{Claims, IssuerRules, RawToken, Rejected, ScopeSet, VerifyError, weight};
-use crate::base::{Timestamp, base64url};
+use crate::base::{Times, Timestamp, base64url};
 use crate::keys::{Algorithm, KeyRing, KeySet, LiveKeys, NoKey, VerifyingKey};
 
 /// The most that `leeway` may be. Revocation marks live this much longer than what they match, whatever the setting was
@@ -68,25 +68,26 @@ impl Verifier {
         self.issuers.keys().map(|issuer| &**issuer)
     }
 
-    /// Checks a compact JWS at the time `now`, in the order of RFC 8725 and with every check it asks for.
+    /// Checks a compact JWS at the time `now`, own tokens by the store's and others by this machine's, in the order of RFC 8725 and with every check it asks for.
     ///
     /// # Errors
     /// The first check that failed.
-    pub fn verify(&self, token: &str, now: Timestamp) -> (Result<Arc<Verified>, Rejected>, CacheResult) {
+    pub fn verify(&self, token: &str, now: impl Into<Times>) -> (Result<Arc<Verified>, Rejected>, CacheResult) {
+        let now = now.into();
         let digest = digest_of(token);
-        let (verified, cached) = match self.cache.get(&digest, now) {
+        let (verified, cached) = match self.cache.get(&digest, now.local) {
             Some(verified) => (verified, CacheResult::Hit),
             None => match self.verify_uncached(token) {
                 Ok(verified) => (Arc::new(verified), CacheResult::Miss),
                 Err(error) => return (Err(error), CacheResult::Miss),
             },
         };
-        if let Err(error) = verified.in_time(now) {
+        if let Err(error) = verified.in_time(verified.issuer.rules.now(now)) {
             let issuer = Some(Arc::clone(&verified.issuer.rules));
             return (Err(Rejected { error, issuer, kid: None }), cached);
         }
         if cached == CacheResult::Miss {
-            self.cache.insert(digest, Arc::clone(&verified), now);
+            self.cache.insert(digest, Arc::clone(&verified), now.local);
         }
         (Ok(verified), cached)
     }
@@ -97,14 +98,14 @@ impl Verifier {
     ///
     /// # Errors
     /// The first of these that does not hold.
-    pub fn still_trusts(&self, token: &Arc<Verified>, now: Timestamp) -> Result<Arc<Verified>, VerifyError> {
+    pub fn still_trusts(&self, token: &Arc<Verified>, now: impl Into<Times>) -> Result<Arc<Verified>, VerifyError> {
         let issuer = self.issuers.get(&*token.claims.issuer).ok_or(VerifyError::WrongIssuer)?;
         let keys = issuer.keys.now();
         if keys.is_available() && !keys.has(&token.key) {
             return Err(VerifyError::UnknownKey);
         }
         issuer.rules.check_audience(&token.claims)?;
-        if now >= token.claims.expires_at.plus(issuer.rules.leeway) {
+        if issuer.rules.now(now.into()) >= token.claims.expires_at.plus(issuer.rules.leeway) {
             return Err(VerifyError::Expired);
         }
         Ok(match &issuer.rules.scopes {
@@ -133,6 +134,11 @@ impl Verifier {
 }
 
 impl IssuerRules {
+    /// The time by the clock that its tokens are dated by.
+    const fn now(&self, times: Times) -> Timestamp {
+        if self.own { times.store } else { times.local }
+    }
+
     fn check_audience(&self, claims: &Claims) -> Result<(), VerifyError> {
         let meant_for_us = |audience: &str| self.audience.iter().any(|ours| ours == audience);
         if self.audience.is_empty() || claims.audience.iter().any(|audience| meant_for_us(audience)) {

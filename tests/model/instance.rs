@@ -1,19 +1,22 @@
 //! A doorward of several: its view, its followers with the I/O around them, and what it does for clients.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use doorward::base::Clock;
 use doorward::keys::KeyNumber;
-use doorward::revocation::follower::{Action, Ask, Bucket, Follower, Heard, History, Pace, StreamId};
+use doorward::revocation::changes::{Changes, Feed, Heed, Looked, follow};
+use doorward::revocation::follower::{Action, Bucket, Entry, Follower, History, Pace, StreamId};
 use doorward::revocation::{
-    CacheSettings, Presented, Revocations, Sid, Step, Store, StoreError, StoredMark, Swap, Terms,
+    CacheSettings, MarkKey, Presented, Revocations, Sid, Step, Store, StoreError, StoredMark, Swap, Terms,
 };
 use parking_lot::Mutex;
 
 use crate::ledger::{Grant, Ledger, Property, Token, has};
+use crate::server::Server;
 use crate::world::{Link, Planted, World};
 
 pub const ISSUER: &str = "https://a";
@@ -28,6 +31,9 @@ pub struct Instance {
     pub key: KeyNumber,
     owed: Mutex<BTreeMap<Bucket, Vec<StoredMark>>>,
     standing: Mutex<BTreeMap<Bucket, Followed>>,
+    histories: Mutex<BTreeMap<Bucket, History>>,
+    /// The buckets that were looked at since nothing fails any more.
+    calmly: Mutex<BTreeSet<Bucket>>,
 }
 
 /// How far a follower is.
@@ -52,7 +58,16 @@ impl Instance {
         let revocations =
             Revocations::open(Arc::<World>::clone(world), Arc::<World>::clone(world), cache).await.unwrap();
         let (world, ledger) = (Arc::clone(world), Arc::clone(ledger));
-        Arc::new(Self { world, ledger, revocations, key, owed: Mutex::default(), standing: Mutex::default() })
+        Arc::new(Self {
+            world,
+            ledger,
+            revocations,
+            key,
+            owed: Mutex::default(),
+            standing: Mutex::default(),
+            histories: Mutex::default(),
+            calmly: Mutex::default(),
+        })
     }
 
     pub fn followed(&self, bucket: Bucket) -> Option<Followed> {
@@ -63,65 +78,15 @@ impl Instance {
         !self.owed.lock().is_empty()
     }
 
-    /// Follows a bucket until the run is over.
-    pub async fn follow(self: Arc<Self>, bucket: Bucket) {
+    /// Follows buckets over one connection until the run is over.
+    pub async fn follow(self: Arc<Self>, buckets: Vec<Bucket>) {
         let limit = self.world.conditions.limit;
         let pace = Pace { entries: limit, page: limit, look_every: Duration::from_millis(60) };
-        let mut follower = Follower::new(bucket, Arc::clone(self.revocations.view()), pace);
-        let mut link = self.world.connect();
-        let mut calmly = false;
-        let mut checked = Checked::default();
-        loop {
-            if follower.ask() == Ask::Connect {
-                self.world.pause().await;
-                link = self.world.connect();
-            }
-            let calm = self.world.is_calm();
-            let heard = self.answer(&follower, checked.history.as_ref(), link).await.unwrap_or(Heard::Failed);
-            calmly |= calm && matches!(heard, Heard::Ends { .. });
-            for action in follower.hear(heard) {
-                if let Action::Restore(mut marks) = action
-                    && self.world.planted != Some(Planted::NothingRestored)
-                {
-                    // Tables have no order that could be had again.
-                    marks.sort_by_key(|mark| mark.key);
-                    self.owed.lock().insert(bucket, marks);
-                }
-            }
-            checked.check(&self, &follower, link);
-            let followed = follower.position().map(|(_, at)| Followed { at, calmly });
-            let mut standing = self.standing.lock();
-            match followed {
-                Some(followed) => standing.insert(bucket, followed),
-                None => standing.remove(&bucket),
-            };
-        }
-    }
-
-    /// `before` is whose data was followed before, if any was.
-    async fn answer(&self, follower: &Follower, before: Option<&History>, link: Link) -> Option<Heard> {
-        let (world, bucket) = (&self.world, follower.bucket());
-        let sent = world.uptime();
-        Some(match follower.ask() {
-            Ask::Connect => Heard::Connected,
-            Ask::Ends => {
-                let (history, ends) =
-                    world.ask(link, |server| (server.history.clone(), server.data.ends(bucket))).await?;
-                let planted = self.world.planted == Some(Planted::FailoverNotNoticed);
-                let history = before.filter(|_| planted).cloned().unwrap_or(history);
-                Heard::Ends { sent, history, ends }
-            }
-            Ask::Page { .. } if before.is_some() && self.world.planted == Some(Planted::GapNotRebuilt) => {
-                Heard::Page(Vec::new())
-            }
-            Ask::Page { after, limit } => {
-                Heard::Page(world.ask(link, |server| server.data.page(bucket, after, limit)).await?)
-            }
-            Ask::Read { after, limit } => Heard::Entries {
-                sent,
-                entries: world.ask(link, |server| server.data.read(bucket, after, limit)).await?,
-            },
-        })
+        let view = self.revocations.view();
+        let followers = buckets.iter().map(|bucket| Follower::new(*bucket, Arc::clone(view), pace)).collect();
+        let wire = Arc::new(Wire { instance: Arc::clone(&self), link: Mutex::new(self.world.connect()) });
+        let mut watcher = Watcher { wire: Arc::clone(&wire), checked: BTreeMap::new() };
+        follow(&Line(wire), followers, pace, self.revocations.clock(), &mut watcher).await;
     }
 
     /// Writes back what the store has lost, until the run is over.
@@ -180,6 +145,121 @@ impl Instance {
             }
         }
     }
+}
+
+/// What the connection of some followers is at the moment.
+#[derive(Debug)]
+struct Wire {
+    instance: Arc<Instance>,
+    link: Mutex<Link>,
+}
+
+#[derive(Debug)]
+struct Line(Arc<Wire>);
+
+#[async_trait]
+impl Changes for Line {
+    async fn connect(&self, _: &[Bucket]) -> Result<Box<dyn Feed>, StoreError> {
+        let world = &self.0.instance.world;
+        world.pause().await;
+        let link = world.connect();
+        *self.0.link.lock() = link;
+        Ok(Box::new(Connection { instance: Arc::clone(&self.0.instance), link }))
+    }
+}
+
+struct Connection {
+    instance: Arc<Instance>,
+    link: Link,
+}
+
+impl Connection {
+    async fn ask<T>(&self, question: impl FnOnce(&Server) -> T) -> Result<T, StoreError> {
+        let answer = self.instance.world.ask(self.link, question).await;
+        answer.ok_or_else(|| StoreError::Unavailable("cut".to_owned()))
+    }
+
+    /// Whose data was followed before, if any was.
+    fn before(&self, bucket: Bucket, planted: Planted) -> Option<History> {
+        let planted = self.instance.world.planted == Some(planted);
+        self.instance.histories.lock().get(&bucket).filter(|_| planted).cloned()
+    }
+}
+
+#[async_trait]
+impl Feed for Connection {
+    async fn look(&mut self, bucket: Bucket) -> Result<Looked, StoreError> {
+        let calm = self.instance.world.is_calm();
+        let (history, ends) = self.ask(|server| (server.history.clone(), server.data.ends(bucket))).await?;
+        if calm {
+            self.instance.calmly.lock().insert(bucket);
+        }
+        let history = self.before(bucket, Planted::FailoverNotNoticed).unwrap_or(history);
+        // All instances go by one clock here; clocks that differ have tests of their own.
+        Ok(Looked { history, ends, time: self.instance.revocations.clock().local() })
+    }
+
+    async fn page(
+        &mut self,
+        bucket: Bucket,
+        after: Option<MarkKey>,
+        limit: usize,
+    ) -> Result<Vec<StoredMark>, StoreError> {
+        if self.before(bucket, Planted::GapNotRebuilt).is_some() {
+            return Ok(Vec::new());
+        }
+        self.ask(|server| server.data.page(bucket, after, limit)).await
+    }
+
+    async fn read(
+        &mut self,
+        after: &[(Bucket, StreamId)],
+        limit: usize,
+    ) -> Result<Vec<(Bucket, Vec<Entry>)>, StoreError> {
+        let read = |server: &Server| {
+            let of_each = after.iter().map(|(bucket, after)| (*bucket, server.data.read(*bucket, *after, limit)));
+            of_each.filter(|(_, entries)| !entries.is_empty()).collect()
+        };
+        self.ask(read).await
+    }
+}
+
+/// Looks into what followers say of themselves.
+struct Watcher {
+    wire: Arc<Wire>,
+    checked: BTreeMap<Bucket, Checked>,
+}
+
+impl Heed for Watcher {
+    fn heard(&mut self, follower: &Follower, actions: Vec<Action>) {
+        let (instance, bucket) = (&self.wire.instance, follower.bucket());
+        for action in actions {
+            if let Action::Restore(mut marks) = action
+                && instance.world.planted != Some(Planted::NothingRestored)
+            {
+                // Tables have no order that could be had again.
+                marks.sort_by_key(|mark| mark.key);
+                instance.owed.lock().insert(bucket, marks);
+            }
+        }
+        let link = *self.wire.link.lock();
+        self.checked.entry(bucket).or_default().check(instance, follower, link);
+        let calmly = instance.calmly.lock().contains(&bucket);
+        let mut standing = instance.standing.lock();
+        match follower.position() {
+            Some((history, at)) => {
+                instance.histories.lock().insert(bucket, history.clone());
+                standing.insert(bucket, Followed { at, calmly });
+            }
+            None => {
+                standing.remove(&bucket);
+            }
+        }
+    }
+
+    fn propagated(&mut self, _: Duration) {}
+
+    fn failed(&mut self, _: &StoreError) {}
 }
 
 /// How much of what a follower says of itself was looked into.

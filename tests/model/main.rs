@@ -7,6 +7,15 @@
 //! [`Family::present`]: doorward::revocation::Family::present
 //! [`Revocations`]: doorward::revocation::Revocations
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::unwrap_in_result,
+    reason = "what a test needs is there, or the test fails; and a long run says what it did"
+)]
+
 mod instance;
 mod ledger;
 mod random;
@@ -64,8 +73,8 @@ fn a_seed_is_the_same_run_every_time() {
 const SHORT: u64 = 400;
 
 fn seeds() -> (u64, u64) {
-    let number = |name| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
     #[expect(clippy::disallowed_methods, reason = "a test's own switch")]
+    let number = |name| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
     let (one, many) = (number("MODEL_SEED"), number("MODEL_SEEDS"));
     one.map_or((0, many.unwrap_or(SHORT)), |seed| (seed, seed + 1))
 }

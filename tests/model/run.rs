@@ -37,8 +37,9 @@ async fn act(world: &Arc<World>, ledger: &Arc<Ledger>) {
     let buckets: Vec<Bucket> = Bucket::all().take(2).collect();
     let mut background = JoinSet::new();
     for instance in &instances {
-        for bucket in &buckets {
-            background.spawn(Arc::clone(instance).follow(*bucket));
+        // Over one connection, as with one server, or over one each, as in a cluster.
+        for some in buckets.chunks(if world.conditions.one_connection { buckets.len() } else { 1 }) {
+            background.spawn(Arc::clone(instance).follow(some.to_vec()));
         }
         background.spawn(Arc::clone(instance).restore());
     }
@@ -93,7 +94,7 @@ async fn settled(world: &Arc<World>, instances: &[Arc<Instance>], buckets: &[Buc
 fn check(world: &Arc<World>, ledger: &Ledger, instances: &[Arc<Instance>], buckets: &[Bucket]) {
     let stored = world.inspect(world.connect(), |server| server.data.clone());
     let views = || instances.iter().map(|instance| instance.revocations.view());
-    let stored_marks = stored.buckets.values().flat_map(|marks| marks.marks.values().cloned());
+    let stored_marks = stored.buckets.values().flat_map(|marks| marks.kept.values().cloned());
     // What was lost with all the rest before its maker saw it on the stream, the maker cannot know of.
     let views_count = if world.conditions.flushes { 0 } else { instances.len() };
     let viewed =
@@ -104,7 +105,7 @@ fn check(world: &Arc<World>, ledger: &Ledger, instances: &[Arc<Instance>], bucke
                 ledger.broken(Property::NoMissedMark, format!("not in view {number}: {mark:?}"));
             }
         }
-        let in_store = stored.buckets.get(&Bucket::of(&mark.key)).and_then(|marks| marks.marks.get(&mark.key));
+        let in_store = stored.buckets.get(&Bucket::of(&mark.key)).and_then(|marks| marks.kept.get(&mark.key));
         if in_store.is_none_or(|found| found.clone().merged(mark.clone()) != *found) {
             ledger.broken(Property::NoMissedMark, format!("not in the store: {mark:?}"));
         }

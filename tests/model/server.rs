@@ -18,7 +18,7 @@ pub struct Data {
 /// The marks of a bucket, and the stream of their changes.
 #[derive(Clone, Debug, Default)]
 pub struct Marks {
-    pub marks: BTreeMap<MarkKey, StoredMark>,
+    pub kept: BTreeMap<MarkKey, StoredMark>,
     stream: VecDeque<Entry>,
     last: StreamId,
     added: u64,
@@ -40,11 +40,11 @@ impl Data {
     pub fn mark(&mut self, mark: &StoredMark, millis: u64, keep: usize) {
         self.version += 1;
         let bucket = self.buckets.entry(Bucket::of(&mark.key)).or_default();
-        let merged = match bucket.marks.get(&mark.key) {
+        let merged = match bucket.kept.get(&mark.key) {
             Some(stored) => stored.clone().merged(mark.clone()),
             None => mark.clone(),
         };
-        if bucket.marks.insert(mark.key, merged.clone()).as_ref() == Some(&merged) {
+        if bucket.kept.insert(mark.key, merged.clone()).as_ref() == Some(&merged) {
             return;
         }
         bucket.last = match bucket.last.millis.cmp(&millis) {
@@ -74,6 +74,6 @@ impl Data {
     pub fn page(&self, bucket: Bucket, after: Option<MarkKey>, limit: usize) -> Vec<StoredMark> {
         let Some(marks) = self.buckets.get(&bucket) else { return Vec::new() };
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        marks.marks.range((from, Bound::Unbounded)).take(limit).map(|(_, mark)| mark.clone()).collect()
+        marks.kept.range((from, Bound::Unbounded)).take(limit).map(|(_, mark)| mark.clone()).collect()
     }
 }

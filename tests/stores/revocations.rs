@@ -212,6 +212,9 @@ async fn the_mark_comes_before_the_end_of_the_family() {
     bench.store.set_swaps_fail(false);
     assert_eq!(bench.revocations.revoke_session(sid(1), ISSUER, LEEWAY).await, Ok(true));
     assert!(store.family(sid(1)).await.unwrap().unwrap().revoked);
+    bench.store.set_swaps_fail(true);
+    let again = bench.revocations.revoke_session(sid(1), ISSUER, LEEWAY).await;
+    assert!(again.is_err(), "what somebody else wrote may be lost yet: it is not confirmed by having been read");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::base::Timestamp;
+
 /// The id of a stream's entry: milliseconds by the server's clock, and a number within them. Ids only ever grow on one stream, but
 /// not across two servers: one that has lost entries may give their ids to others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,6 +28,12 @@ impl StreamId {
     #[must_use]
     pub const fn new(millis: u64, sequence: u64) -> Self {
         Self { millis, sequence }
+    }
+
+    /// When it was written, by the server's clock; not earlier than the entry before it, even if that clock was set back.
+    #[must_use]
+    pub fn written_at(self) -> Timestamp {
+        Timestamp::from_millis(i64::try_from(self.millis).unwrap_or(i64::MAX))
     }
 }
 
