@@ -12,7 +12,7 @@ BINARY = $${CARGO_TARGET_DIR:-$(CURDIR)/target}/$(PROFILE)/doorward
 PROFILE := debug
 PYTHON = source tests/setup/paths.sh && PYTHONDONTWRITEBYTECODE=1 DOORWARD_BIN="$(BINARY)" "$$DOORWARD_VENV/bin/python"
 
-.PHONY: help demo test check fuzz bench soak install-deps format lint deny doc architecture test-rust test-e2e test-attacks build
+.PHONY: help demo install test check fuzz bench soak install-deps format lint deny doc architecture test-rust test-e2e test-attacks build
 
 help: ## List all of this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,10 @@ demo: ## See doorward at work: a small API, a user, and the curl lines to try
 	@$(SETUP) build
 	@$(CARGO) build $(LOCKED)
 	@exec "$(BINARY)" demo
+
+install: ## Build the release and put `doorward` into cargo's bin directory
+	@$(SETUP) build
+	@$(CARGO) install $(LOCKED) --path . --bin doorward
 
 test: install-deps format lint deny doc test-rust test-e2e test-attacks ## All checks and tests; installs what they lack
 

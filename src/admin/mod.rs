@@ -1,6 +1,7 @@
-//! The operators' listener: metrics and health, never on the public one.
+//! The operators' listener: metrics, health and revocations, never on the public one.
 
 pub mod health;
+mod operations;
 pub mod server;
 
 pub use health::Health;

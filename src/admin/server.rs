@@ -2,27 +2,35 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use http::{Method, Response};
 use pingora::apps::http_app::ServeHttp;
 use pingora::protocols::http::ServerSession;
 
-use super::Health;
+use super::{Health, operations};
+use crate::endpoints::{Operators, Reply};
 use crate::telemetry::Telemetry;
 
-/// Answers `/metrics`, `/livez` (`/healthz`), `/readyz` and `/startupz`. It has no way to the upstream.
+/// Answers `/metrics`, `/livez` (`/healthz`), `/readyz`, `/startupz` and `/revocations`. It has no way to the upstream.
 pub struct Admin {
     health: Arc<Health>,
     telemetry: Arc<Telemetry>,
     /// Brings gauges up to date that nothing counts along.
     collect: Box<dyn Fn() + Send + Sync>,
+    operators: Arc<ArcSwap<Operators>>,
 }
 
 impl Admin {
-    /// An admin application. `collect` runs before each scrape.
+    /// An admin application. `collect` runs before each scrape; `operators` may be replaced by a reload.
     #[must_use]
-    pub fn new(health: Arc<Health>, telemetry: Arc<Telemetry>, collect: Box<dyn Fn() + Send + Sync>) -> Self {
-        Self { health, telemetry, collect }
+    pub fn new(
+        health: Arc<Health>,
+        telemetry: Arc<Telemetry>,
+        collect: Box<dyn Fn() + Send + Sync>,
+        operators: Arc<ArcSwap<Operators>>,
+    ) -> Self {
+        Self { health, telemetry, collect, operators }
     }
 
     fn answer(&self, method: &Method, path: &str, query: Option<&str>) -> (u16, &'static str, String) {
@@ -51,6 +59,11 @@ impl Admin {
 #[async_trait]
 impl ServeHttp for Admin {
     async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
+        if session.req_header().uri.path() == Operators::PATH {
+            let operators = self.operators.load_full();
+            let reply = operations::answer(session, &operators).await;
+            return response(reply, session.req_header().method == Method::HEAD);
+        }
         let request = session.req_header();
         let (status, content_type, body) = self.answer(&request.method, request.uri.path(), request.uri.query());
         let body = if request.method == Method::HEAD { Vec::new() } else { body.into_bytes() };
@@ -66,6 +79,21 @@ impl ServeHttp for Admin {
         }
         response
     }
+}
+
+/// The reply as it is written; to `HEAD` without its body, of which only the length is told (RFC 9110 §9.3.2).
+fn response(reply: Reply, is_head: bool) -> Response<Vec<u8>> {
+    let length = reply.body.len();
+    let mut response = Response::new(if is_head { Vec::new() } else { reply.body.to_vec() });
+    *response.status_mut() = http::StatusCode::from_u16(reply.status).unwrap_or_default();
+    let headers = response.headers_mut();
+    for (name, value) in reply.headers {
+        if let Ok(value) = http::HeaderValue::try_from(value) {
+            headers.insert(name, value);
+        }
+    }
+    headers.insert("content-length", length.into());
+    response
 }
 
 const TEXT: &str = "text/plain; charset=utf-8";

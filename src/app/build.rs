@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{Core, publish};
+use super::{Core, publish, stores};
 use crate::base::Clock;
-use crate::config::Settings;
+use crate::config::{LoadedUsers, Settings};
 use crate::connection::tls::TlsError;
 use crate::endpoints::Endpoints;
 use crate::gate::Gate;
-use crate::grants::{self, Clients, Grants, ScopeClaim};
+use crate::grants::{self, Clients, Grants, ScopeClaim, TokenEnds};
 use crate::issuers::{Issuers, LastGood, Surroundings};
 use crate::keys::{KeyRing, LiveKeys, ServerKeys, SigningKey};
 use crate::policy::{HeaderPlan, HeaderSettings, Table};
@@ -17,7 +17,7 @@ use crate::proxy::{ConnectSettings, Site, Upstream};
 use crate::revocation::StoreClock;
 use crate::tokens::verify::LONGEST_OWN_LIFE;
 use crate::tokens::{ClaimPath, Issuer, IssuerRules, Mint, MintTerms, Verifier};
-use crate::users::{FileUsers, Hasher, HashingSettings, InMemory, PostgresUsers, Recheck, Throttle, User, UserStore};
+use crate::users::{FileUsers, Hasher, HashingSettings, PostgresUsers, Recheck, Throttles};
 
 /// A site, and the gauges' sources that belong to it.
 #[derive(Debug)]
@@ -29,17 +29,17 @@ pub struct Built {
     /// As it was made.
     pub hashing: HashingSettings,
     /// Counts its failed logins.
-    pub throttle: Arc<Throttle>,
+    pub throttle: Throttles,
     /// The issuers whose tokens are taken beside our own.
     pub issuers: Arc<Issuers>,
-    /// Who may log in.
-    pub users: Arc<dyn UserStore>,
-    /// The same, if they are in a database.
+    /// Who may log in, if they are in a database.
     pub postgres: Option<Arc<PostgresUsers>>,
-    /// Whether the users file has anybody in it.
-    pub has_users: bool,
-    /// Whose passwords are others than before.
-    pub passwords_changed: Vec<String>,
+    /// Who may, if they are in a file.
+    pub file: Option<Arc<FileUsers>>,
+    /// Whose tokens of before must not be good any more: of those with another password, and of those disabled or gone.
+    pub ended: Vec<String>,
+    /// Ends the tokens of those.
+    pub token_ends: Arc<TokenEnds>,
     /// What is issued.
     pub grants: Arc<Grants>,
 }
@@ -80,16 +80,15 @@ pub enum BuildError {
 /// [`BuildError`].
 pub fn build(
     settings: &Settings,
-    users: Option<Vec<User>>,
+    users: LoadedUsers,
     core: &Core,
     before: Option<&Built>,
 ) -> Result<Built, BuildError> {
-    let has_users = users.as_ref().is_some_and(|users| !users.is_empty());
-    let passwords_changed = passwords_changed(users.as_deref().unwrap_or_default(), before);
     let mut terms = settings.grants.clone();
     if settings.issuer_from_listen {
         terms.issuer.clone_from(&core.issuer_from_listen);
     }
+    terms.resources = publish::resources(settings, public_url(settings, core));
     if settings.issues && settings.trusted.iter().any(|trusted| trusted.rules.issuer == terms.issuer) {
         return Err(BuildError::OwnIssuer);
     }
@@ -105,15 +104,19 @@ pub fn build(
     let throttle = before
         .map(|before| &before.throttle)
         .filter(|throttle| throttle.settings() == settings.throttle)
-        .map_or_else(|| Arc::new(Throttle::new(settings.throttle)), Arc::clone);
-    let postgres = postgres(settings, before)?;
-    let users: Arc<dyn UserStore> = match &postgres {
-        Some(postgres) => Arc::<PostgresUsers>::clone(postgres),
-        // Not a list at all is an accident; `[]` is how to say that nobody may log in.
-        None => Arc::new(users.map_or_else(FileUsers::missing, FileUsers::new)),
-    };
+        .map_or_else(|| Throttles::new(settings.throttle), Throttles::clone);
+    let stores::Stores { users, postgres, file, ended } = stores::open(settings, users, before)?;
     let clock: Arc<dyn Clock> = Arc::<StoreClock>::clone(core.revocations.clock());
-    let recheck = Arc::new(Recheck::new(Arc::clone(&users), settings.recheck, Arc::clone(&clock)));
+    let (revocations, telemetry) = (&core.revocations, &core.telemetry);
+    let token_ends =
+        Arc::new(TokenEnds::new(&terms, Arc::clone(revocations), Arc::clone(&clock), Arc::clone(telemetry)));
+    let recheck = Recheck::new(Arc::clone(&users), settings.recheck, Arc::clone(&clock))
+        .ending(Arc::<TokenEnds>::clone(&token_ends), Arc::clone(&server_keys))
+        .counting(Arc::clone(telemetry));
+    let recheck = Arc::new(match before {
+        Some(before) => recheck.after(&before.grants.recheck),
+        None => recheck,
+    });
     let upstream = upstream(&settings.upstream.connect, before.map(|before| &before.site.upstream))?;
     let policy = &settings.policy;
     let table = Table::compile(policy.routes.clone(), policy.default, policy.ignore_case);
@@ -121,6 +124,7 @@ pub fn build(
     let own = ring.as_ref().map(|ring| (terms.issuer.as_str(), ring));
     let clients = Clients::new(settings.clients.clone(), settings.client_rules.clone());
     let documents = publish::documents(settings, public_url(settings, core), (own, &clients), &table);
+    let may_act = clients.acting_for_themselves().map(str::to_owned).collect();
     let with_list = terms.scope_claim == ScopeClaim::Scopes;
     let mint = mint(settings, &terms, ring.as_ref())?;
     let issuer =
@@ -135,7 +139,7 @@ pub fn build(
         users: Arc::clone(&users),
         recheck: Arc::clone(&recheck),
         hasher: Arc::clone(&hasher),
-        throttle: Arc::clone(&throttle),
+        throttle: throttle.clone(),
         revocations: Arc::clone(&core.revocations),
         clock,
         telemetry: Arc::clone(&core.telemetry),
@@ -143,7 +147,7 @@ pub fn build(
     let headers = HeaderPlan::new(&header_settings(settings)).map_err(|_| BuildError::Headers)?;
     let gate =
         Gate::new(table, (verifier, Arc::clone(&issuers)), Arc::clone(&core.revocations), Arc::clone(&core.telemetry))
-            .with_users(recheck);
+            .with_users(recheck, may_act);
     let gate = Arc::new(gate);
     let endpoints = Endpoints::new(settings.endpoints.clone(), documents, Arc::clone(&grants), Arc::clone(&gate));
     let labels = Labels::new(&core.telemetry.metrics, gate.table(), &endpoints);
@@ -169,17 +173,7 @@ pub fn build(
     };
     let site = Arc::new(site);
     let hashing = settings.hashing;
-    Ok(Built { site, hasher, hashing, throttle, issuers, users, postgres, has_users, passwords_changed, grants })
-}
-
-/// Those who are in memory and had another password hash in the configuration `before`.
-fn passwords_changed(users: &[User], before: Option<&Built>) -> Vec<String> {
-    let Some(before) = before else { return Vec::new() };
-    let had_another = |user: &&User| match before.users.in_memory(&user.username) {
-        InMemory::User(old) => old.password_hash != user.password_hash,
-        InMemory::Gone | InMemory::Unknown => false,
-    };
-    users.iter().filter(had_another).map(|user| user.username.clone()).collect()
+    Ok(Built { site, hasher, hashing, throttle, issuers, postgres, file, ended, token_ends, grants })
 }
 
 /// A verifier as `settings` would have it, with what is known of the `issuers`' keys. Own tokens are not taken if there is no key.
@@ -227,17 +221,6 @@ fn issuers(settings: &Settings, core: &Core, server_keys: &Arc<ServerKeys>, befo
     };
     let sources = settings.trusted.iter().map(|trusted| trusted.keys.clone()).collect();
     Issuers::new(sources, before.map(|before| &*before.issuers), around)
-}
-
-/// The one `before`, with its connections and what it has learnt, unless something about it changed.
-fn postgres(settings: &Settings, before: Option<&Built>) -> Result<Option<Arc<PostgresUsers>>, BuildError> {
-    let Some(wanted) = settings.postgres.as_ref().filter(|_| settings.issues) else { return Ok(None) };
-    let before = before.and_then(|before| before.postgres.as_ref());
-    if let Some(before) = before.filter(|before| before.settings() == wanted) {
-        return Ok(Some(Arc::clone(before)));
-    }
-    let users = PostgresUsers::new(wanted.clone()).ok_or(BuildError::NobodyTrusted)?;
-    Ok(Some(Arc::new(users)))
 }
 
 /// The one `before`, with its connections, unless it is to be reached in another way; where only that differs, what is known of

@@ -33,6 +33,8 @@ pub struct Core {
     pub issuer_from_listen: String,
     /// Whether the TCP listeners take TLS: a reload cannot change it.
     pub with_tls: bool,
+    /// Whether the admin listener is a socket of this user alone, which asks for no token: a reload cannot change it.
+    pub admin_is_private: bool,
     /// Processors.
     pub cores: usize,
 }

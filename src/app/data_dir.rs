@@ -27,7 +27,7 @@ pub enum DataDirError {
         path: PathBuf,
     },
     /// A directory, a FIFO or the like where a key was written.
-    #[error("`{}`: this is no regular file; remove it to have a new key generated, which ends all sessions", path.display())]
+    #[error("`{}`: this is no regular file; remove it to have a new one generated, which ends all sessions if it is a key", path.display())]
     NoFile {
         /// Which.
         path: PathBuf,
@@ -39,6 +39,12 @@ pub enum DataDirError {
         path: PathBuf,
         /// Why.
         error: KeyError,
+    },
+    /// The admin token is none that anybody should show. It is left as it is: somebody may have put it there.
+    #[error("`{}`: this is no admin token; remove it to have a new one generated, or give `admin.token`", path.display())]
+    Token {
+        /// Which file.
+        path: PathBuf,
     },
 }
 
@@ -88,6 +94,25 @@ pub fn existing_server_key(data_dir: &Path) -> Result<Option<Secret>, DataDirErr
     read(&path)?.map(|text| as_server_key(&path, text)).transpose()
 }
 
+/// The admin token in the directory, generated if there is none.
+///
+/// # Errors
+/// [`DataDirError`]; what cannot be read is never replaced.
+pub fn admin_token(data_dir: &Path) -> Result<Secret, DataDirError> {
+    let path = data_dir.join(ADMIN_TOKEN_FILE);
+    let made = || Ok(Secret::new(base64url::encode(entropy::random::<SERVER_KEY_BYTES>())));
+    as_token(&path, &read_or_write(data_dir, &path, made)?)
+}
+
+/// The admin token in the directory; `None` if none was generated yet.
+///
+/// # Errors
+/// [`DataDirError`].
+pub fn existing_admin_token(data_dir: &Path) -> Result<Option<Secret>, DataDirError> {
+    let path = data_dir.join(ADMIN_TOKEN_FILE);
+    read(&path)?.map(|text| as_token(&path, &text)).transpose()
+}
+
 fn as_signing_key(path: &Path, text: &Secret) -> Result<Arc<SigningKey>, DataDirError> {
     let key = SigningKey::from_pem(text.expose(), Some(Algorithm::Es256));
     key.map(Arc::new).map_err(|error| DataDirError::Key { path: path.to_owned(), error })
@@ -97,6 +122,16 @@ fn as_server_key(path: &Path, text: Secret) -> Result<Secret, DataDirError> {
     match strength::weakness(text.expose()) {
         None => Ok(text),
         Some(weakness) => Err(DataDirError::Key { path: path.to_owned(), error: KeyError::WeakSecret(weakness) }),
+    }
+}
+
+/// Less the newline of whoever wrote it by hand.
+fn as_token(path: &Path, text: &Secret) -> Result<Secret, DataDirError> {
+    let token = Secret::new(text.expose().trim_ascii_end());
+    if strength::weakness(token.expose()).is_none() && token.expose().iter().all(u8::is_ascii_graphic) {
+        Ok(token)
+    } else {
+        Err(DataDirError::Token { path: path.to_owned() })
     }
 }
 
@@ -149,6 +184,7 @@ fn io_error(path: &Path, error: io::Error) -> DataDirError {
 
 const SIGNING_KEY_FILE: &str = "signing-key.pem";
 const SERVER_KEY_FILE: &str = "server.key";
+const ADMIN_TOKEN_FILE: &str = "admin.token";
 const SERVER_KEY_BYTES: usize = 32;
 /// Read or written by others. The group may: Kubernetes gives it every file of a volume that has an `fsGroup`.
 const OPEN_MODE: u32 = 0o006;
@@ -189,6 +225,32 @@ mod tests {
         assert!(matches!(server_key(dir.path()), Err(DataDirError::NoFile { .. })));
         fs::create_dir(dir.path().join(SIGNING_KEY_FILE)).unwrap();
         assert!(matches!(signing_key(dir.path()), Err(DataDirError::NoFile { .. })));
+    }
+
+    #[test]
+    fn an_admin_token_is_made_for_this_user_alone_and_none_that_others_know_is_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(existing_admin_token(dir.path()).unwrap().is_none());
+        let first = admin_token(dir.path()).unwrap();
+        assert!(first.len() >= 43 && first.expose().iter().all(u8::is_ascii_graphic));
+        assert_eq!(admin_token(dir.path()).unwrap(), first);
+        let file = dir.path().join(ADMIN_TOKEN_FILE);
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        for mode in [0o604, 0o602, 0o666] {
+            fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
+            assert!(matches!(admin_token(dir.path()), Err(DataDirError::Open { .. })), "{mode:o}");
+        }
+        fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+        for (written, good) in [
+            ("", false),
+            ("admin", false),
+            ("q7Zp0Xw3sV9aB2nM 5kL8jH1gF4dS6tRuY", false),
+            ("q7Zp0Xw3sV9aB2nM5kL8jH1gF4dS6tRuY\n", true),
+        ] {
+            fs::write(&file, written).unwrap();
+            assert_eq!(admin_token(dir.path()).is_ok(), good, "{written:?}");
+            assert_eq!(fs::read(&file).unwrap(), written.as_bytes(), "left as it is");
+        }
     }
 
     #[test]

@@ -5,12 +5,15 @@ pub mod core;
 pub mod data_dir;
 pub mod descriptors;
 pub mod echo;
+mod identity;
 pub mod listen;
+mod operators;
 mod publish;
 pub mod reload;
 pub mod run_loop;
 pub mod serve;
 pub mod signals;
+mod stores;
 pub mod watch;
 
 pub use build::build;

@@ -6,6 +6,13 @@ use crate::grants::Clients;
 use crate::keys::{KeyRing, VerifyingKey};
 use crate::policy::Table;
 
+/// The identifiers of the protected resources here: the whole, and its parts with a document of their own.
+pub(super) fn resources(settings: &Settings, public_url: &str) -> Vec<String> {
+    let whole = public_url.trim_end_matches('/');
+    let parts = settings.policy.resources.iter().map(|path| format!("{whole}{path}"));
+    std::iter::once(whole.to_owned()).chain(parts).collect()
+}
+
 /// The documents of these settings: `public_url` is what clients call this server, `own` the issuer and the keys of own tokens,
 /// `clients` who may ask for them.
 pub(super) fn documents(

@@ -2,15 +2,19 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 use super::build::Built;
+use super::operators::admin_token;
 use super::watch::Watched;
 use super::{Core, build, data_dir, descriptors};
+use crate::base::Clock;
 use crate::config::{self, Loaded, Problem, Settings, Shutdown, look};
 use crate::connection::{Limits, ServerTls};
+use crate::endpoints::Operators;
 use crate::proxy::{Site, Upstream};
 use crate::telemetry::Audit;
 use crate::users::{Hasher, PostgresUsers};
@@ -38,6 +42,8 @@ pub struct Live {
     pub hasher: Arc<ArcSwap<Hasher>>,
     /// What new connections must keep to.
     pub limits: Arc<ArcSwap<Limits>>,
+    /// What operators may do.
+    pub operators: Arc<ArcSwap<Operators>>,
     /// What new handshakes get; `None` = the listeners are plain.
     pub tls: Option<Arc<ServerTls>>,
 }
@@ -106,7 +112,8 @@ impl Reloader {
             tracing::warn!(problem = warning.line(), help = warning.help, "configuration");
         }
         state.watched = Watched::new(loaded.watched);
-        if loaded.users.is_none() && state.built.has_users {
+        let has_users = state.built.file.as_ref().is_some_and(|users| !users.is_empty());
+        if loaded.users.usable.is_none() && has_users {
             // Emptied by a full disk, or between two steps of an editor; `[]` is how to mean it.
             let problem = "the users file is gone or empty, the users before stay; write `[]` if nobody is to log in";
             tracing::error!(problem, "configuration refused, the one before stays");
@@ -122,6 +129,13 @@ impl Reloader {
             tracing::error!(%error, "configuration refused, the one before stays");
             return self.refused(state, 1, &error.to_string());
         }
+        let token = match admin_token(&loaded.settings, &self.core) {
+            Ok(token) => token,
+            Err(error) => {
+                tracing::error!(%error, "configuration refused, the one before stays");
+                return self.refused(state, 1, &error.to_string());
+            }
+        };
         let built = match build(&loaded.settings, loaded.users, &self.core, Some(&state.built)) {
             Ok(built) => built,
             Err(error) => {
@@ -148,7 +162,14 @@ impl Reloader {
         }
         // Before the swap too: the first request of an issuer that was added should find its keys.
         tokio::runtime::Handle::current().block_on(built.issuers.begin());
+        Self::end_tokens(&built, &state.built, &*self.core.clock);
+        let users = built.ended.len();
+        if users > 0 && built.file.as_ref().is_some_and(|users| users.is_empty()) {
+            let help = "if that was not meant, put them back; they log in anew then";
+            tracing::warn!(users, help, "nobody is in the users file any more, and all who were are logged out");
+        }
         self.live.site.store(Arc::clone(&built.site));
+        self.live.operators.store(Arc::new(Operators::new(Arc::clone(&built.grants), token)));
         self.take_postgres(built.postgres.as_ref(), state.built.postgres.as_ref());
         self.core.health.set_issuers(Arc::clone(&built.issuers), !loaded.settings.issues);
         self.core.telemetry.metrics.set_insecure_settings(loaded.settings.weakened());
@@ -156,15 +177,28 @@ impl Reloader {
         self.live.limits.store(Arc::new(loaded.settings.server.limits));
         descriptors::check(&loaded.settings.server.limits);
         *self.shutdown.lock() = loaded.settings.server.shutdown;
-        let (grants, changed) = (Arc::clone(&built.grants), built.passwords_changed.clone());
-        // After the swap: no token of the old password is issued any more.
-        tokio::runtime::Handle::current().spawn(async move { grants.end_tokens_of(&changed).await });
         state.built = built;
         state.generation += 1;
         self.core.health.set_reload_problem(None);
         let audit = Audit::Reloaded { ok: true, generation: state.generation, problems: 0, restart: &restart };
         self.core.telemetry.audit(self.core.clock.now(), &audit);
         tracing::info!(generation = state.generation, "configuration reloaded");
+    }
+
+    /// Ends the tokens of users who are not who they were. First nobody is let in any more by what they were, then the time is taken, and
+    /// only then is somebody let in by what they are: so no token falls on the wrong side.
+    fn end_tokens(built: &Built, before: &Built, clock: &dyn Clock) {
+        if let (Some(before), Some(users)) = (&before.file, &built.file) {
+            before.succeeded_by(Arc::clone(users));
+        }
+        if built.ended.is_empty() {
+            return;
+        }
+        let (at, ends, ended) = (clock.now(), Arc::clone(&built.token_ends), built.ended.clone());
+        let runtime = tokio::runtime::Handle::current();
+        let mut ending = runtime.spawn(async move { ends.end_all(&ended, at).await });
+        // What is issued in the second of a mark is dated behind it, if the mark is there by then.
+        let _late = runtime.block_on(async { tokio::time::timeout(FOR_MARKS, &mut ending).await });
     }
 
     fn take_postgres(&self, users: Option<&Arc<PostgresUsers>>, before: Option<&Arc<PostgresUsers>>) {
@@ -180,3 +214,6 @@ impl Reloader {
         self.core.telemetry.audit(self.core.clock.now(), &audit);
     }
 }
+
+/// How long a reload waits for marks. Whatever is left of them is made beside what is served.
+const FOR_MARKS: Duration = Duration::from_secs(1);

@@ -10,7 +10,9 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::data_dir::{self, DataDirError};
+use super::identity::{instance_name, issuer_at};
 use super::listen::{self, ADMIN_MODE, BindError};
+use super::operators::admin_token;
 use super::reload::{Environment, Live, Reloader};
 use super::run_loop::{self, Terms};
 use super::{Core, build, descriptors};
@@ -19,6 +21,7 @@ use crate::base::{Clock, Stopwatch, SystemClock};
 use crate::config::{Listen, Loaded, Settings, Shutdown, StoreKind};
 use crate::connection::tls::TlsError;
 use crate::connection::{Registry, ServerTls};
+use crate::endpoints::Operators;
 use crate::issuers::{Fetch, HttpFetch};
 use crate::proxy::streams::OpenStreams;
 use crate::proxy::{Door, Refusals, Site, Upstream};
@@ -129,6 +132,7 @@ impl Running {
         let (admin, admin_listener) = listen::bind(&settings.admin.listen, ADMIN_MODE)?;
         let bound = Bound { public, admin };
         let core = core(&settings, &bound, &parts).await?;
+        let token = admin_token(&settings, &core)?;
         let built = build(&settings, users, &core, None)?;
         built.site.upstream.resolve_first().await;
         built.issuers.begin().await;
@@ -136,6 +140,7 @@ impl Running {
             site: Arc::new(ArcSwap::new(Arc::clone(&built.site))),
             hasher: Arc::new(ArcSwap::new(Arc::clone(&built.hasher))),
             limits: Arc::new(ArcSwap::from_pointee(settings.server.limits)),
+            operators: Arc::new(ArcSwap::from_pointee(Operators::new(Arc::clone(&built.grants), token))),
             tls: settings.server.tls.as_ref().map(ServerTls::new).transpose()?.map(Arc::new),
         };
         let (stop, stopped) = watch::channel(false);
@@ -145,7 +150,8 @@ impl Running {
         let (site, ending) = (Arc::clone(&live.site), Arc::clone(&streams));
         let watched_streams = ending.watch(Arc::clone(&site), Arc::clone(clock), Arc::clone(telemetry));
         let door = Door::new(site, Arc::clone(clock), Arc::clone(telemetry), streams, health.draining());
-        let admin = Admin::new(Arc::clone(health), Arc::clone(telemetry), collector(&core, &live.hasher));
+        let collect = collector(&core, &live.hasher);
+        let admin = Admin::new(Arc::clone(health), Arc::clone(telemetry), collect, Arc::clone(&live.operators));
         let registry = Arc::<Registry>::default();
         let cors = Map::new(Arc::clone(&live.site), |site: &Site| &site.cors);
         let wording = Map::new(Arc::clone(&live.site), |site: &Site| &site.wording);
@@ -226,6 +232,7 @@ async fn core(settings: &Settings, bound: &Bound, parts: &Parts) -> Result<Core,
         (None, StoreKind::Embedded) => Arc::new(EmbeddedStore::open(&settings.data_dir.join(STORE_FILE))?),
     };
     let revocations = Revocations::open(store, Arc::clone(&parts.clock), settings.cache).await?;
+    let revocations = revocations.named(instance_name(&bound.public));
     Ok(Core {
         revocations: Arc::new(revocations),
         clock: Arc::clone(&parts.clock),
@@ -237,18 +244,9 @@ async fn core(settings: &Settings, bound: &Bound, parts: &Parts) -> Result<Core,
         fetch: Arc::clone(&parts.fetch),
         issuer_from_listen: issuer_at(&bound.public, settings.server.tls.is_some()),
         with_tls: settings.server.tls.is_some(),
+        admin_is_private: matches!(bound.admin, Listen::Unix(_)),
         cores: std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get),
     })
-}
-
-/// The scheme and the first address that was bound.
-fn issuer_at(public: &[Listen], with_tls: bool) -> String {
-    let tcp = public.iter().find_map(|listen| match listen {
-        Listen::Tcp(address) => Some(address.to_string()),
-        Listen::Unix(_) => None,
-    });
-    let scheme = if with_tls { "https" } else { "http" };
-    format!("{scheme}://{}", tcp.as_deref().unwrap_or("localhost"))
 }
 
 fn collector(core: &Core, hasher: &Arc<ArcSwap<Hasher>>) -> Box<dyn Fn() + Send + Sync> {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::environment;
+use super::{environment, output};
 use crate::app::data_dir::{self, DataDirError};
 use crate::config::{self, Profile, Settings};
 
@@ -13,23 +13,23 @@ pub(super) fn run(path: &Path) -> ExitCode {
             let settings = &loaded.settings;
             // Looked at and not made: checking changes nothing.
             if let Err(error) = generated_keys(settings) {
-                println!("{error}");
+                output::line(error);
                 return ExitCode::from(1);
             }
             for warning in &loaded.warnings {
-                println!("{warning}");
+                output::line(warning);
             }
             let routes = settings.policy.routes.len();
             let users = match &settings.postgres {
                 Some(_) => "users in PostgreSQL, which was not asked".to_owned(),
-                None => format!("{} users", loaded.users.as_deref().unwrap_or_default().len()),
+                None => format!("{} users", loaded.users.usable.as_deref().unwrap_or_default().len()),
             };
-            println!("{}: ok, {routes} routes, {users}", path.display());
-            print!("{}", beyond_strict(settings));
+            output::line(format_args!("{}: ok, {routes} routes, {users}", path.display()));
+            output::text_of(beyond_strict(settings));
             ExitCode::SUCCESS
         }
         Err(problems) => {
-            println!("{problems}");
+            output::line(problems);
             ExitCode::from(1)
         }
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::exit::Failure;
+use super::output;
 use super::serve;
 use crate::app::Running;
 use crate::app::echo;
@@ -43,7 +44,7 @@ impl Demo {
         panics::install();
         let parts = Parts::new(path, Box::new(|_| None), telemetry);
         let mut running = Running::start(loaded, parts).await.map_err(Failure::usage)?;
-        print!("{}", script(&running, &password));
+        output::text_of(script(&running, &password));
         signals.next().await;
         running.close().await;
         upstream.stop().await;

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::process::ExitCode;
 
+use super::output;
 use crate::config::Problems;
 
 /// Why a command did not do what it was asked.
@@ -28,15 +29,15 @@ impl Failure {
     pub(super) fn report(self) -> ExitCode {
         match self {
             Self::Usage(text) => {
-                eprintln!("doorward: {text}");
+                output::note(format_args!("doorward: {text}"));
                 ExitCode::from(2)
             }
             Self::Configuration(problems) => {
-                eprintln!("{problems}");
+                output::note(problems);
                 ExitCode::from(2)
             }
             Self::Internal(text) => {
-                eprintln!("doorward: {text}");
+                output::note(format_args!("doorward: {text}"));
                 ExitCode::from(70)
             }
         }

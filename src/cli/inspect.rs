@@ -8,10 +8,10 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::environment;
 use super::exit::Failure;
 use super::input;
 use super::serve::runtime;
+use super::{environment, output};
 use crate::app::{build, data_dir};
 use crate::base::{Clock, SystemClock};
 use crate::config::{self, Listen, Settings};
@@ -44,7 +44,7 @@ impl Inspect {
         if let Value::Object(members) = verdict {
             shown.extend(members);
         }
-        println!("{:#}", Value::Object(shown));
+        output::line(format_args!("{:#}", Value::Object(shown)));
         Ok(if refused { ExitCode::from(1) } else { ExitCode::SUCCESS })
     }
 }

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::exit::Failure;
+use super::output;
 use crate::base::Secret;
 use crate::grants::client_secret;
 use crate::keys::pem::KeySize;
@@ -61,10 +62,11 @@ impl Keygen {
         }
         let key = pem::generate_of(self.alg, self.bits.unwrap_or(pem::DEFAULT_RSA)).map_err(Failure::internal)?;
         match &self.out {
-            None => io::stdout().lock().write_all(key.expose()).map_err(Failure::internal)?,
+            None => output::bytes(key.expose()),
             Some(path) => {
                 self.write(&key).map_err(|error| not_written(path, &error))?;
-                eprintln!("{}: {}, kid {}", path.display(), self.alg.name(), self.kid(&key)?);
+                let kid = self.kid(&key)?;
+                output::note(format_args!("{}: {}, kid {kid}", path.display(), self.alg.name()));
             }
         }
         Ok(ExitCode::SUCCESS)

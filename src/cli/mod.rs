@@ -1,5 +1,4 @@
 //! The command line: parses, prints, and chooses exit codes.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is what a command line does")]
 
 mod check;
 mod demo;
@@ -8,6 +7,8 @@ mod hash_password;
 mod input;
 mod inspect;
 mod keygen;
+mod output;
+mod revoke;
 mod serve;
 mod user;
 
@@ -47,6 +48,11 @@ enum Command {
     /// Add, change and list the users of the users file.
     #[command(subcommand)]
     User(user::User),
+    /// Revoke a token, a session, or all that somebody was issued, at a running doorward.
+    ///
+    /// It is asked through its admin listener, as the configuration has it. Exit code 0 once it is durable and in effect, 1 if there
+    /// was no such token or, with --wait, an instance has not confirmed it.
+    Revoke(revoke::Revoke),
     /// See all of it at work without any configuration: a small API, a user, and the curl lines to try.
     Demo(demo::Demo),
 }
@@ -85,6 +91,7 @@ pub fn main() -> ExitCode {
         Command::Keygen(keygen) => keygen.run(),
         Command::Token(Token::Inspect(inspect)) => inspect.run(),
         Command::User(user) => user.run(),
+        Command::Revoke(revoke) => revoke.run(),
         Command::Demo(demo) => demo.run(),
     };
     done.unwrap_or_else(Failure::report)

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
-use super::environment;
 use super::exit::Failure;
+use super::{environment, output};
 use crate::app::serve::Parts;
 use crate::app::signals::{Asked, Signals};
 use crate::app::{Running, StartError};
@@ -93,7 +93,7 @@ fn announce(running: &Running) {
         tracing::info!(%public, admin = %running.bound.admin, "listening");
     } else {
         // With port 0 nobody would know the port otherwise, however little is to be logged.
-        println!("listening public={public} admin={}", running.bound.admin);
+        output::line(format_args!("listening public={public} admin={}", running.bound.admin));
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::exit::Failure;
 use super::hash_password::{MAX_PASSWORD_BYTES, hashed, scheme};
-use super::{Configuration, environment, input};
+use super::{Configuration, environment, input, output};
 use crate::base::Secret;
 use crate::config::users_edit::{Change, NewUser};
 use crate::config::users_write::{UsersFileError, UsersPlace, UsersRead, change_users, read_users, users_place};
@@ -21,7 +21,7 @@ use crate::users::password::Scheme;
 pub(super) enum User {
     /// Let somebody new log in.
     ///
-    /// The password is typed at a hidden prompt, or read from stdin. The rest of the file stays as it is, comments and all; a
+    /// The password is typed at a hidden prompt, or read from stdin with `--password-stdin`. The rest of the file stays as it is, comments and all; a
     /// running doorward takes the change up by itself.
     Add(Add),
     /// Let somebody log in no more, until `enable`.
@@ -30,7 +30,7 @@ pub(super) enum User {
     Enable(Named),
     /// Show who is there; no hashes.
     List(List),
-    /// Give somebody another password: typed at a hidden prompt, or read from stdin.
+    /// Give somebody another password: typed at a hidden prompt, or read from stdin with `--password-stdin`.
     Passwd(Passwd),
 }
 
@@ -168,7 +168,7 @@ impl List {
         let users = read_users(&users_file(&self.configuration)?).map_err(failure)?;
         let shown: Vec<Value> = users.written.iter().map(|written| shown(written, &users)).collect();
         if self.json {
-            println!("{:#}", Value::Array(shown));
+            output::line(format_args!("{:#}", Value::Array(shown)));
         } else {
             table(&shown);
         }
@@ -206,7 +206,7 @@ fn table(users: &[Value]) {
             (false, true) => "enabled",
             (false, false) => "no usable hash",
         };
-        let text = |key: &str| user[key].as_str().unwrap_or_default().to_owned();
+        let text = |key: &str| plain(user[key].as_str().unwrap_or_default());
         [text("username"), state.to_owned(), words(&user["scopes"]), words(&user["roles"]), text("email")]
     };
     let head = ["USER", "STATE", "SCOPES", "ROLES", "EMAIL"].map(str::to_owned);
@@ -215,8 +215,21 @@ fn table(users: &[Value]) {
     let widths: Vec<usize> = (0..).map_while(width).collect();
     for row in &rows {
         let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
-        println!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
+        output::line(cells.collect::<Vec<_>>().join("  ").trim_end());
     }
+}
+
+/// What would move the cursor, or turn the direction of writing around, is shown as its escape: a name must not look like another.
+fn plain(text: &str) -> String {
+    let escaped = |letter: char| {
+        letter.is_control()
+            || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    let mut shown = String::new();
+    for letter in text.chars() {
+        if escaped(letter) { shown.extend(letter.escape_unicode()) } else { shown.push(letter) }
+    }
+    shown
 }
 
 fn users_file(configuration: &Configuration) -> Result<PathBuf, Failure> {
@@ -236,7 +249,7 @@ fn is_there(users: &UsersRead, username: &str) -> bool {
 fn changed(file: &Path, change: &Change, said: &str) -> Result<ExitCode, Failure> {
     let changed = change_users(file, change, PATIENCE).map_err(failure)?;
     let so = if changed { "" } else { " (nothing had to be changed)" };
-    eprintln!("{}: `{}` {said}{so}", file.display(), change.username());
+    output::note(format_args!("{}: `{}` {said}{so}", file.display(), change.username()));
     Ok(ExitCode::SUCCESS)
 }
 

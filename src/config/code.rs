@@ -118,6 +118,8 @@ codes! {
     WeakSecret = "weak-secret",
     /// What is no hash of a client's secret.
     BadSecretHash = "bad-secret-hash",
+    /// A bearer secret that no header can carry.
+    BadToken = "bad-token",
     /// One key for two purposes.
     KeyReused = "key-reused",
     /// A file with a key or secret that others may read or write.

@@ -15,6 +15,7 @@ use super::reader::{Found, Reader};
 use super::section::Section;
 use super::settings::Settings;
 use super::users::{UsersFile, UsersSource};
+use super::users_document::Users;
 use super::{
     clients, defaults, endpoints, insecure, keys, mint, policy, revocation, server, telemetry, tokens, trusted_issuers,
     upstream, users, users_document, wire,
@@ -26,9 +27,8 @@ use crate::users::User;
 pub struct Loaded {
     /// What the configuration says.
     pub settings: Settings,
-    /// Who may log in, of a file; those with a hash that cannot be checked are left out. `None` if the file is not there, or has no list
-    /// in it: fine for a first start, an accident later.
-    pub users: Option<Vec<User>>,
+    /// Who may log in, of a file.
+    pub users: LoadedUsers,
     /// What is allowed and hardly meant.
     pub warnings: Vec<Problem>,
     /// Every file that was looked at, there or not: a change to one of them changes the answer.
@@ -36,6 +36,16 @@ pub struct Loaded {
     /// Every key that was asked for, as `server.shutdown.drain` or `policy.routes[].path`; keys of a list's items only
     /// where it has some. Documentation is held against it.
     pub keys: BTreeSet<String>,
+}
+
+/// What a users file says.
+#[derive(Debug, Default)]
+pub struct LoadedUsers {
+    /// Those who may log in, unless they are disabled. `None` if the file is not there, or has no list in it: fine for a first start, an
+    /// accident later.
+    pub usable: Option<Vec<User>>,
+    /// The names of those whose hash cannot be checked.
+    pub unusable: Vec<String>,
 }
 
 /// Reads a configuration and the files it names. Nothing is written, bound or connected to.
@@ -53,11 +63,11 @@ pub fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result
     let (settings, users) = match node.and_then(|node| reader.root(&node, document)) {
         // Nobody can log in where no tokens are issued.
         Some((settings, _)) if settings.as_ref().is_some_and(|settings| !settings.issues) => {
-            (settings, Some(Vec::new()))
+            (settings, LoadedUsers::nobody())
         }
         Some((settings, Some(file))) => (settings, read_users(&reader, &file)),
-        Some((settings, None)) => (settings, Some(Vec::new())),
-        None => (None, None),
+        Some((settings, None)) => (settings, LoadedUsers::nobody()),
+        None => (None, LoadedUsers::default()),
     };
     let Found { problems, warnings, watched, keys, .. } = reader.finish();
     match settings {
@@ -65,6 +75,13 @@ pub fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result
             Ok(Loaded { settings, users, warnings: in_order(path, warnings), watched, keys })
         }
         _ => Err(Problems::new(in_order(path, problems), watched)),
+    }
+}
+
+impl LoadedUsers {
+    /// Where there is no file, and is to be none.
+    fn nobody() -> Self {
+        Self { usable: Some(Vec::new()), unusable: Vec::new() }
     }
 }
 
@@ -147,30 +164,30 @@ fn document(root: &Section<'_>) -> (Option<Settings>, Option<UsersFile>) {
 
 /// The users, from a document of their own; what is found there is added to what `reader` found.
 /// `None` if there is no list at all, not even an empty one.
-fn read_users(reader: &Reader<'_>, file: &UsersFile) -> Option<Vec<User>> {
+fn read_users(reader: &Reader<'_>, file: &UsersFile) -> LoadedUsers {
     let own = Reader::new(&file.path, None);
     let nobody = |message| {
         let help = "add a user: `- { username: …, password_hash: … }`, with a hash from `doorward hash-password`";
         own.warning(Position::START, Code::NoUsers, message, help);
     };
-    let users = match own.document() {
+    let (usable, unusable) = match own.document() {
         Ok(Some(node)) => {
-            let users = users_document::users(&own, &node);
-            matches!(node.value, Value::List(_)).then_some(users)
+            let Users { usable, unusable } = users_document::users(&own, &node);
+            (matches!(node.value, Value::List(_)).then_some(usable), unusable)
         }
-        Ok(None) => None,
+        Ok(None) => (None, Vec::new()),
         Err(FileError::Missing) if !file.named => {
             nobody("there is no such file, so nobody can log in");
-            None
+            (None, Vec::new())
         }
         Err(error) => {
             reader.problem(file.at, error.code(), &format!("`users.file` cannot be used: {error}"), error.help());
-            None
+            (None, Vec::new())
         }
     };
-    if users.as_ref().is_none_or(Vec::is_empty) && own.is_content() {
+    if usable.as_ref().is_none_or(Vec::is_empty) && own.is_content() {
         nobody("nobody is in here, so nobody can log in");
     }
     reader.add(own.finish());
-    users
+    LoadedUsers { usable, unusable }
 }

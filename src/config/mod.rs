@@ -55,7 +55,7 @@ pub mod users_write;
 mod wire;
 
 pub use code::Code;
-pub use load::{Loaded, load};
+pub use load::{Loaded, LoadedUsers, load};
 pub use problem::{Position, Problem, Problems};
 pub use profile::{DIFFERENCES, Difference, Profile, beyond_strict, logs_in};
 pub use restart::restart_needed;

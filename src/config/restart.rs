@@ -12,7 +12,7 @@ pub fn restart_needed(old: &Settings, new: &Settings) -> Vec<&'static str> {
         ("server.threads", old.server.threads != new.server.threads),
         // Switched on or off; other files are taken over.
         ("server.tls", old.server.tls.is_some() != new.server.tls.is_some()),
-        ("admin.listen", old.admin != new.admin),
+        ("admin.listen", old.admin.listen != new.admin.listen),
         ("data_dir", old.data_dir != new.data_dir),
         ("store", old.store != new.store),
         ("telemetry.log", old.telemetry.log != new.telemetry.log),

@@ -15,6 +15,7 @@ use super::section::Section;
 use super::settings::{Admin, Listen, Server, Shutdown};
 use super::tls;
 use super::trusted::{Trusted, trusted};
+use crate::base::Secret;
 use crate::message::TrustedProxies;
 
 pub(super) fn server(section: &Section<'_>) -> Server {
@@ -67,7 +68,21 @@ pub(super) fn admin(section: &Section<'_>, server: &Server) -> Admin {
         let at = field.map_or(section.at(), |field| field.at());
         section.reader().problem(at, Code::Duplicate, what, "give it another port: what it serves must not be public");
     }
-    Admin { listen }
+    Admin { token: section.nullable("token").and_then(|field| admin_token(&field, &listen)), listen }
+}
+
+/// Random enough that nobody guesses it, and nothing that a header cannot carry.
+fn admin_token(field: &Field<'_>, listen: &Listen) -> Option<Secret> {
+    let token = field.key_secret()?;
+    if !token.expose().iter().all(u8::is_ascii_graphic) {
+        let what = "has a character that no `Authorization: Bearer` can carry";
+        return field.refuse(Code::BadToken, what, "make one with `openssl rand -base64 48`");
+    }
+    if matches!(listen, Listen::Unix(_)) {
+        let help = "take it out, or listen on an address: of a Unix socket the file's mode keeps others away";
+        field.warn(Code::NoEffect, "is not asked for where `admin.listen` is a Unix socket", help);
+    }
+    Some(token)
 }
 
 fn shutdown(section: &Section<'_>) -> Shutdown {

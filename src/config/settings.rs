@@ -154,6 +154,8 @@ pub struct Shutdown {
 pub struct Admin {
     /// Where to listen; not one of the public listeners.
     pub listen: Listen,
+    /// What operators show to revoke and to list revocations; `None` = the one in `data_dir`.
+    pub token: Option<Secret>,
 }
 
 /// An address to listen on.

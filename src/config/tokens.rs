@@ -76,6 +76,8 @@ pub(super) fn tokens(section: &Section<'_>, server: &Server, (cascade, rules): (
                 None => defaults::CLAIMS.map(str::to_owned).into(),
             },
             cascade,
+            // They follow from the public URL, which may be known at the start alone.
+            resources: Vec::new(),
         },
         keys: keys.map(|(keys, _)| keys).unwrap_or_default(),
         audience_at,

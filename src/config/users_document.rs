@@ -17,24 +17,35 @@ use super::tokens::is_reserved;
 use crate::users::user::{ATTRIBUTES, CLIENT_PREFIX};
 use crate::users::{StoredHash, User};
 
-/// Reads the users. One with a hash that cannot be checked is left out with a warning; the others stay.
-pub(super) fn users(reader: &Reader<'_>, node: &Node) -> Vec<User> {
+/// The users of a document.
+#[derive(Debug, Default)]
+pub(super) struct Users {
+    pub(super) usable: Vec<User>,
+    /// The names of those whose hash cannot be checked.
+    pub(super) unusable: Vec<String>,
+}
+
+/// Reads the users. Of one with a hash that cannot be checked a warning tells; the others stay.
+pub(super) fn users(reader: &Reader<'_>, node: &Node) -> Users {
     // A file of comments only, which is how one begins.
     if matches!(&node.value, Value::Map(entries) if entries.is_empty()) {
-        return Vec::new();
+        return Users::default();
     }
     let mut seen: HashMap<String, Position> = HashMap::new();
-    let mut users = Vec::new();
+    let mut users = Users::default();
     let mut weak = Vec::new();
     for item in Field::new(reader, node, "users".to_owned()).list().unwrap_or_default() {
         let Some(Some(Written { username, at, user, hash_at })) = item.section(user) else { continue };
+        if user.is_none() {
+            users.unusable.push(username.clone());
+        }
         if let Some(first) = seen.insert(username, at) {
             let message = format!("this user stands in line {} already", first.line);
             reader.problem(at, Code::Duplicate, &message, "keep one of the two");
         }
         if let Some(user) = user {
             weak.extend(user.password_hash.is_weak().then_some(hash_at));
-            users.push(user);
+            users.usable.push(user);
         }
     }
     if let Some((first, others)) = weak.split_first() {

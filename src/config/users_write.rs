@@ -1,8 +1,10 @@
 //! The users file, read and changed by commands while a doorward may be running on it.
 
-use std::fs::{self, File, Permissions, TryLockError};
-use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+mod attributes;
+mod put;
+
+use std::fs::{self, File, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -19,6 +21,7 @@ use super::reader::{DOCUMENT_LIMIT, Reader};
 use super::users_document;
 use super::users_edit::{Change, EditError, edit};
 use crate::users::User;
+use put::put;
 
 /// Where a configuration has its users.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,6 +95,19 @@ pub enum UsersFileError {
     /// It may not be written.
     #[error("`{}`: read-only; where it is mounted from elsewhere (a Kubernetes secret, an image), change it there", .0.display())]
     ReadOnly(PathBuf),
+    /// Its mode lets nobody write it.
+    #[error("`{}`: read-only by its mode: `chmod u+w` it first; where it is mounted from elsewhere (a Kubernetes secret), change it there", .0.display())]
+    NoWriter(PathBuf),
+    /// Access lists or other attributes that could not be given to what is to take its place.
+    #[error("`{}`: it has {what} that would be lost ({error}): run this as its owner, or as root, or change it in an editor that keeps it", path.display())]
+    Attributes {
+        /// Which.
+        path: PathBuf,
+        /// What, by the system's name.
+        what: String,
+        /// Why.
+        error: io::Error,
+    },
     /// A file that is a mount of its own cannot be replaced.
     #[error("`{}`: mounted by itself, so it cannot be replaced in one step: mount its folder instead", .0.display())]
     Mounted(PathBuf),
@@ -147,7 +163,7 @@ fn bytes_of(path: &Path) -> Result<Option<Vec<u8>>, UsersFileError> {
 fn understand(path: &Path, bytes: &[u8]) -> Result<UsersRead, UsersFileError> {
     let reader = Reader::new(path, None);
     let node = reader.parse(bytes);
-    let usable = node.as_ref().map(|node| users_document::users(&reader, node)).unwrap_or_default();
+    let usable = node.as_ref().map(|node| users_document::users(&reader, node).usable).unwrap_or_default();
     let problems = reader.finish().problems;
     if problems.is_empty() {
         let written = node.as_ref().map(document::plain);
@@ -158,7 +174,7 @@ fn understand(path: &Path, bytes: &[u8]) -> Result<UsersRead, UsersFileError> {
 }
 
 /// Changes the users file at `path`, links followed, and says whether anything had to be changed. The new text is read before it
-/// takes the old one's place, whole and in one step; mode and owner stay. A file that is not there is made for its owner alone.
+/// takes the old one's place, whole and in one step; mode, owner, access lists and attributes stay. A file that is not there is made for its owner alone.
 ///
 /// One command at a time, by a lock on the folder: a lock on the file would be on one that is about to be replaced. Others wait as
 /// long as `patience`.
@@ -236,47 +252,8 @@ fn wait_for(lock: &File, patience: Duration) -> Result<(), Option<io::Error>> {
     Err(None)
 }
 
-fn put(target: &Path, folder: &Path, text: &[u8], looked: Option<Look>) -> Result<(), UsersFileError> {
-    let failed = |error: io::Error| match error.kind() {
-        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => UsersFileError::ReadOnly(target.into()),
-        io::ErrorKind::ResourceBusy | io::ErrorKind::CrossesDevices => UsersFileError::Mounted(target.into()),
-        _ => UsersFileError::Io { path: target.into(), error },
-    };
-    let old = looked.map(|_| fs::metadata(target)).transpose().map_err(failed)?;
-    let mode = old.as_ref().map_or(NEW_MODE, |old| old.mode() & 0o7777);
-    if mode & ANY_WRITE == 0 {
-        return Err(UsersFileError::ReadOnly(target.into()));
-    }
-    let mut file = tempfile::Builder::new()
-        .prefix(".users-")
-        .permissions(Permissions::from_mode(0o600))
-        .tempfile_in(folder)
-        .map_err(failed)?;
-    if let Some(old) = old {
-        let ours = file.as_file().metadata().map_err(failed)?;
-        if (ours.uid(), ours.gid()) != (old.uid(), old.gid()) {
-            fchown(file.as_file(), Some(old.uid()), Some(old.gid()))
-                .map_err(|_| UsersFileError::Owner(target.into()))?;
-        }
-    }
-    file.as_file().set_permissions(Permissions::from_mode(mode)).map_err(failed)?;
-    file.write_all(text).map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
-    // An editor asks for no lock: what it has saved meanwhile must not be lost.
-    if Look::at(target) != looked {
-        return Err(UsersFileError::Changed(target.into()));
-    }
-    file.persist(target).map_err(|error| failed(error.error))?;
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
-}
-
 /// Between two looks at a lock that somebody else has.
 const STEP: Duration = Duration::from_millis(50);
-
-/// Of a file that was not there: hashes are nobody else's business.
-const NEW_MODE: u32 = 0o600;
-
-const ANY_WRITE: u32 = 0o222;
 
 #[cfg(test)]
 mod tests;

@@ -26,6 +26,8 @@ pub enum OAuthError {
     UnsupportedGrantType,
     /// 400 `invalid_scope`.
     InvalidScope,
+    /// 400 `invalid_target` (RFC 8707 §2).
+    InvalidTarget,
     /// 400 `unsupported_token_type` (RFC 7009 §2.2.1).
     UnsupportedTokenType,
     /// 429 `slow_down` (RFC 6585 §4, RFC 8628 §3.5): too many logins have failed; seconds until another may be tried.
@@ -64,6 +66,7 @@ impl OAuthError {
             Self::InvalidGrant(_) => "invalid_grant",
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::InvalidScope => "invalid_scope",
+            Self::InvalidTarget => "invalid_target",
             Self::UnsupportedTokenType => "unsupported_token_type",
             Self::SlowDown(_) => "slow_down",
             Self::Overloaded | Self::StoreUnavailable | Self::KeysUnavailable => "temporarily_unavailable",
@@ -82,6 +85,7 @@ impl OAuthError {
             Self::InvalidGrant(_) => "invalid-grant",
             Self::UnsupportedGrantType => "unsupported-grant-type",
             Self::InvalidScope => "invalid-scope",
+            Self::InvalidTarget => "invalid-target",
             Self::UnsupportedTokenType => "unsupported-token-type",
             Self::SlowDown(_) => Reason::Throttled.as_str(),
             Self::Overloaded => Reason::Overloaded.as_str(),
@@ -111,7 +115,8 @@ impl OAuthError {
             Self::BodyTooLarge => "The request body is too large",
             Self::BodyTooSlow => "The request body did not arrive in time",
             Self::UnsupportedGrantType => "This grant type is not supported",
-            Self::InvalidScope => "The requested scope is invalid or not granted to this user",
+            Self::InvalidScope => "The requested scope is invalid, or more than may be granted",
+            Self::InvalidTarget => "No tokens are issued here for the requested resource",
             Self::UnsupportedTokenType => "Tokens of this kind cannot be revoked here",
             Self::SlowDown(_) => "Too many failed logins, try again later",
             Self::Overloaded | Self::StoreUnavailable | Self::KeysUnavailable => {
@@ -165,6 +170,7 @@ impl From<GrantError> for OAuthError {
             GrantError::InvalidRefreshToken
             | GrantError::ReusedRefreshToken
             | GrantError::UserDisabled
+            | GrantError::UserUnusable
             | GrantError::PasswordChanged => Self::InvalidGrant("Invalid refresh token"),
             GrantError::InvalidClient | GrantError::NoClient => Self::InvalidClient(Challenge::None),
             GrantError::UnauthorizedClient => Self::UnauthorizedClient,
@@ -175,7 +181,7 @@ impl From<GrantError> for OAuthError {
             GrantError::Busy(_) | GrantError::Unlogged => Self::Overloaded,
             GrantError::NotGranting => Self::UnsupportedGrantType,
             GrantError::KeysUnavailable => Self::KeysUnavailable,
-            GrantError::Store(_) | GrantError::Users(_) => Self::StoreUnavailable,
+            GrantError::Store(_) | GrantError::Users(_) | GrantError::StandingUnknown => Self::StoreUnavailable,
             GrantError::Signing(_) => Self::Server,
         }
     }

@@ -13,9 +13,9 @@ use super::{Exchange, Forms, OAuthError, Reply, client_auth};
 use crate::base::Timestamp;
 use crate::gate::credential::Credential;
 use crate::gate::{Asked, Denial, Gate};
-use crate::grants::{Client, GrantError, Grants, LiveSession};
+use crate::grants::{Client, GrantError, Grants, LiveSession, Owner};
 use crate::policy::Reason;
-use crate::tokens::{Claims, RefreshToken};
+use crate::tokens::{Claims, RefreshToken, ScopeSet};
 
 /// # Errors
 /// [`Denial`] of a Bearer token without the scope.
@@ -74,7 +74,7 @@ async fn asker(
             Ok(_) => Ok(Ok(Asker::Bearer)),
             Err(denial) if denial.reason == Reason::InsufficientScope => Err(denial),
             Err(denial) if denial.status() == 503 => {
-                Ok(Err(grants.refused_to_introspect(GrantError::KeysUnavailable, None, exchange.from).into()))
+                Ok(Err(grants.refused_to_introspect(unknown(denial.reason), None, exchange.from).into()))
             }
             Err(_) => {
                 grants.refused_to_introspect(GrantError::InvalidClient, None, exchange.from);
@@ -120,15 +120,30 @@ async fn find(
         return Ok(None);
     }
     match gate.identify(token).await {
-        Ok(verified) => Ok(grants.owner(&verified).await?.map(|_| of_access_token(verified.claims()))),
+        Ok(verified) => {
+            let claims = verified.claims();
+            Ok(grants.owner(&verified).await?.map(|owner| {
+                // The gate takes it for no more either.
+                let scopes = match &owner {
+                    Owner::User(user) => &claims.scopes.intersection(&user.scopes),
+                    Owner::Client | Owner::Foreign => &claims.scopes,
+                };
+                of_access_token(claims, scopes)
+            }))
+        }
         // It may be a good one: to say that it is none would have its holder turned away (§2.2).
-        Err(reason) if Denial::new(reason).status() == 503 => Err(GrantError::KeysUnavailable),
+        Err(reason) if Denial::new(reason).status() == 503 => Err(unknown(reason)),
         Err(_) => Ok(None),
     }
 }
 
-fn of_access_token(claims: &Claims) -> Map<String, Value> {
-    let mut members = active(claims.user(), claims.client.as_deref(), &claims.scopes.to_string());
+/// Why nobody can tell.
+fn unknown(reason: Reason) -> GrantError {
+    if reason == Reason::StoreUnavailable { GrantError::StandingUnknown } else { GrantError::KeysUnavailable }
+}
+
+fn of_access_token(claims: &Claims, scopes: &ScopeSet) -> Map<String, Value> {
+    let mut members = active(claims.user(), claims.client.as_deref(), &scopes.to_string());
     let mut set = |name: &str, value: Value| members.insert(name.to_owned(), value);
     set("token_type", "Bearer".into());
     set("exp", claims.expires_at.seconds().into());

@@ -10,6 +10,7 @@ mod introspect;
 mod jwks;
 mod metadata;
 pub mod multipart;
+pub mod operators;
 pub mod parameters;
 pub mod publication;
 pub mod refresh;
@@ -26,6 +27,7 @@ use serde_json::json;
 
 pub use error_body::{Challenge, OAuthError};
 pub use exchange::{Exchange, Reply};
+pub use operators::{BodyError, OperatorHead, Operators};
 pub use publication::{Documents, Publication, Resource};
 pub use settings::{Forms, Settings};
 

@@ -48,6 +48,8 @@ impl Parameters {
         }
         let mut names: Vec<&str> = pairs.iter().map(|(name, _)| name.as_str()).collect();
         names.sort_unstable();
+        // The one that may be (RFC 8707 §2).
+        names.retain(|name| *name != RESOURCE);
         if names.windows(2).any(|pair| matches!(pair, [one, other] if one == other)) {
             return Err(OAuthError::InvalidRequest("A parameter is repeated"));
         }
@@ -61,6 +63,11 @@ impl Parameters {
         pair.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 
+    /// The resources that a token is asked for (RFC 8707 §2).
+    pub fn resources(&self) -> impl Iterator<Item = &str> {
+        self.pairs.iter().filter(|(name, _)| name == RESOURCE).map(|(_, value)| value.as_str())
+    }
+
     /// The value of a parameter that must be there and not be longer than `limit` bytes.
     ///
     /// # Errors
@@ -70,6 +77,8 @@ impl Parameters {
         if value.len() > limit { Err(OAuthError::InvalidRequest("A parameter is too long")) } else { Ok(value) }
     }
 }
+
+const RESOURCE: &str = "resource";
 
 async fn body(exchange: &Exchange<'_>, json: bool, multipart: bool) -> Result<Vec<(String, String)>, OAuthError> {
     let encoded = |value: &&[u8]| !value.eq_ignore_ascii_case(b"identity");
@@ -87,9 +96,20 @@ async fn body(exchange: &Exchange<'_>, json: bool, multipart: bool) -> Result<Ve
         Some(BodyType::Urlencoded) => urlencoded::pairs(&exchange.body).map_err(|_| UNREADABLE),
         Some(BodyType::Multipart(boundary)) if multipart => multipart::pairs(&exchange.body, &boundary).await,
         Some(BodyType::Json) if json => json_pairs(&exchange.body),
+        None if is_form(value) => {
+            Err(OAuthError::InvalidRequest("Content-Type has another charset than UTF-8, or no boundary"))
+        }
         _ if json => Err(OAuthError::InvalidRequest("Content-Type must be a form or application/json")),
         _ => Err(OAuthError::InvalidRequest("Content-Type must be application/x-www-form-urlencoded")),
     }
+}
+
+/// Whether it is a form whose parameters cannot be read.
+fn is_form(content_type: &[u8]) -> bool {
+    let media_type = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    ["application/x-www-form-urlencoded", "multipart/form-data"]
+        .iter()
+        .any(|form| media_type.eq_ignore_ascii_case(form.as_bytes()))
 }
 
 /// Values must be strings: a number or an array where a token belongs is somebody probing.

@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,9 +13,10 @@ use crate::keys::{Algorithm, KeySet, LiveKeys, ServerKeys, SigningKey, pem};
 use crate::policy::{Access, Table};
 use crate::revocation::{CacheSettings, MemoryStore, Revocations};
 use crate::telemetry::{Sink, Telemetry};
-use crate::tokens::{IssuerRules, TokenType, Verifier};
+use crate::tokens::{IssuerRules, ScopeSet, TokenType, Verifier};
 use crate::users::{
-    Candidate, Hasher, HashingSettings, Recheck, Throttle, ThrottleSettings, User, UserStore, UserStoreError,
+    Candidate, Hasher, HashingSettings, Recheck, StoredHash, ThrottleSettings, Throttles, User, UserStore,
+    UserStoreError,
 };
 
 const ISSUER: &str = "https://a.example";
@@ -34,6 +36,23 @@ impl UserStore for Down {
         Err(UserStoreError("down".to_owned()))
     }
 }
+
+/// A store that has to be asked, and has one user.
+#[derive(Debug)]
+struct Asked(User);
+
+#[async_trait]
+impl UserStore for Asked {
+    async fn candidate(&self, _: &str, _: u64) -> Result<Candidate, UserStoreError> {
+        Err(UserStoreError("not asked here".to_owned()))
+    }
+
+    async fn find(&self, _: &str) -> Result<Option<Arc<User>>, UserStoreError> {
+        Ok(Some(Arc::new(self.0.clone())))
+    }
+}
+
+const HASH: &str = "$2b$04$YLAWz9wr/4rptiDPHFSGK.TL5AxNNtjcU.P59UXL9Cyo4/rwOLYpq";
 
 /// Whether the user is still there, nobody can tell: that is no word against the token.
 #[tokio::test]
@@ -55,7 +74,57 @@ async fn while_users_cannot_be_looked_up_nothing_is_said_of_their_tokens() {
     assert_eq!((reply.status, &*reply.body), (200, br#"{"active":false}"#.as_slice()));
 }
 
+/// Of whoever asks with a token, nobody can tell whether that is good.
+#[tokio::test]
+async fn the_reason_for_which_nobody_can_tell_is_the_true_one() {
+    let key = SigningKey::from_pem(pem::generate(Algorithm::Es256).unwrap().expose(), None).unwrap();
+    let endpoints = endpoints_over(&key, Arc::new(Down), Some(Duration::from_secs(30))).await;
+    let asking = token(&key, "johndoe", "openid introspect");
+    let form = format!("token={asking}");
+    let reply = endpoints.answer(Endpoint::Introspect, &exchange("POST", &asking, form.as_bytes())).await.unwrap();
+    assert_eq!((reply.status, reply.reason), (503, Some("store-unavailable")));
+    // Nor of what is asked about: a client's own token passes.
+    let service = token(&key, "client:svc", "introspect");
+    let reply = endpoints.answer(Endpoint::Introspect, &exchange("POST", &service, form.as_bytes())).await.unwrap();
+    assert_eq!((reply.status, reply.reason), (503, Some("store-unavailable")));
+}
+
+/// Without `users.recheck` the gate knows no better; here the user is asked for anyway.
+#[tokio::test]
+async fn a_token_is_told_to_hold_no_more_than_its_user_has() {
+    let key = SigningKey::from_pem(pem::generate(Algorithm::Es256).unwrap().expose(), None).unwrap();
+    for (scopes, disabled, told) in [
+        ("openid introspect more", false, json!({ "active": true, "scope": "openid introspect" })),
+        ("introspect", false, json!({ "active": true, "scope": "introspect" })),
+        ("", false, json!({ "active": true })),
+        ("openid introspect", true, json!({ "active": false })),
+    ] {
+        let user = User {
+            username: "johndoe".to_owned(),
+            password_hash: Arc::new(StoredHash::parse(HASH).unwrap()),
+            disabled,
+            scopes: ScopeSet::parse(scopes).unwrap(),
+            roles: Vec::new(),
+            email: None,
+            full_name: None,
+            claims: serde_json::Map::default(),
+        };
+        let endpoints = endpoints_over(&key, Arc::new(Asked(user)), None).await;
+        let token = token(&key, "johndoe", "openid introspect");
+        let form = format!("token={token}");
+        let asked = exchange("POST", &token, form.as_bytes());
+        let reply = endpoints.answer(Endpoint::Introspect, &asked).await.unwrap();
+        let mut said: Value = serde_json::from_slice(&reply.body).unwrap();
+        said.as_object_mut().unwrap().retain(|name, _| ["active", "scope"].contains(&name.as_str()));
+        assert_eq!(said, told, "{scopes}");
+    }
+}
+
 async fn endpoints(key: &SigningKey) -> Endpoints {
+    endpoints_over(key, Arc::new(Down), None).await
+}
+
+async fn endpoints_over(key: &SigningKey, users: Arc<dyn UserStore>, every: Option<Duration>) -> Endpoints {
     let live = Arc::new(LiveKeys::new(KeySet::new([key.verifying().clone()])));
     let verifier = Arc::new(Verifier::new([(IssuerRules::own(ISSUER), live)]));
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(NOW));
@@ -66,7 +135,9 @@ async fn endpoints(key: &SigningKey) -> Endpoints {
     let issuers: Arc<Issuers> = Arc::default();
     let table = Table::compile(Vec::new(), Access::Authenticated, false).unwrap();
     let judges = (Arc::clone(&verifier), Arc::clone(&issuers));
-    let gate = Arc::new(Gate::new(table, judges, Arc::clone(&revocations), Arc::clone(&telemetry)));
+    let recheck = Arc::new(Recheck::new(Arc::clone(&users), every, Arc::clone(&clock)));
+    let gate = Gate::new(table, judges, Arc::clone(&revocations), Arc::clone(&telemetry));
+    let gate = Arc::new(gate.with_users(Arc::clone(&recheck), HashSet::from(["svc".to_owned()])));
     let grants = Arc::new(Grants {
         settings: terms(),
         issuer: None,
@@ -74,10 +145,10 @@ async fn endpoints(key: &SigningKey) -> Endpoints {
         verifier,
         issuers,
         clients: Clients::new(Vec::new(), ClientRules::compat()),
-        recheck: Arc::new(Recheck::new(Arc::new(Down), None, Arc::clone(&clock))),
-        users: Arc::new(Down),
+        recheck,
+        users,
         hasher: Arc::new(Hasher::new(HashingSettings { concurrency: None, queue: 1 }, 1)),
-        throttle: Arc::new(Throttle::new(ThrottleSettings { per_user: None, per_address: None })),
+        throttle: Throttles::new(ThrottleSettings { per_user: None, per_address: None }),
         revocations,
         clock,
         telemetry,
@@ -104,6 +175,7 @@ fn terms() -> crate::grants::Settings {
     let some = Duration::from_secs(60);
     crate::grants::Settings {
         issuer: ISSUER.to_owned(),
+        resources: Vec::new(),
         audience: Vec::new(),
         typ: "JWT".to_owned(),
         scope_claim: ScopeClaim::Scope,

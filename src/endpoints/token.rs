@@ -30,13 +30,21 @@ async fn grant(
     let named = named.or_else(|| is_login().then_some(GrantKind::Password.as_str()));
     let Some(named) = named else { return ("other", Err(OAuthError::InvalidRequest("grant_type is missing"))) };
     let known = GrantKind::ALL.into_iter().find(|kind| kind.as_str() == named && grants.clients.offer(*kind));
+    if known.is_some() && !parameters.resources().all(|resource| grants.settings.knows(resource)) {
+        return (named_or_other(known), Err(OAuthError::InvalidTarget));
+    }
     let result = match known {
         Some(GrantKind::Password) => password(grants, exchange, &parameters).await,
         Some(GrantKind::RefreshToken) => refresh(grants, exchange, &parameters).await,
         Some(GrantKind::ClientCredentials) => client_credentials(grants, exchange, &parameters).await,
         None => Err(OAuthError::UnsupportedGrantType),
     };
-    (known.map_or("other", GrantKind::as_str), result)
+    (named_or_other(known), result)
+}
+
+/// As it is counted: whatever a client can think of is one.
+fn named_or_other(kind: Option<GrantKind>) -> &'static str {
+    kind.map_or("other", GrantKind::as_str)
 }
 
 async fn password(grants: &Grants, exchange: &Exchange<'_>, parameters: &Parameters) -> Result<Reply, OAuthError> {
@@ -68,7 +76,7 @@ async fn client_credentials(
 ) -> Result<Reply, OAuthError> {
     let scope = scope(parameters)?;
     let sender = client_auth::identify(grants, exchange, parameters, "client").await?;
-    let minted = grants.issue_to_client(&sender.caller, scope.as_ref(), exchange.from);
+    let minted = grants.issue_to_client(&sender.caller, scope.as_ref(), exchange.from).await;
     Ok(success(&minted.map_err(|error| sender.refused(error))?))
 }
 

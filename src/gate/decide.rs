@@ -1,5 +1,6 @@
 //! The order of the checks; the first that fails decides.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::credential::Credential;
@@ -72,10 +73,11 @@ impl Gate {
         Self { table, identities: Identities::new(issuers, revocations, telemetry) }
     }
 
-    /// The same gate, which holds own tokens against how their users stand.
+    /// The same gate, which holds own tokens against how their users stand; those of clients that act for themselves against the ids of
+    /// the `clients` that may.
     #[must_use]
-    pub fn with_users(mut self, users: Arc<Recheck>) -> Self {
-        self.identities.users = Users::of(users);
+    pub fn with_users(mut self, users: Arc<Recheck>, clients: HashSet<String>) -> Self {
+        self.identities.users = Users::of(users, clients);
         self
     }
 
@@ -162,7 +164,7 @@ impl Gate {
         let token = self.identities.verifier.still_trusts(token, now).map_err(reason_of)?;
         match self.identities.revocations.standing(&Identifiers::of(&token), now.store).0 {
             Standing::Good => self.identities.users.still_admits(token, now.store),
-            Standing::Revoked(_) => Err(Reason::Revoked),
+            Standing::Revoked(kind) => Err(self.identities.users.revoked(token, kind, now.store)),
             // Whatever was refused anew would be: nobody can tell whether it was revoked.
             Standing::Unknown => Err(Reason::StoreUnavailable),
         }

@@ -82,7 +82,9 @@ impl Identities {
                 let refused = |reason| Err(Failure::new(reason, Some(Arc::clone(verified.rules()))));
                 match standing {
                     Standing::Good => self.users.admit(verified, now.store),
-                    Standing::Revoked(_) => refused(Reason::Revoked),
+                    Standing::Revoked(kind) => {
+                        refused(self.users.revoked(Arc::clone(&verified), kind, now.store))
+                    }
                     Standing::Unknown => refused(Reason::StoreUnavailable),
                 }
             }));
@@ -187,11 +189,6 @@ impl Failure {
 
     pub(super) fn or_ask(self, user: WantedUser) -> Self {
         Self { wanted: Some(Wanted::User(user)), ..self }
-    }
-
-    /// Whether a question is open whose answer may change it.
-    pub(super) const fn is_open(&self) -> bool {
-        self.wanted.is_some()
     }
 
     pub(super) const fn reason(&self) -> Reason {

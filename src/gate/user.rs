@@ -1,16 +1,22 @@
-//! Whether the user whom an own token names may still what it says (`users.recheck`).
+//! Whether the user whom an own token names may still what it says (`users.recheck`), and whether the client does that acts for itself.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::identify::Failure;
 use crate::base::Timestamp;
 use crate::policy::Reason;
-use crate::tokens::{ScopeSet, Verified};
+use crate::revocation::MarkKind;
+use crate::tokens::{Held, Verified};
 use crate::users::{Recheck, Standing, UserStanding};
 
 /// Whom own tokens are held against; nobody, where nobody knows.
 #[derive(Debug, Default)]
-pub(super) struct Users(Option<Arc<Recheck>>);
+pub(super) struct Users {
+    recheck: Option<Arc<Recheck>>,
+    /// The clients that may act for themselves.
+    clients: Option<HashSet<String>>,
+}
 
 /// A user whose standing is not known.
 #[derive(Clone, Debug)]
@@ -20,18 +26,29 @@ pub(super) struct WantedUser {
 }
 
 impl Users {
-    pub(super) const fn of(recheck: Arc<Recheck>) -> Self {
-        Self(Some(recheck))
+    pub(super) fn of(recheck: Arc<Recheck>, clients: HashSet<String>) -> Self {
+        Self { recheck: Some(recheck), clients: Some(clients) }
     }
 
-    /// The token, with no more scopes than its user still has.
+    /// The token, with no more scopes and roles than its user still has.
     pub(super) fn admit(&self, token: Arc<Verified>, now: Timestamp) -> Result<Arc<Verified>, Failure> {
-        let Some(recheck) = self.0.as_ref().filter(|_| is_of_a_user(&token)) else { return Ok(token) };
+        // Another issuer's users are not ours.
+        if !token.rules().own {
+            return Ok(token);
+        }
         let refused = |reason| Failure::new(reason, Some(Arc::clone(token.rules())));
+        // A client that acts for itself is no user (RFC 9700 §4.15). One that is no longer registered, or no longer for that, is nobody.
+        if let Some(client) = token.claims().subject.strip_prefix(CLIENT_PREFIX) {
+            let gone = self.clients.as_ref().is_some_and(|clients| !clients.contains(client));
+            return if gone { Err(refused(Reason::UserDisabled)) } else { Ok(token) };
+        }
+        let Some(recheck) = &self.recheck else { return Ok(token) };
         match recheck.standing(&token.claims().subject, now) {
-            Standing::Known(user) => Ok(cut(token, &user.scopes)),
+            Standing::Known(user) => Ok(cut(token, Held { scopes: &user.scopes, roles: &user.roles })),
             Standing::Asked(UserStanding::Unasked) => Ok(token),
-            Standing::Asked(UserStanding::Has(scopes)) => Ok(cut(token, &scopes)),
+            Standing::Asked(UserStanding::Has(rights)) => {
+                Ok(cut(token, Held { scopes: &rights.scopes, roles: &rights.roles }))
+            }
             Standing::Asked(UserStanding::Disabled) => Err(refused(Reason::UserDisabled)),
             Standing::Asked(UserStanding::Unknown { failed: true }) => Err(refused(Reason::StoreUnavailable)),
             Standing::Asked(UserStanding::Unknown { failed: false }) => {
@@ -42,11 +59,18 @@ impl Users {
         }
     }
 
-    /// The same for a stream, which does not end because of a question that is not answered yet.
+    /// Why a token under a mark of this kind is refused. Of a user who is disabled or gone all tokens are marked too; the log is to say
+    /// which of the two it is, or whoever looks for the cause looks in the wrong place.
+    pub(super) fn revoked(&self, token: Arc<Verified>, kind: MarkKind, now: Timestamp) -> Reason {
+        let disabled = || self.admit(token, now).is_err_and(|failure| failure.reason() == Reason::UserDisabled);
+        if kind == MarkKind::Sub && disabled() { Reason::UserDisabled } else { Reason::Revoked }
+    }
+
+    /// [`Users::admit`] for a stream, which does not end because nobody can tell how its user stands: all of them would, with each outage.
     pub(super) fn still_admits(&self, token: Arc<Verified>, now: Timestamp) -> Result<Arc<Verified>, Reason> {
-        match self.admit(Arc::clone(&token), now) {
-            Err(failure) if failure.is_open() => Ok(token),
-            admitted => admitted.map_err(|failure| failure.reason()),
+        match self.admit(Arc::clone(&token), now).map_err(|failure| failure.reason()) {
+            Err(Reason::StoreUnavailable) => Ok(token),
+            admitted => admitted,
         }
     }
 }
@@ -59,13 +83,8 @@ impl WantedUser {
     }
 }
 
-/// Another issuer's users are not ours, and a client that acts for itself is no user (RFC 9700 §4.15).
-fn is_of_a_user(token: &Verified) -> bool {
-    token.rules().own && !token.claims().subject.starts_with(CLIENT_PREFIX)
-}
-
-fn cut(token: Arc<Verified>, scopes: &ScopeSet) -> Arc<Verified> {
-    if scopes.contains_all(&token.claims().scopes) { token } else { Arc::new(token.cut_to(scopes)) }
+fn cut(token: Arc<Verified>, held: Held<'_>) -> Arc<Verified> {
+    token.cut_to(held).map_or(token, Arc::new)
 }
 
 const CLIENT_PREFIX: &str = "client:";

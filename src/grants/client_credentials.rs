@@ -6,6 +6,7 @@ use serde_json::Map;
 
 use super::mint::Holder;
 use super::{Caller, Client, GrantError, GrantKind, Grants, Minted};
+use crate::revocation::Until;
 use crate::telemetry::Audit;
 use crate::tokens::ScopeSet;
 
@@ -13,21 +14,22 @@ impl Grants {
     /// Issues a client an access token of its own. No refresh token: it has its secret (§4.4.3).
     ///
     /// # Errors
-    /// [`GrantError::UnauthorizedClient`] for a client that may not, as no public one may.
-    pub fn issue_to_client(
+    /// [`GrantError::UnauthorizedClient`] for a client that may not, as no public one may. [`GrantError::Store`] where it cannot be kept
+    /// how long the token lives, which revoking all of the client's must know.
+    pub async fn issue_to_client(
         &self,
         caller: &Caller,
         scope: Option<&ScopeSet>,
         from: Option<IpAddr>,
     ) -> Result<Minted, GrantError> {
-        let result = self.try_issue_to_client(caller, scope, from);
+        let result = self.try_issue_to_client(caller, scope, from).await;
         if let Err(error) = &result {
             self.tell_refused("client", error, caller.id(), from);
         }
         result
     }
 
-    fn try_issue_to_client(
+    async fn try_issue_to_client(
         &self,
         caller: &Caller,
         scope: Option<&ScopeSet>,
@@ -43,7 +45,9 @@ impl Grants {
         let subject = format!("{SUBJECT_PREFIX}{}", client.id);
         let now = self.clock.now();
         let holder = Holder { subject: &subject, client: &client.id, session: None };
-        let issued = self.access_token(holder, &scope, self.life(&subject, now), &Map::new())?;
+        let life = self.life(&subject, &client.id, now);
+        let issued = self.access_token(holder, &scope, life, &Map::new())?;
+        self.revocations.cover(Until { tokens: life.expires_at, ..Until::default() }).await?;
         let audit = Audit::Issued {
             grant: GrantKind::ClientCredentials.as_str(),
             subject: &subject,

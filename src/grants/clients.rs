@@ -90,6 +90,12 @@ impl Clients {
         clients.any(|client| client.may(grant))
     }
 
+    /// The ids of the registered clients that may get tokens of their own.
+    pub fn acting_for_themselves(&self) -> impl Iterator<Item = &str> {
+        let clients = self.registered.values().map(|entry| &entry.client);
+        clients.filter(|client| client.may(GrantKind::ClientCredentials)).map(|client| client.id.as_str())
+    }
+
     /// Whether some client has a secret to show.
     #[must_use]
     pub fn have_secrets(&self) -> bool {

@@ -24,6 +24,9 @@ pub enum GrantError {
     /// The user of the session was disabled or is gone: it is over.
     #[error("invalid refresh token: its user is disabled or gone")]
     UserDisabled,
+    /// Nobody can check the hash of the session's user: it goes on when that is mended.
+    #[error("invalid refresh token: its user has no hash that can be checked")]
+    UserUnusable,
     /// The user of the session has another password than when it began: it is over.
     #[error("invalid refresh token: the password was changed")]
     PasswordChanged,
@@ -51,6 +54,9 @@ pub enum GrantError {
     /// The keys that would tell whether it is a token are not known. It may be one, and live on.
     #[error("the keys of the token's issuer are not available")]
     KeysUnavailable,
+    /// How the user of a token stands cannot be told. It may be a good one.
+    #[error("the store of users did not answer in time")]
+    StandingUnknown,
     /// Too many logins have failed, under this name or from there. Whether the name exists makes no difference.
     #[error(transparent)]
     Throttled(#[from] Throttled),
@@ -81,6 +87,7 @@ impl GrantError {
             }
             Self::PasswordTooLong => "password-too-long",
             Self::UserDisabled => Reason::UserDisabled.as_str(),
+            Self::UserUnusable => "user-unusable",
             Self::PasswordChanged => "password-changed",
             Self::InvalidClient | Self::NoClient => "invalid-client",
             Self::UnauthorizedClient => "unauthorized-client",
@@ -90,7 +97,7 @@ impl GrantError {
             Self::KeysUnavailable => Reason::KeysUnavailable.as_str(),
             Self::Throttled(_) => Reason::Throttled.as_str(),
             Self::Busy(_) | Self::Unlogged => Reason::Overloaded.as_str(),
-            Self::Store(_) | Self::Users(_) => Reason::StoreUnavailable.as_str(),
+            Self::Store(_) | Self::Users(_) | Self::StandingUnknown => Reason::StoreUnavailable.as_str(),
             Self::Signing(_) => "internal",
         }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::client_secret::{self, SecretHash};
 use super::clients::Registered;
+use super::password::settle;
 use super::{Caller, GrantError, Grants};
 use crate::base::{Secret, Stopwatch};
 use crate::users::Verdict;
@@ -34,7 +35,7 @@ impl Grants {
     /// # Errors
     /// [`GrantError::InvalidClient`] for an unknown id with a secret, a wrong secret, and a missing one alike, and as the clients' rules
     /// have it for an unknown id alone; [`GrantError::NoClient`] where these want one named;
-    /// [`GrantError::Busy`] where there is no room to check it.
+    /// [`GrantError::Busy`] where there is no room to check it, [`GrantError::Throttled`] where too many secrets were wrong.
     pub async fn identify(
         &self,
         credentials: &Credentials,
@@ -48,7 +49,8 @@ impl Grants {
         let with_secret = credentials.readings.iter().any(|reading| !reading.secret.is_empty());
         let caller = match named {
             _ if with_secret => {
-                self.verify(&credentials.readings).await.map(|entry| Caller::Confidential(Arc::clone(&entry.client)))
+                let entry = self.verify(&credentials.readings, from).await;
+                entry.map(|entry| Caller::Confidential(Arc::clone(&entry.client)))
             }
             Some(entry) if entry.client.is_confidential() => Err(GrantError::InvalidClient),
             Some(entry) => Ok(Caller::Public(Arc::clone(&entry.client))),
@@ -67,19 +69,39 @@ impl Grants {
         GrantError::InvalidClient
     }
 
-    /// A secret that does not fit costs a hash for each reading, whether the id is somebody's or not.
-    async fn verify(&self, readings: &[Reading]) -> Result<&Arc<Registered>, GrantError> {
-        let confidential = |id: &str| self.clients.entry(id).filter(|entry| entry.client.is_confidential());
-        let remembered = |reading: &Reading| {
-            confidential(&reading.id).filter(|entry| self.clients.remembers(entry, &reading.secret))
-        };
-        // All are looked at, whichever it is.
-        if let Some(known) = readings.iter().map(remembered).fold(None, Option::or) {
+    /// What was shown before costs nothing. Of all else no more fail than logins may: guessing costs a hash each, whether the id is
+    /// somebody's or not, and would take the room for logins (RFC 6749 §2.3.1).
+    async fn verify(&self, readings: &[Reading], from: Option<IpAddr>) -> Result<&Arc<Registered>, GrantError> {
+        if let Some(known) = self.remembered(readings) {
             return Ok(known);
         }
+        let id = readings.first().map(|reading| reading.id.as_str()).unwrap_or_default();
+        let attempt = self.throttle.clients.admit(id, from, &*self.clock).await?;
+        // A service that has just been started asks many times at once, and one of them may have been first.
+        let result = match self.remembered(readings) {
+            Some(known) => Ok(known),
+            None => self.hashed(readings).await,
+        };
+        settle(attempt, &result, from);
+        result
+    }
+
+    /// The client that has shown this secret before. All are looked at, whichever it is.
+    fn remembered(&self, readings: &[Reading]) -> Option<&Arc<Registered>> {
+        let remembered = |reading: &Reading| {
+            self.confidential(&reading.id).filter(|entry| self.clients.remembers(entry, &reading.secret))
+        };
+        readings.iter().map(remembered).fold(None, Option::or)
+    }
+
+    fn confidential(&self, id: &str) -> Option<&Arc<Registered>> {
+        self.clients.entry(id).filter(|entry| entry.client.is_confidential())
+    }
+
+    async fn hashed(&self, readings: &[Reading]) -> Result<&Arc<Registered>, GrantError> {
         let mut fitting = None;
         for reading in readings {
-            let own = confidential(&reading.id);
+            let own = self.confidential(&reading.id);
             let stand_in = || self.clients.stand_in(self.server_keys.blind(&reading.id));
             // Without a secret anywhere there is nothing to find out.
             let entry = own.or_else(stand_in).ok_or(GrantError::InvalidClient)?;

@@ -87,7 +87,12 @@ impl Grants {
         }
         let user = match self.user_of(&stored).await {
             Ok(user) => user,
-            Err(GrantError::UserDisabled | GrantError::PasswordChanged) => return Ok(None),
+            Err(
+                GrantError::UserDisabled
+                | GrantError::UserUnusable
+                | GrantError::PasswordChanged
+                | GrantError::InvalidRefreshToken,
+            ) => return Ok(None),
             Err(error) => return Err(error),
         };
         let scope = narrowed(&client.limit(&stored.scope), &user, None)?;
@@ -108,7 +113,7 @@ impl Grants {
             let client = self.clients.entry(id).filter(|entry| entry.client.may(GrantKind::ClientCredentials));
             return Ok(client.map(|_| Owner::Client));
         }
-        let user = self.users.find(&claims.subject).await?;
+        let user = self.recheck.find(&claims.subject).await?;
         Ok(user.filter(|user| !user.disabled).map(Owner::User))
     }
 }

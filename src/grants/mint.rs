@@ -30,11 +30,11 @@ pub(super) struct Life {
 }
 
 impl Grants {
-    /// The life of a token for `subject` that is issued `now`. After a mark on everything the subject was issued up to and
-    /// including this second, the token is dated one second later: otherwise it would be born revoked.
-    pub(super) fn life(&self, subject: &str, now: Timestamp) -> Life {
+    /// The life of a token for `subject` that is issued `now` through `client`. After a mark on everything that either was issued up to
+    /// and including this second, the token is dated one second later: otherwise it would be born revoked.
+    pub(super) fn life(&self, subject: &str, client: &str, now: Timestamp) -> Life {
         let now = now.whole_second();
-        let issued_at = match self.revocations.subject_cutoff(&self.settings.issuer, subject) {
+        let issued_at = match self.revocations.cutoff(&self.settings.issuer, subject, Some(client)) {
             Some(cutoff) if cutoff >= now => cutoff.whole_second().plus(Duration::from_secs(1)),
             _ => now,
         };

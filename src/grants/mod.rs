@@ -8,11 +8,14 @@ pub mod error;
 pub mod identify;
 pub mod introspect;
 pub mod mint;
+pub mod order;
+pub mod orders;
 pub mod password;
 mod passwords;
 pub mod refresh;
 pub mod revoke;
 pub mod settings;
+pub mod token_ends;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -24,8 +27,10 @@ pub use error::GrantError;
 pub use identify::{Credentials, Reading};
 pub use introspect::{LiveSession, Owner};
 pub use mint::Minted;
+pub use order::{Order, OrderError, OrderKind, Ordered};
 pub use password::Login;
 pub use settings::{ScopeClaim, Settings};
+pub use token_ends::TokenEnds;
 
 use crate::base::Clock;
 use crate::issuers::Issuers;
@@ -33,7 +38,7 @@ use crate::keys::ServerKeys;
 use crate::revocation::Revocations;
 use crate::telemetry::{Audit, Telemetry};
 use crate::tokens::{Issuer, Verifier};
-use crate::users::{Hasher, Recheck, Throttle, UserStore};
+use crate::users::{Hasher, Recheck, Throttles, UserStore};
 
 /// The grants doorward offers, over one configuration.
 #[derive(Debug)]
@@ -57,7 +62,7 @@ pub struct Grants {
     /// Checks passwords.
     pub hasher: Arc<Hasher>,
     /// Counts those that failed.
-    pub throttle: Arc<Throttle>,
+    pub throttle: Throttles,
     /// Sessions and marks.
     pub revocations: Arc<Revocations>,
     /// The store's time, which all instances share.

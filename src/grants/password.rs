@@ -7,10 +7,10 @@ use std::sync::Arc;
 use super::mint::{Holder, Life};
 use super::{Caller, Client, GrantError, GrantKind, Grants, Minted};
 use crate::base::{Secret, Stopwatch, Timestamp, entropy};
-use crate::revocation::{Family, SessionLife, Sid};
+use crate::revocation::{Family, SessionLife, Sid, Until};
 use crate::telemetry::Audit;
 use crate::tokens::{FamilyId, RefreshToken, ScopeSet};
-use crate::users::{User, Verdict};
+use crate::users::{Turn, User, Verdict};
 
 /// A login as it was typed.
 pub struct Login<'a> {
@@ -47,7 +47,11 @@ impl Grants {
         let user = self.admit(login.username, login.password, login.from).await?;
         let scope = self.grantable(&user, client, login.scope.as_ref())?;
         let now = self.clock.now();
-        let life = self.life(&user.username, now);
+        // After the time that the token says: if the password is changed from now on, that ends the token too.
+        if !self.users.still_has(&user) {
+            return Err(GrantError::WrongLogin);
+        }
+        let life = self.life(&user.username, &client.id, now);
         let session =
             client.may(GrantKind::RefreshToken).then(|| self.session(&user, client, &scope, now)).transpose()?;
         let sid = session.as_ref().map(|session| session.sid.to_string());
@@ -55,7 +59,10 @@ impl Grants {
         let issued = self.access_token(holder, &scope, life, &self.attributes(&user))?;
         let refresh_token = match session {
             Some(session) => Some(self.begin(session, life).await?),
-            None => None,
+            None => {
+                self.revocations.cover(Until { tokens: life.expires_at, ..Until::default() }).await?;
+                None
+            }
         };
         let audit = Audit::Issued {
             grant: GrantKind::Password.as_str(),
@@ -84,43 +91,37 @@ impl Grants {
 
     /// Stores a session with the life of its first access token. Its refresh token.
     async fn begin(&self, session: Session, life: Life) -> Result<String, GrantError> {
-        self.revocations.store().create(session.sid, session.family.issued(life.expires_at)).await?;
+        let mut family = session.family.issued(life.expires_at);
+        // Dated as its token is, or a mark of this second would end it.
+        family.issued_at = family.issued_at.max(life.issued_at);
+        self.revocations.cover(Until { sessions: family.idle_expires_at, ..Until::default() }).await?;
+        self.revocations.store().create(session.sid, family).await?;
         self.tell_store_up();
         Ok(session.refresh_token)
     }
 
     /// Checks the password, unless too many were wrong before. Whoever is asked to wait costs neither a look-up nor a hash.
     async fn admit(&self, username: &str, password: Secret, from: Option<IpAddr>) -> Result<Arc<User>, GrantError> {
-        let attempt = self.throttle.admit(username, from, self.clock.now())?;
+        let attempt = self.throttle.logins.admit(username, from, &*self.clock).await?;
         let result = self.authenticate(username, password).await;
-        match &result {
-            Ok(_) => attempt.succeeded(),
-            Err(GrantError::WrongLogin | GrantError::PasswordTooLong) => {
-                if attempt.failed() {
-                    tracing::warn!(
-                        address = from.map(tracing::field::display),
-                        "all failed logins so far came from one address that no client of its own has; if it is that of a proxy, \
-                         add it to `server.trusted_proxies`: as it is, all clients share one allowance of failed logins"
-                    );
-                }
-            }
-            Err(_) => attempt.untold(),
-        }
+        settle(attempt, &result, from);
         result
     }
 
     /// The hash is computed in every case, before anything is told from anything else.
     async fn authenticate(&self, username: &str, password: Secret) -> Result<Arc<User>, GrantError> {
         let blind = self.server_keys.blind(username);
+        // Before the look-up, which would be for nothing where there is no room; and before anybody knows whether the name is one.
+        let place = self.hasher.admit()?;
         let asked_at = self.clock.now();
         let candidate = self.users.candidate(username, blind).await?;
         let watch = Stopwatch::start();
-        let verdict = self.hasher.verify(candidate.hash, password.clone()).await?;
+        let verdict = self.hasher.verify_in(place, candidate.hash, password.clone()).await?;
         self.telemetry.metrics.password_verified(watch.elapsed());
         let user = candidate.user.filter(|user| !user.disabled).ok_or(GrantError::WrongLogin)?;
         match verdict {
             Verdict::Fits => {
-                self.recheck.note(&user, asked_at);
+                self.recheck.note(&user, asked_at).await;
                 // Nobody waits for it.
                 drop(self.renew_outdated(&user, &password));
                 Ok(user)
@@ -145,6 +146,23 @@ impl Grants {
             (None, None) => available,
         };
         Ok(granted)
+    }
+}
+
+/// Tells the throttle what an attempt came to.
+pub(super) fn settle<T>(attempt: Turn, result: &Result<T, GrantError>, from: Option<IpAddr>) {
+    match result {
+        Ok(_) => attempt.succeeded(),
+        Err(GrantError::WrongLogin | GrantError::PasswordTooLong | GrantError::InvalidClient) => {
+            if attempt.failed() {
+                tracing::warn!(
+                    address = from.map(tracing::field::display),
+                    "all failed logins so far came from one address that no client of its own has; if it is that of a proxy, \
+                     add it to `server.trusted_proxies`: as it is, all clients share one allowance of failed logins"
+                );
+            }
+        }
+        Err(_) => attempt.untold(),
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 
 use super::{GrantError, Grants};
 use crate::base::Secret;
-use crate::revocation::{Family, Mark, MarkKind, Sid};
+use crate::revocation::{Family, Sid};
 use crate::telemetry::Audit;
 use crate::tokens::verify::MAX_LEEWAY;
 use crate::users::User;
@@ -24,8 +24,8 @@ impl Grants {
         let asked_at = self.clock.now();
         let user = self.user_of(stored).await;
         match &user {
-            Ok(user) => self.recheck.note(user, asked_at),
-            Err(GrantError::UserDisabled | GrantError::PasswordChanged) => {
+            Ok(user) => self.recheck.note(user, asked_at).await,
+            Err(GrantError::UserDisabled | GrantError::PasswordChanged | GrantError::InvalidRefreshToken) => {
                 self.end_session_of(sid, &stored.subject, from).await?;
             }
             Err(_) => {}
@@ -36,13 +36,17 @@ impl Grants {
     /// The user of a session, if it may go on.
     ///
     /// # Errors
-    /// [`GrantError::UserDisabled`] and [`GrantError::PasswordChanged`] if not, [`GrantError::Users`] where nobody can tell.
+    /// [`GrantError::UserDisabled`], [`GrantError::PasswordChanged`] and [`GrantError::InvalidRefreshToken`] if not, [`GrantError::UserUnusable`] if not now, and
+    /// [`GrantError::Users`] where nobody can tell.
     pub(super) async fn user_of(&self, stored: &Family) -> Result<Arc<User>, GrantError> {
         match self.users.find(&stored.subject).await?.filter(|user| !user.disabled) {
+            None if self.users.is_unusable(&stored.subject) => Err(GrantError::UserUnusable),
             None => Err(GrantError::UserDisabled),
             // Where the server key is gone that could tell, nobody is logged out for it: the print is made anew with this refresh.
-            Some(user) if !self.has_another_password(stored, &user) => Ok(user),
-            Some(_) => Err(GrantError::PasswordChanged),
+            Some(user) if self.has_another_password(stored, &user) => Err(GrantError::PasswordChanged),
+            // Of before the user was disabled, or all was revoked: it must not outlive that by not having been refreshed meanwhile.
+            Some(_) if self.is_cut_off(stored) => Err(GrantError::InvalidRefreshToken),
+            Some(user) => Ok(user),
         }
     }
 
@@ -55,40 +59,18 @@ impl Grants {
         if self.revocations.revoke_session(sid, issuer, MAX_LEEWAY).await? {
             let sid = sid.to_string();
             let (issuer, subject, sid) = (Some(issuer), Some(subject), Some(sid.as_str()));
-            let ended = Audit::Revoked { kind: "session", subject, issuer, client: None, sid, jti: None, address };
+            let ended = Audit::Revoked {
+                kind: "session",
+                subject,
+                issuer,
+                client: None,
+                sid,
+                jti: None,
+                address,
+                reason: None,
+            };
             self.telemetry.audit(self.clock.now(), &ended);
         }
-        Ok(())
-    }
-
-    /// Refuses all own access tokens that these users were issued until now: their passwords were changed. Their sessions end when they
-    /// are refreshed.
-    pub async fn end_tokens_of(&self, subjects: &[String]) {
-        for subject in subjects {
-            if let Err(error) = self.end_tokens(subject).await {
-                // They end with their life, and the session with its next refresh.
-                tracing::error!(%error, "access tokens of a user whose password was changed could not be revoked");
-            }
-        }
-    }
-
-    async fn end_tokens(&self, subject: &str) -> Result<(), GrantError> {
-        let now = self.clock.now();
-        // Those of sessions, by whatever setting; and those of clients that have none.
-        let latest = self.revocations.store().latest_access_exp().await?.max(now.plus(self.settings.access_ttl));
-        let mark = Mark {
-            kind: MarkKind::Sub,
-            issuer: self.settings.issuer.clone(),
-            value: subject.to_owned(),
-            expires_at: latest.plus(MAX_LEEWAY),
-            issued_before: Some(now),
-        };
-        self.revocations.mark(mark).await?;
-        let issuer = Some(self.settings.issuer.as_str());
-        let subject = Some(subject);
-        let ended =
-            Audit::Revoked { kind: "subject", subject, issuer, client: None, sid: None, jti: None, address: None };
-        self.telemetry.audit(now, &ended);
         Ok(())
     }
 
@@ -98,7 +80,7 @@ impl Grants {
         wanted.then(|| tokio::spawn(self.renew(user, password.clone())))
     }
 
-    /// If there is no thread to spare for it, or it cannot be stored, the next login tries again.
+    /// If there is no thread to spare for it, or it cannot be stored, a later login tries again.
     fn renew(&self, user: &Arc<User>, password: Secret) -> impl Future<Output = ()> + Send + use<> {
         let (users, hasher, keys) = (Arc::clone(&self.users), Arc::clone(&self.hasher), Arc::clone(&self.server_keys));
         let user = Arc::clone(user);
@@ -108,16 +90,8 @@ impl Grants {
                 Ok(hash) => hash,
                 Err(error) => return tracing::warn!(%error, "an outdated password hash could not be made anew"),
             };
-            let name = user.username.as_str();
-            // Asked once more, close to the write: a password that was changed meanwhile must not come back.
-            let is_same = |found: &User| found.password_hash == user.password_hash && !found.disabled;
-            let put = match users.find(name).await {
-                Ok(Some(found)) if is_same(&found) => users.rehash(name, &hash).await,
-                Ok(_) => Ok(()),
-                Err(error) => Err(error),
-            };
-            if let Err(error) = put {
-                tracing::warn!(%error, "an outdated password hash could not be replaced, the next login tries again");
+            if let Err(error) = users.rehash(&user.username, &user.password_hash, &hash).await {
+                tracing::warn!(%error, "an outdated password hash could not be replaced, a later login tries again");
             }
         }
     }

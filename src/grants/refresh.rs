@@ -6,7 +6,7 @@ use super::mint::{Holder, Life};
 use super::{Caller, Client, GrantError, Grants, Minted};
 use crate::base::Timestamp;
 use crate::keys::KeyNumber;
-use crate::revocation::{Family, Presented, Sid, Step, Swap, Terms};
+use crate::revocation::{Family, Presented, Sid, Step, Swap, Terms, Until};
 use crate::telemetry::Audit;
 use crate::tokens::verify::MAX_LEEWAY;
 use crate::tokens::{RefreshToken, ScopeSet};
@@ -95,7 +95,7 @@ impl Grants {
         // All that can refuse comes before the rotation: a refused request must not use the token up.
         let user = self.live_user(stored, sid, from).await?;
         let scope = narrowed(&client.limit(&stored.scope), &user, scope)?;
-        let life = self.life(&user.username, now);
+        let life = self.life(&user.username, &client.id, now);
         let next = next.issued(life.expires_at);
         // With the rotation, under the key of today: so a key may be retired once all sessions have been refreshed.
         let next = match told {
@@ -106,6 +106,7 @@ impl Grants {
             RefreshToken { key: KeyNumber(next.key_number.0), family: token.family, generation: next.generation };
         let successor = successor.write(&self.server_keys).ok_or(GrantError::InvalidRefreshToken)?;
         let mint = Mint { user: &user, client, scope, life, sid, successor, told };
+        self.revocations.cover(Until { sessions: next.idle_expires_at, ..Until::default() }).await?;
         // Also where nothing changes: what was read may be lost yet, what was written is not.
         let swapped = self.revocations.store().swap(sid, stored, next).await?;
         self.tell_store_up();
@@ -113,6 +114,12 @@ impl Grants {
             Swap::Done => self.mint(attempt, stored, mint).map(Advanced::Done),
             Swap::Lost(current) => Ok(Advanced::Lost(current)),
         }
+    }
+
+    /// Whether everything was revoked that its user, or its client, had been issued when it began.
+    pub(super) fn is_cut_off(&self, session: &Family) -> bool {
+        let cutoff = self.revocations.cutoff(&self.settings.issuer, &session.subject, session.client.as_deref());
+        cutoff.is_some_and(|cutoff| session.issued_at <= cutoff)
     }
 
     fn mint(&self, attempt: &Attempt, stored: &Family, mint: Mint<'_>) -> Result<Minted, GrantError> {

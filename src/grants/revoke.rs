@@ -71,7 +71,7 @@ impl Grants {
     }
 
     /// The token if it is one; `None` if nobody would take it (RFC 7009 §2.2).
-    async fn verified(&self, text: &str) -> Result<Option<Verified>, GrantError> {
+    pub(super) async fn verified(&self, text: &str) -> Result<Option<Verified>, GrantError> {
         let mut tried = self.verifier.verify_uncached(text);
         if let Err(rejected) = &tried
             && matches!(rejected.error, VerifyError::UnknownKey | VerifyError::KeysUnavailable)
@@ -118,6 +118,7 @@ impl Grants {
             sid: sid.as_deref().or(claims.and_then(|claims| claims.session.as_deref())),
             jti: claims.and_then(|claims| claims.token_id.as_deref()),
             address,
+            reason: None,
         };
         self.telemetry.audit(self.clock.now(), &audit);
     }

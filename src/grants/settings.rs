@@ -11,6 +11,8 @@ pub struct Settings {
     pub issuer: String,
     /// `aud` of own tokens, and what is asked of them; empty = none.
     pub audience: Vec<String>,
+    /// The identifiers of the protected resources here (RFC 9728 §1.2), without a final slash.
+    pub resources: Vec<String>,
     /// `typ` of the JOSE header.
     pub typ: String,
     /// What `typ` of own tokens may be for them to pass.
@@ -33,6 +35,19 @@ pub struct Settings {
     pub claims: Vec<String>,
     /// Whether revoking an access token ends its session.
     pub cascade: bool,
+}
+
+impl Settings {
+    /// Whether tokens issued here may be asked for a resource (RFC 8707 §2): an audience of theirs, or one of those here. Where they have
+    /// no audience they are good for whoever takes them, and any absolute URI without a fragment will do.
+    #[must_use]
+    pub fn knows(&self, resource: &str) -> bool {
+        if self.audience.is_empty() {
+            return url::Url::parse(resource).is_ok_and(|resource| resource.fragment().is_none());
+        }
+        let own = resource.trim_end_matches('/');
+        self.audience.iter().any(|audience| audience == resource) || self.resources.iter().any(|known| known == own)
+    }
 }
 
 /// The claim of own tokens that holds the granted scopes.

@@ -27,7 +27,7 @@ pub enum Reason {
     WrongType,
     /// The token, its session or its subject was revoked. Cure: log in again.
     Revoked,
-    /// The user of the token was disabled or is gone. Cure: none but to enable the user.
+    /// The user of the token was disabled or is gone, or the client that it speaks for is. Cure: none but to enable the user.
     UserDisabled,
     /// A scope the route asks for is missing. Cure: ask for it at login; the challenge names all of them.
     InsufficientScope,

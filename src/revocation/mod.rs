@@ -9,10 +9,12 @@
 
 mod answers;
 pub mod changes;
+pub mod confirmation;
 pub mod embedded;
 pub mod family;
 pub mod follower;
 mod freshness;
+pub mod horizon;
 mod identifiers;
 pub mod mark;
 mod memory;
@@ -24,10 +26,12 @@ pub mod store;
 mod store_clock;
 mod view;
 
+pub use confirmation::Confirmation;
 pub use embedded::{EmbeddedStore, OpenError};
 pub use family::{Family, Presented, Refused, ReuseCause, SessionLife, Step, Strangers, Terms};
 pub use follower::{Bucket, Follower, StreamId};
 pub use freshness::Freshness;
+pub use horizon::Until;
 pub use identifiers::Identifiers;
 pub use mark::{Mark, MarkKey, MarkKind, MarkName, StoredMark};
 pub use memory::MemoryStore;

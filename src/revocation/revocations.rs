@@ -7,9 +7,10 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::task::JoinError;
 
 use super::answers::{Answer, Answers};
+use super::horizon::{self, Horizon};
 use super::{
     CacheSettings, Freshness, Identifiers, Mark, MarkKey, MarkKind, OnStoreFailure, Position, Sid, StalenessSettings,
-    Standing, Store, StoreClock, StoreError, StoredMark, Swap, Swept, View,
+    Standing, Store, StoreClock, StoreError, StoredMark, Swap, Swept, Until, View,
 };
 use crate::base::{Clock, Timestamp};
 
@@ -23,6 +24,9 @@ pub struct Revocations {
     /// `None` for a store that only this instance writes: what it has, the view has.
     freshness: Option<Arc<Freshness>>,
     staleness: ArcSwap<StalenessSettings>,
+    horizon: Horizon,
+    /// What this instance is called where several are told apart.
+    pub(super) instance: String,
 }
 
 /// How old the view is.
@@ -68,8 +72,15 @@ impl Revocations {
             }
         }
         let answers = ArcSwapOption::from(Answers::new(cache).map(Arc::new));
+        let (view, horizon, instance) = (Arc::new(view), Horizon::default(), "this instance".to_owned());
         let staleness = ArcSwap::default();
-        Ok(Self { store, view: Arc::new(view), answers, clock, freshness: None, staleness })
+        Ok(Self { store, view, answers, clock, freshness: None, staleness, horizon, instance })
+    }
+
+    /// The same, of an instance of that name.
+    #[must_use]
+    pub fn named(self, instance: String) -> Self {
+        Self { instance, ..self }
     }
 
     /// The same over a store that others write too: the view is as old as `freshness` says.
@@ -132,10 +143,30 @@ impl Revocations {
         tokio::spawn(async move { ending.run(&*store, &view).await }).await.map_err(|error| broken(&error))?
     }
 
-    /// The cut-off of the mark on everything `subject` was issued, if there is one: what is issued in its second must be
-    /// dated one later, or it is born dead.
-    pub fn subject_cutoff(&self, issuer: &str, subject: &str) -> Option<Timestamp> {
-        self.view.cutoff(&MarkKey::of(MarkKind::Sub, issuer, subject), self.clock.now())
+    /// The later cut-off of the marks on everything that `subject` was issued, and on everything that was issued to `client`,
+    /// if there is one: what is issued in its second must be dated one later, or it is born dead; and a session that began
+    /// until then is over.
+    pub fn cutoff(&self, issuer: &str, subject: &str, client: Option<&str>) -> Option<Timestamp> {
+        let now = self.clock.now();
+        let of = |kind, value| self.view.cutoff(&MarkKey::of(kind, issuer, value), now);
+        of(MarkKind::Sub, subject).max(client.and_then(|client| of(MarkKind::Client, client)))
+    }
+
+    /// Sees to it that marks on what is about to be issued can live as long as that: the store knows of ends no earlier than
+    /// `until` when this returns. To be called before it is given out; mostly that is known, and costs nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`]; it must not be given out then.
+    pub async fn cover(&self, until: Until) -> Result<(), StoreError> {
+        self.horizon.cover(&*self.store, until).await
+    }
+
+    /// Until when anything may be used that was ever issued, by whatever settings.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it is unknown; a guess could let a mark end before its tokens.
+    pub async fn issued_until(&self) -> Result<Until, StoreError> {
+        horizon::stored(&*self.store).await
     }
 
     /// Forgets what is past, here and in the store.

@@ -49,14 +49,15 @@ pub(super) fn write(out: &mut String, format: Format, at: Timestamp, audit: &Aud
             .optional("route", route)
             .optional("id", id)
             .address("address", address),
-        Audit::Revoked { kind, subject, issuer, client, sid, jti, address } => line
+        Audit::Revoked { kind, subject, issuer, client, sid, jti, address, reason } => line
             .text("kind", kind)
             .optional("subject", subject)
             .optional("issuer", issuer)
             .optional("client", client)
             .optional("sid", sid)
             .optional("jti", jti)
-            .address("address", address),
+            .address("address", address)
+            .optional("reason", reason),
         Audit::Reloaded { ok, generation, problems, restart } => line
             .flag("ok", ok)
             .number("generation", generation)

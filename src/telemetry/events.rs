@@ -132,7 +132,7 @@ pub enum Audit<'a> {
     },
     /// A revocation is durable and in effect. Counted by kind.
     Revoked {
-        /// What: `token`, `session`.
+        /// What: `token`, `session`, `subject`, `client`.
         kind: &'static str,
         /// Whose.
         subject: Option<&'a str>,
@@ -146,6 +146,8 @@ pub enum Audit<'a> {
         jti: Option<&'a str>,
         /// Who asked for it.
         address: Option<IpAddr>,
+        /// What for, in an operator's own words.
+        reason: Option<&'a str>,
     },
     /// The configuration was read again. Sets the reload metrics.
     Reloaded {

@@ -78,7 +78,7 @@ impl Metrics {
         let token_validations = families.counters(&names::TOKEN_VALIDATIONS);
         let durations = families.histograms(&names::HTTP_REQUEST_DURATION, &REQUEST_BUCKETS);
         let revocations = families.counters(&names::REVOCATIONS);
-        for kind in ["token", "session"] {
+        for kind in ["token", "session", "subject", "client"] {
             // A series that starts at its first event hides that event from `rate()`.
             revocations.with_label_values(&[kind]);
         }

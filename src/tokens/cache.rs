@@ -68,9 +68,9 @@ impl Entry {
     }
 }
 
-pub(super) fn digest_of(token: &str) -> Digest {
+pub(super) fn digest_of(said: impl AsRef<[u8]>) -> Digest {
     let mut bytes = [0; 32];
-    bytes.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
+    bytes.copy_from_slice(digest(&SHA256, said.as_ref()).as_ref());
     bytes
 }
 

@@ -83,6 +83,27 @@ impl Claims {
         claims
     }
 
+    /// Own claims with no other scopes and roles than these, wherever the token names them.
+    pub(super) fn held(&self, held: Held<'_>) -> Self {
+        let mut claims = self.limited(held.scopes);
+        if let Some(list) = claims.all.get_mut(OWN_LIST) {
+            *list = claims.scopes.iter().map(|scope| Value::from(scope.as_str())).collect();
+        }
+        match kept_roles(&self.all, held.roles) {
+            Some(roles) if !roles.is_empty() => drop(claims.all.insert(ROLES.to_owned(), roles.into())),
+            Some(_) => drop(claims.all.shift_remove(ROLES)),
+            None => {}
+        }
+        claims
+    }
+
+    /// Whether own claims name no other scopes and roles than these.
+    pub(super) fn within(&self, held: Held<'_>) -> bool {
+        let named = self.all.get(ROLES).and_then(Value::as_array).map_or(0, Vec::len);
+        held.scopes.contains_all(&self.scopes)
+            && kept_roles(&self.all, held.roles).is_none_or(|kept| kept.len() == named && named > 0)
+    }
+
     /// Bytes on the heap.
     pub(super) fn weight(&self) -> usize {
         let texts = [Some(&self.issuer), Some(&self.subject), self.token_id.as_ref(), self.session.as_ref()];
@@ -104,6 +125,22 @@ impl Claims {
             self.all.insert("scope".to_owned(), granted.into());
         }
     }
+}
+
+/// What a user has now, whatever the user's tokens say.
+#[derive(Clone, Copy, Debug)]
+pub struct Held<'a> {
+    /// At most these are granted.
+    pub scopes: &'a ScopeSet,
+    /// At most these are shown.
+    pub roles: &'a [String],
+}
+
+/// Those of the token's roles that the user still has; `None` if it names none.
+fn kept_roles(all: &Map<String, Value>, roles: &[String]) -> Option<Vec<Value>> {
+    let named = all.get(ROLES)?.as_array().map_or(&[][..], Vec::as_slice);
+    let has = |role: &&Value| role.as_str().is_some_and(|role| roles.iter().any(|held| held == role));
+    Some(named.iter().filter(has).cloned().collect())
 }
 
 /// All are looked up before any is put in: two may change places.
@@ -166,6 +203,12 @@ fn scopes(claim: Option<&Value>) -> ScopeSet {
         _ => ScopeSet::default(),
     }
 }
+
+/// Where own tokens have their scopes as a list.
+const OWN_LIST: &str = "scopes";
+
+/// Where they have what applications let people do, beside scopes.
+const ROLES: &str = "roles";
 
 #[cfg(test)]
 mod tests;

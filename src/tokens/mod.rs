@@ -14,7 +14,7 @@ pub mod verify;
 mod weight;
 
 pub use cache::CacheResult;
-pub use claims::Claims;
+pub use claims::{Claims, Held};
 pub use issue::{AccessToken, Issued, Issuer};
 pub use mint::{Mint, MintSettings, MintTerms};
 pub use raw::{Malformed, RawToken};

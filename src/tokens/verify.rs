@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::cache::{CacheResult, Digest, VerifiedCache, digest_of};
+use super::claims::Held;
 use super::kind::is_access_token;
 use super::{Claims, IssuerRules, RawToken, Rejected, ScopeSet, VerifyError, weight};
 use crate::base::{Times, Timestamp, base64url};
@@ -43,7 +44,7 @@ pub struct Verified {
     /// live on here (attacks.md K07).
     keys: Arc<KeySet>,
     identifier: Box<str>,
-    /// Of all that was signed.
+    /// Of all that was signed, and of what it was cut to.
     digest: Digest,
 }
 
@@ -55,6 +56,12 @@ impl Verifier {
             (rules.issuer.as_str().into(), Arc::new(TrustedIssuer { rules: Arc::new(rules), keys }))
         };
         Self { issuers: issuers.into_iter().map(trusted).collect(), cache: VerifiedCache::new() }
+    }
+
+    /// What holds for the tokens of `issuer`; `None` if nobody trusts it.
+    #[must_use]
+    pub fn rules(&self, issuer: &str) -> Option<&Arc<IssuerRules>> {
+        self.issuers.get(issuer).map(|trusted| &trusted.rules)
     }
 
     /// A verifier for own tokens alone, with the keys of `ring`.
@@ -215,7 +222,8 @@ impl Verified {
         self.issuer.rules.leeway
     }
 
-    /// SHA-256 of all that was signed: two tokens that share it say the same.
+    /// SHA-256 of what it says: of all that was signed, and of what is left of that where it was cut. Whatever is made of a token is
+    /// remembered by this, or it would outlive what the user has lost.
     pub(super) fn digest(&self) -> &Digest {
         &self.digest
     }
@@ -226,20 +234,26 @@ impl Verified {
         &self.issuer.rules
     }
 
-    /// The same token with no other scopes than those of `limit`.
+    /// The same token with no other scopes and roles than its user has now; `None` if it names no others. For own tokens alone: what
+    /// another issuer's claims mean is its own to say.
     #[must_use]
-    pub fn cut_to(&self, limit: &ScopeSet) -> Self {
-        self.limited(&self.issuer, limit)
+    pub fn cut_to(&self, held: Held<'_>) -> Option<Self> {
+        (!self.claims.within(held)).then(|| self.with(self.claims.held(held), &self.issuer))
     }
 
     fn limited(&self, issuer: &Arc<TrustedIssuer>, limit: &ScopeSet) -> Self {
+        self.with(self.claims.limited(limit), issuer)
+    }
+
+    fn with(&self, claims: Claims, issuer: &Arc<TrustedIssuer>) -> Self {
+        let said = [&self.digest[..], Value::Object(claims.all.clone()).to_string().as_bytes()].concat();
         Self {
-            claims: self.claims.limited(limit),
+            digest: digest_of(said),
+            claims,
             issuer: Arc::clone(issuer),
             key: self.key.clone(),
             keys: Arc::clone(&self.keys),
             identifier: self.identifier.clone(),
-            digest: self.digest,
         }
     }
 
@@ -262,7 +276,10 @@ impl Verified {
         if now >= self.claims.expires_at.plus(leeway) {
             return Err(VerifyError::Expired);
         }
-        if self.claims.expires_at > now.plus(self.issuer.rules.max_lifetime).plus(leeway) {
+        // From its beginning too: a mark on all that somebody was issued lives as long as this, and must not be outlived by a token that
+        // was too long for it when it was made.
+        let too_long = |from: Timestamp| self.claims.expires_at > from.plus(self.issuer.rules.max_lifetime).plus(leeway);
+        if too_long(now) || self.claims.issued_at.is_some_and(too_long) {
             return Err(VerifyError::Malformed);
         }
         // A login in the second of a subject's mark is dated one second later, whatever the leeway.

@@ -1,7 +1,7 @@
 //! Users from a file, all in memory.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 
@@ -15,6 +15,10 @@ pub struct FileUsers {
     prices: Vec<Arc<StoredHash>>,
     /// There was no list of users at all: an empty disk, not a decision.
     missing: bool,
+    /// Those whose hash nobody can check, with what was known of them when it could be.
+    unusable: HashMap<String, Option<Arc<User>>>,
+    /// The next reading. What is still at work with this one must not go by what is no longer true.
+    next: OnceLock<Arc<Self>>,
 }
 
 impl FileUsers {
@@ -24,13 +28,53 @@ impl FileUsers {
         let mut prices: Vec<_> = users.iter().map(|user| Arc::clone(&user.password_hash)).collect();
         prices.sort_by_key(|hash| hash.price());
         let users = users.into_iter().map(|user| (user.username.clone(), Arc::new(user))).collect();
-        Self { users, prices, missing: false }
+        Self { users, prices, missing: false, unusable: HashMap::new(), next: OnceLock::new() }
     }
 
     /// For where there is no list of users, not even an empty one. Nobody logs in, and nobody's sessions and tokens end by it.
     #[must_use]
     pub fn missing() -> Self {
         Self { missing: true, ..Self::new(Vec::new()) }
+    }
+
+    /// The same with these users, who have a hash that nobody can check; `before` is the reading before.
+    #[must_use]
+    pub fn with_unusable(self, names: Vec<String>, before: Option<&Self>) -> Self {
+        let known = |name: &str| {
+            let before = before?;
+            before.users.get(name).or_else(|| before.unusable.get(name)?.as_ref()).cloned()
+        };
+        let unusable = names.into_iter().map(|name| (known(&name), name)).map(|(user, name)| (name, user)).collect();
+        Self { unusable, ..self }
+    }
+
+    /// Whose tokens of before this reading must not be good any more, nor ever again: of those who have another hash than in the one
+    /// `before`, are disabled or gone, or are enabled again.
+    ///
+    /// Not those whose hash cannot be checked: a slip of the pen, after which they go on as before unless it is another hash.
+    #[must_use]
+    pub fn ended_since(&self, before: &Self) -> Vec<String> {
+        let unusable = before.unusable.iter().filter_map(|(name, user)| Some((name, user.as_ref()?)));
+        let changed = |(name, old): &(&String, &Arc<User>)| match self.users.get(*name) {
+            Some(new) => new.password_hash != old.password_hash || new.disabled != old.disabled,
+            None => !self.unusable.contains_key(*name),
+        };
+        before.users.iter().chain(unusable).filter(changed).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// From now on whoever asks this reading is answered by `next`.
+    pub fn succeeded_by(&self, next: Arc<Self>) {
+        // The reading that is succeeded is the newest: there is none before this.
+        let _first = self.next.set(next);
+    }
+
+    /// The last reading there is.
+    fn newest(&self) -> &Self {
+        let mut newest = self;
+        while let Some(next) = newest.next.get() {
+            newest = next;
+        }
+        newest
     }
 
     /// How many there are.
@@ -65,93 +109,31 @@ impl UserStore for FileUsers {
     }
 
     async fn find(&self, username: &str) -> Result<Option<Arc<User>>, UserStoreError> {
-        if self.missing {
+        let now = self.newest();
+        if now.missing {
             return Err(UserStoreError("there is no list of users".to_owned()));
         }
-        Ok(self.users.get(username).cloned())
+        Ok(now.users.get(username).cloned())
     }
 
     fn in_memory(&self, username: &str) -> InMemory<'_> {
-        match self.users.get(username) {
+        let now = self.newest();
+        match now.users.get(username) {
             Some(user) => InMemory::User(user),
-            None if self.missing => InMemory::Unknown,
+            None if now.missing => InMemory::Unknown,
             None => InMemory::Gone,
         }
+    }
+
+    fn is_unusable(&self, username: &str) -> bool {
+        self.newest().unusable.contains_key(username)
+    }
+
+    fn still_has(&self, user: &User) -> bool {
+        let found = self.newest().users.get(&user.username);
+        found.is_some_and(|found| !found.disabled && found.password_hash == user.password_hash)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use super::*;
-    use crate::base::Secret;
-    use crate::keys::ServerKeys;
-    use crate::tokens::ScopeSet;
-
-    const ARGON2: &str =
-        "$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$RdescudvJCsgt3ub+b7dWRWJTmaaJObG4nXfKkK6Z0A";
-    const PBKDF2: &str = "$pbkdf2-sha256$10$c29tZXNhbHRzb21lc2FsdA$RdescudvJCsgt3ub.b7dWRWJTmaaJObG4nXfKkK6Z0A";
-    const BCRYPT: &str = "$2b$04$YLAWz9wr/4rptiDPHFSGK.TL5AxNNtjcU.P59UXL9Cyo4/rwOLYpq";
-
-    fn user(number: usize, hash: &str) -> User {
-        User {
-            username: format!("user{number}"),
-            password_hash: Arc::new(StoredHash::parse(hash).unwrap()),
-            disabled: false,
-            scopes: ScopeSet::default(),
-            roles: Vec::new(),
-            email: None,
-            full_name: None,
-            claims: serde_json::Map::default(),
-        }
-    }
-
-    fn users(hashes: &[&str]) -> FileUsers {
-        FileUsers::new(hashes.iter().enumerate().map(|(number, hash)| user(number, hash)).collect())
-    }
-
-    fn functions(users: &FileUsers) -> Vec<String> {
-        let keys = ServerKeys::new([&Secret::new([7; 32])]).unwrap();
-        let function = |name: usize| format!("{:?}", users.decoy(keys.blind(&format!("nobody{name}"))));
-        (0..4000).map(function).collect()
-    }
-
-    #[test]
-    fn unknown_names_cost_what_known_ones_do_as_often() {
-        let mut drawn: BTreeMap<String, u32> = BTreeMap::new();
-        // Not in the order of their prices.
-        for function in functions(&users(&[BCRYPT, ARGON2, PBKDF2, ARGON2])) {
-            *drawn.entry(function).or_default() += 1;
-        }
-        let shares: Vec<u32> = drawn.values().map(|count| (count + 100) / 200).collect();
-        assert_eq!(shares, [10, 5, 5], "{drawn:?}");
-    }
-
-    #[test]
-    fn a_name_keeps_its_price_when_users_come_and_go() {
-        let hashes = [ARGON2, BCRYPT, PBKDF2].repeat(20);
-        let before = functions(&users(&hashes));
-        assert_eq!(before, functions(&users(&hashes.iter().rev().copied().collect::<Vec<_>>())), "another order");
-        for more in [ARGON2, BCRYPT, PBKDF2] {
-            let after = functions(&users(&[hashes.as_slice(), &[more]].concat()));
-            let moved = before.iter().zip(&after).filter(|(before, after)| before != after).count();
-            assert!(moved <= 4000 / 30, "{moved} of 4000");
-        }
-    }
-
-    #[tokio::test]
-    async fn nobody_fits_and_everybody_is_found() {
-        let users = users(&[BCRYPT]);
-        let unknown = users.candidate("nobody", 1).await.unwrap();
-        let known = users.candidate("user0", 1).await.unwrap();
-        assert!(unknown.user.is_none() && known.user.is_some());
-        assert!(unknown.hash.price() == known.hash.price() && unknown.hash != known.hash);
-        assert!(matches!(users.in_memory("user0"), InMemory::User(_)) && users.in_memory("nobody") == InMemory::Gone);
-        // An accident says nothing about anybody.
-        let missing = FileUsers::missing();
-        assert!(missing.find("user0").await.is_err() && missing.in_memory("user0") == InMemory::Unknown);
-        let empty = FileUsers::new(Vec::new()).candidate("nobody", u64::MAX).await.unwrap();
-        assert!(empty.hash.price() == StoredHash::default_decoy().price());
-    }
-}
+mod tests;

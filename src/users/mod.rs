@@ -8,14 +8,16 @@ pub mod settings;
 pub mod standing;
 pub mod store;
 pub mod throttle;
+mod turnstile;
 pub mod user;
 
 pub use file::FileUsers;
 pub use password::{Busy, Hasher, StoredHash, Verdict};
 pub use postgres::{PostgresSettings, PostgresUsers};
-pub use recheck::{Recheck, Standing};
+pub use recheck::{EndTokens, NotEnded, Recheck, Standing};
 pub use settings::HashingSettings;
-pub use standing::UserStanding;
+pub use standing::{Rights, UserStanding};
 pub use store::{Candidate, InMemory, UserStore, UserStoreError};
 pub use throttle::{Allowance, Throttle, ThrottleSettings, Throttled};
+pub use turnstile::{Throttles, Turn, Turnstile};
 pub use user::User;

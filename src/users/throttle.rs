@@ -1,4 +1,5 @@
-//! How often logins may fail (RFC 6749 §4.3.2): by user name and by address, counted before anything is hashed.
+//! How often logins may fail (RFC 6749 §4.3.2), and clients show a wrong secret (§2.3.1): by name and by address, counted before anything is
+//! hashed.
 //!
 //! Whether a name exists makes no difference here: counts are kept under whatever is typed. What is kept is never the name, which
 //! may be somebody's password in the wrong field, but a hash under a key of this process.
@@ -59,7 +60,8 @@ impl Throttle {
         let state = State {
             users: settings.per_user.map(Table::new),
             addresses: settings.per_address.map(Table::new),
-            known: settings.per_user.map(Known::new),
+            // Where names have no allowance, that of an address still must not be others' to use up.
+            known: settings.per_user.or(settings.per_address).map(Known::new),
             sameness: Sameness::default(),
         };
         Self { settings, keys: RandomState::new(), state: Mutex::new(state) }
@@ -77,13 +79,8 @@ impl Throttle {
     /// from the same address under other names, locks nobody out.
     ///
     /// # Errors
-    /// [`Throttled`], which does not count as a failure: who waits as told gets in.
-    pub fn admit(
-        self: &Arc<Self>,
-        username: &str,
-        address: Option<IpAddr>,
-        now: Timestamp,
-    ) -> Result<Attempt, Throttled> {
+    /// [`Wait`], which does not count as a failure: who waits as told gets in.
+    pub fn admit(self: &Arc<Self>, username: &str, address: Option<IpAddr>, now: Timestamp) -> Result<Attempt, Wait> {
         let user = self.keys.hash_one(name::canonical(username));
         let from = self.keys.hash_one(Place::of(address));
         let mut state = self.state.lock();
@@ -96,6 +93,15 @@ impl Throttle {
         let may_be_a_proxy = name::may_be_a_proxy(address);
         Ok(Attempt { throttle: Arc::clone(self), charge, may_be_a_proxy, is_open: true })
     }
+}
+
+/// Why a login may not be tried now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Those that are being tried are all that is in the way: they may all be right.
+    ForOthers,
+    /// Too many have failed.
+    Until(Throttled),
 }
 
 /// Under what a failure is counted.
@@ -164,7 +170,7 @@ impl Drop for Attempt {
 }
 
 impl State {
-    fn refuses(&self, Charge { user, from, is_known, at }: Charge) -> Option<Throttled> {
+    fn refuses(&self, Charge { user, from, is_known, at }: Charge) -> Option<Wait> {
         let mut waits = Vec::new();
         if is_known {
             waits.extend(self.known.as_ref().and_then(|known| known.refuses(user, from, at)));
@@ -173,10 +179,12 @@ impl State {
                 waits.extend(table.as_ref().and_then(|table| table.refuses(key, at)));
             }
         }
-        // Where those that are being checked are all that is in the way, that is soon over.
         let wait = waits.into_iter().max()?;
+        if wait.is_zero() {
+            return Some(Wait::ForOthers);
+        }
         let retry_after = u64::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u64::MAX).max(1);
-        Some(Throttled { retry_after })
+        Some(Wait::Until(Throttled { retry_after }))
     }
 
     fn begin(&mut self, charge: Charge) {

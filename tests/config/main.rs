@@ -179,7 +179,7 @@ fn settings_show_no_secret() {
 #[test]
 fn users_are_read_whole() {
     let loaded = Case::read(&cases().join("bad-hash.yaml")).load().unwrap();
-    let Some([user]) = loaded.users.as_deref() else { panic!("{:?}", loaded.users) };
+    let Some([user]) = loaded.users.usable.as_deref() else { panic!("{:?}", loaded.users) };
     assert_eq!((user.username.as_str(), user.disabled), ("johndoe", false));
     assert_eq!(
         (user.scopes.to_string().as_str(), user.roles.as_slice()),
@@ -233,7 +233,7 @@ fn the_example_shows_every_key_with_its_default() {
     let example = load_alone(&text).unwrap();
     let minimal = load_alone("upstream: { url: http://127.0.0.1:8000 }\n").unwrap();
     assert_eq!(format!("{:#?}", example.settings), format!("{:#?}", minimal.settings));
-    assert!(example.users.is_none(), "somebody can log in with the example as it is");
+    assert!(example.users.usable.is_none(), "somebody can log in with the example as it is");
 
     let mut shown = BTreeSet::new();
     leaves(&serde_yaml::from_str(&text).unwrap(), String::new(), &mut shown);

@@ -94,7 +94,8 @@ class Postgres:
         return [self.process.pid, *map(int, listed.split())]
 
     def signal(self, number):
-        for pid in self.processes():
+        # The first one last: until it goes on, none of the others can be gone altogether.
+        for pid in reversed(self.processes()):
             os.kill(pid, number)
 
     def kill(self):

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import os
 import re
 import subprocess
 
@@ -12,7 +13,7 @@ import pytest
 import yaml
 from conftest import SHARED_SECRET
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from passlib.hash import argon2, scrypt
+from passlib.hash import argon2, pbkdf2_sha256, scrypt
 
 
 @pytest.fixture
@@ -107,18 +108,11 @@ def test_hash_password_makes_what_passlib_verifies(password, run):
     assert run("hash-password", stdin=password + "\n").stdout != result.stdout, "salted"
 
 
-def pbkdf2_verifies(password, phc):
-    _, _, settings, salt, digest = phc.split("$")
-    salt, digest = (base64.b64decode(part + "=" * (-len(part) % 4)) for part in (salt, digest))
-    iterations = int(settings.split(",")[0].removeprefix("i="))
-    return hashlib.pbkdf2_hmac("sha256", password.encode(), salt, iterations) == digest
-
-
 @pytest.mark.parametrize("scheme, start_of_hash, verifies", [
     ("bcrypt", "$2b$12$", lambda password, hash: bcrypt.hashpw(password.encode(), hash.encode()) == hash.encode()),
     # Looked up late: passlib replaces these when they are first used.
     ("scrypt", "$scrypt$ln=17,r=8,p=1$", lambda password, hash: scrypt.verify(password, hash)),
-    ("pbkdf2-sha256", "$pbkdf2-sha256$i=600000,l=32$", pbkdf2_verifies),
+    ("pbkdf2-sha256", "$pbkdf2-sha256$600000$", lambda password, hash: pbkdf2_sha256.verify(password, hash)),
     ("argon2id", "$argon2id$v=19$", lambda password, hash: argon2.verify(password, hash)),
 ])
 def test_hash_password_of_other_schemes_is_what_other_libraries_verify(scheme, start_of_hash, verifies, run, shop, start):
@@ -136,11 +130,29 @@ def test_hash_password_refuses_what_could_not_log_in(run):
         (["--scheme", "bcrypt"], "x" * 73, "72 bytes"),
         (["--scheme", "bcrypt"], "é" * 37, "72 bytes"),
         (["--scheme", "md5"], "secret", "argon2id, bcrypt, scrypt, pbkdf2-sha256"),
-        ([], "se\0cret", "NUL"),
+        ([], "se\0cret", "control character"),
+        ([], "se\ncret", "one line"),
+        ([], "\nsecret", "one line"),
+        (["--scheme", "bcrypt"], "se\tcret", "one line"),
         ([], "", "empty"),
     ]:
         refused = run("hash-password", *arguments, stdin=password + "\n")
         assert (refused.returncode, refused.stdout) == (2, "") and why in refused.stderr, (arguments, password)
+
+
+def test_hash_password_refuses_what_is_no_text(binary):
+    refused = subprocess.run([binary, "hash-password"], input=b"se\xffcret", capture_output=True, timeout=60, check=False)
+    assert (refused.returncode, refused.stdout) == (2, b"") and b"UTF-8" in refused.stderr
+
+
+@pytest.mark.parametrize("arguments", [["hash-password"], ["check", "--config"], ["user", "list", "--config"], ["user", "list", "--json", "--config"], ["keygen"]])
+def test_whoever_reads_may_go_away(arguments, binary, shop, start):
+    configuration = [start(shop.url).config] if arguments[-1] == "--config" else []
+    reader, writer = os.pipe()
+    os.close(reader)
+    result = subprocess.run([binary, *arguments, *configuration], input=b"secret", stdout=writer, stderr=subprocess.PIPE, timeout=60, check=False)
+    os.close(writer)
+    assert (result.returncode, result.stderr) == (0, b"")
 
 
 def test_hashed_password_logs_in(run, shop, start):

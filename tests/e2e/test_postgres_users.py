@@ -298,13 +298,18 @@ def test_names_that_the_statement_cannot_take_are_nobodys(database, over):
     database.execute("CREATE TABLE people (id integer, key uuid, hash text)")
     key = uuid.uuid4()
     database.execute("INSERT INTO people VALUES (7, %s, %s)", (key, QUICK))
-    for number, (column, where, name) in enumerate([("id", "id = $1", "7"), ("key", "key = $1", str(key)), ("key", "key = $1::text::uuid", str(key))]):
+    cases = [
+        ("id", "id = $1", "7", ["07", "%2B7", "%207"]),
+        ("key", "key = $1", str(key), [str(key).upper(), key.hex]),
+        ("key", "key = $1::text::uuid", str(key), [str(key).upper(), key.hex]),
+    ]
+    for number, (column, where, name, spellings) in enumerate(cases):
         query = f"SELECT {column} AS username, hash AS password_hash FROM people WHERE {where}"
         doorward = over({"url": database.socket_url(), "query": query}, name=f"doorward{number}").start()
         session = doorward.login(name, RIGHT)
         assert claims_of(session["access_token"])["sub"] == name
         assert doorward.refresh(session["refresh_token"]).status_code == 200
-        refused_alike(doorward, ["ada", "99999999999999999999", "-"])
+        refused_alike(doorward, ["ada", "99999999999999999999", "-", *spellings])
         assert "99999999999999999999" not in doorward.output.text, "a message may show the name, and people type their password there"
 
 

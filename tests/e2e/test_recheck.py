@@ -1,5 +1,7 @@
 """What users lose, their tokens and sessions lose: disabled, deleted, demoted, or with another password, by an edit of the users file."""
 
+import base64
+import json
 import time
 
 import pytest
@@ -183,3 +185,80 @@ def test_streams_end(change, applications, start):
         assert ended(events) - before <= ENDS_WITHIN
         someone_else.send("x")
         assert someone_else.recv(timeout=10) == "x"
+
+
+def test_what_was_ended_does_not_come_back_with_the_user(shop, start):
+    """Disabled, taken out or changed and then as before, and nobody was there meanwhile to see it refused."""
+    doorward = start(shop.url)
+    for changes in ({"disabled": True}, {}, {"password_hash": password_hash("another")}):
+        session = doorward.login()
+        time.sleep(max(0.0, int(time.time()) + 1.01 - time.time()))
+        doorward.write_users(with_changes("johndoe", **changes))
+        assert reloaded(doorward) == "ok"
+        doorward.write_users(people())
+        assert reloaded(doorward) == "ok"
+        shop.forget()
+        refused = doorward.call("/users/me", session["access_token"])
+        assert (refused.status_code, refused.json()["reason"]) == (401, "revoked"), changes
+        assert not shop.seen(), changes
+        # As soon as that: dated behind what was ended.
+        fresh = doorward.login()
+        assert doorward.call("/users/me", fresh["access_token"]).status_code == 200, changes
+        assert doorward.refresh(session["refresh_token"]).status_code == 400, changes
+        assert doorward.refresh(fresh["refresh_token"]).status_code == 200, changes
+
+
+def test_a_change_while_doorward_was_down_is_known_when_the_user_comes_back(shop, start):
+    doorward = start(shop.url)
+    session = doorward.login()
+    doorward.stop()
+    doorward.write_users(with_changes("johndoe", disabled=True))
+    doorward.start()
+    doorward.write_users(people())
+    assert reloaded(doorward) == "ok"
+    assert doorward.call("/users/me", session["access_token"]).json()["reason"] == "revoked"
+    assert doorward.refresh(session["refresh_token"]).status_code == 400
+
+
+def test_a_slip_in_a_hash_logs_nobody_out_for_good(shop, start):
+    doorward = start(shop.url, {"telemetry": {"format": "json"}})
+    session = doorward.login()
+    doorward.write_users(with_changes("johndoe", password_hash="$argon2id$v=19$m=64,t=1"))
+    assert reloaded(doorward) == "ok"
+    assert doorward.call("/users/me", session["access_token"]).json()["reason"] == "user-disabled"
+    assert doorward.refresh(session["refresh_token"]).status_code == 400
+    [_] = until(lambda: doorward.records(audit="refused", reason="user-unusable"), what="the record")
+    doorward.write_users(people())
+    assert reloaded(doorward) == "ok"
+    assert doorward.call("/users/me", session["access_token"]).status_code == 200
+    assert doorward.refresh(session["refresh_token"]).status_code == 200
+    # Whereas another hash is another password, however it came about.
+    session = doorward.login()
+    for changes in ({"password_hash": "$argon2id$v=19$m=64,t=1"}, {"password_hash": password_hash("another")}):
+        doorward.write_users(with_changes("johndoe", **changes))
+        assert reloaded(doorward) == "ok"
+    assert doorward.call("/users/me", session["access_token"]).json()["reason"] == "revoked"
+    assert doorward.refresh(session["refresh_token"]).status_code == 400
+
+
+def test_headers_tell_what_the_gate_decided_with(shop, start):
+    users = [user | {"roles": ["staff", "admin"]} if user["username"] == "johndoe" else user for user in people()]
+    headers = {"X-Forwarded-User": "sub", "X-Forwarded-Groups": "roles", "X-Doorward-Scopes": "scope", "X-All": "*"}
+    changes = {"upstream": {"identity_headers": headers}, "tokens": {"scope_claim": "scopes", "claims": ["roles"]}}
+    doorward = start(shop.url, changes, users=users)
+    token = doorward.login()["access_token"]
+    changed = [user | {"roles": ["staff"], "scopes": ["me"]} if user["username"] == "johndoe" else user for user in users]
+    doorward.write_users(changed)
+    assert reloaded(doorward) == "ok"
+    assert doorward.call("/users/me", token).status_code == 200
+    seen = shop.seen("/users/me")[-1]
+    everything = json.loads(base64.urlsafe_b64decode(seen.header("X-All") + "=="))
+    assert (seen.header("X-Forwarded-Groups"), seen.header("X-Doorward-Scopes")) == ("staff", "me")
+    assert (everything["roles"], everything["scopes"], everything["scope"]) == (["staff"], ["me"], "me")
+
+
+def test_an_emptied_file_says_how_to_undo_it(shop, start):
+    doorward = start(shop.url, {"telemetry": {"format": "json"}})
+    doorward.write_users([])
+    assert reloaded(doorward) == "ok"
+    doorward.output.wait_for(lambda line: "nobody is in the users file any more" in line and "put them back" in line)

@@ -31,6 +31,14 @@ def attempt(doorward, username, password):
     return doorward.post("/token", {"username": username, "password": password}).status_code
 
 
+def test_a_name_is_shown_as_it_is(shop, start, user):
+    """Nothing that is not seen makes it look like another."""
+    doorward = start(shop.url, users=[{"username": "eve\u202enimda", "password_hash": password_hash("x"), "email": "a\u200fb"}])
+    shown = user(doorward, "list").stdout
+    assert "eve\\u{202e}nimda" in shown and "a\\u{200f}b" in shown
+    assert json.loads(user(doorward, "list", "--json").stdout)[0]["username"] == "eve\u202enimda"
+
+
 def test_a_running_doorward_follows(shop, start, user):
     doorward = start(shop.url, UNTHROTTLED)
     assert attempt(doorward, "newcomer", "welcome") == 400
@@ -139,7 +147,7 @@ def test_a_read_only_file_says_so(shop, prepare, user):
     before = file.read_bytes()
     file.chmod(0o444)
     refused = user(doorward, "disable", "johndoe")
-    assert refused.returncode == 2 and "read-only" in refused.stderr
+    assert refused.returncode == 2 and "read-only" in refused.stderr and "chmod u+w" in refused.stderr
     assert file.read_bytes() == before
 
 

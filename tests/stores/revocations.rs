@@ -253,16 +253,16 @@ async fn a_login_in_the_second_of_a_mark_on_its_subject_learns_of_it() {
     let bench = Bench::new(CACHE).await;
     let mut everything = mark(MarkKind::Sub, "alice", at(100));
     everything.issued_before = Some(at(0));
-    assert_eq!(bench.revocations.subject_cutoff(ISSUER, "alice"), None);
+    assert_eq!(bench.revocations.cutoff(ISSUER, "alice", None), None);
     bench.revocations.mark(everything).await.unwrap();
-    assert_eq!(bench.revocations.subject_cutoff(ISSUER, "alice"), Some(at(0)));
-    assert_eq!(bench.revocations.subject_cutoff(ISSUER, "bob"), None);
-    assert_eq!(bench.revocations.subject_cutoff("https://other.example", "alice"), None);
+    assert_eq!(bench.revocations.cutoff(ISSUER, "alice", None), Some(at(0)));
+    assert_eq!(bench.revocations.cutoff(ISSUER, "bob", None), None);
+    assert_eq!(bench.revocations.cutoff("https://other.example", "alice", None), None);
     let next = Identifiers { issued_at: Some(at(1)), ..token("session 1") };
     assert_eq!(bench.asks(&token("session 1"), at(1)).0, Standing::Revoked(MarkKind::Sub));
     assert_eq!(bench.asks(&next, at(1)).0, GOOD);
     bench.clock.set(at(100));
-    assert_eq!(bench.revocations.subject_cutoff(ISSUER, "alice"), None, "over");
+    assert_eq!(bench.revocations.cutoff(ISSUER, "alice", None), None, "over");
 }
 
 #[tokio::test]

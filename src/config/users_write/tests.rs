@@ -1,4 +1,5 @@
-use std::os::unix::fs::symlink;
+use std::fs::Permissions;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use super::*;
 use crate::config::users_edit::NewUser;
@@ -122,9 +123,69 @@ fn a_file_that_nobody_may_write_is_left_alone() {
     let path = folder.path().join("users.yaml");
     fs::write(&path, "[]\n").unwrap();
     fs::set_permissions(&path, Permissions::from_mode(0o440)).unwrap();
-    assert!(matches!(change_users(&path, &add("one"), NONE), Err(UsersFileError::ReadOnly(_))));
+    let error = change_users(&path, &add("one"), NONE).unwrap_err();
+    assert!(matches!(error, UsersFileError::NoWriter(_)) && error.to_string().contains("chmod u+w"), "{error}");
     assert_eq!(fs::read_to_string(&path).unwrap(), "[]\n");
     assert_eq!(entries(folder.path()), 1);
+}
+
+/// A POSIX access list as the kernel has it: owner, one more user, group, mask, others.
+fn access_list(user: u32, mask: u16) -> Vec<u8> {
+    let entries = [(1_u16, 6_u16, u32::MAX), (2, 4, user), (4, 0, u32::MAX), (16, mask, u32::MAX), (32, 0, u32::MAX)];
+    let entry = |(tag, may, id): (u16, u16, u32)| {
+        [tag.to_le_bytes().as_slice(), &may.to_le_bytes(), &id.to_le_bytes()].concat()
+    };
+    [2_u32.to_le_bytes().to_vec(), entries.map(entry).concat()].concat()
+}
+
+fn attribute(path: &Path, name: &str) -> Option<Vec<u8>> {
+    let mut value = vec![0; 1000];
+    let length = rustix::fs::getxattr(path, name, &mut *value).ok()?;
+    Some(value[..length].to_vec())
+}
+
+#[test]
+fn access_lists_and_attributes_stay_and_none_come_in() {
+    const ACCESS: &str = "system.posix_acl_access";
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("users.yaml");
+    let set = |path: &Path, name: &str, value: &[u8]| {
+        rustix::fs::setxattr(path, name, value, rustix::fs::XattrFlags::empty()).unwrap();
+    };
+    fs::write(&path, "[]\n").unwrap();
+    set(&path, "user.note", b"ops");
+    set(&path, ACCESS, &access_list(1234, 4));
+    assert!(change_users(&path, &add("one"), NONE).unwrap());
+    assert_eq!(attribute(&path, "user.note").unwrap(), b"ops");
+    assert_eq!((attribute(&path, ACCESS).unwrap(), mode(&path)), (access_list(1234, 4), 0o640));
+    // Whom the folder lets read new files may not read this one.
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, "[]\n").unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+    set(folder.path(), "system.posix_acl_default", &access_list(4321, 4));
+    assert!(change_users(&path, &add("one"), NONE).unwrap());
+    assert_eq!((attribute(&path, ACCESS), mode(&path)), (None, 0o640));
+}
+
+/// A command that was killed had no time to clear up.
+#[test]
+fn what_a_killed_command_left_is_cleared_up_by_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("users.yaml");
+    let left = folder.path().join(".users.yaml.doorward");
+    let elsewhere = folder.path().join("elsewhere");
+    fs::write(&elsewhere, "not touched").unwrap();
+    for link in [false, true] {
+        if link {
+            symlink(&elsewhere, &left).unwrap();
+        } else {
+            fs::write(&left, "half a fi").unwrap();
+        }
+        assert!(change_users(&path, &add(&format!("user{link}")), NONE).unwrap());
+        assert!(fs::symlink_metadata(&left).is_err());
+    }
+    assert_eq!(fs::read_to_string(&elsewhere).unwrap(), "not touched");
+    assert_eq!((names(&path).len(), entries(folder.path())), (2, 2));
 }
 
 /// An editor asks for no lock.

@@ -8,13 +8,13 @@ use parking_lot::Mutex;
 
 use super::*;
 use crate::base::{Clock, ManualClock, Timestamp};
-use crate::grants::{Caller, ClientRules, Clients, Login, ScopeClaim, Settings};
+use crate::grants::{Caller, ClientRules, Clients, Login, ScopeClaim, Settings, TokenEnds};
 use crate::keys::{KeyRing, ServerKeys, SigningKey};
 use crate::revocation::{CacheSettings, MemoryStore, Revocations};
 use crate::telemetry::{self, Sink, Telemetry};
-use crate::tokens::{Issuer, IssuerRules, ScopeSet, TokenType, Verifier};
+use crate::tokens::{Issuer, IssuerRules, RefreshToken, ScopeSet, TokenType, Verifier};
 use crate::users::{
-    Candidate, Hasher, HashingSettings, Recheck, StoredHash, Throttle, ThrottleSettings, UserStore, UserStoreError,
+    Candidate, Hasher, HashingSettings, Recheck, StoredHash, ThrottleSettings, Throttles, UserStore, UserStoreError,
 };
 
 const ISSUER: &str = "https://api.example.com";
@@ -22,14 +22,18 @@ const PASSWORD: &str = "secret";
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 /// One user, whose hash is what was put there last.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Table {
     hash: Mutex<String>,
     disabled: Mutex<bool>,
+    unusable: Mutex<bool>,
     rehashes: bool,
     /// What becomes of an UPDATE.
     fails: bool,
+    /// Whether the hash is another one by the time that it was checked.
+    changed: Mutex<bool>,
     written: AtomicUsize,
+    looked_up: AtomicUsize,
 }
 
 impl Table {
@@ -50,20 +54,32 @@ impl Table {
 #[async_trait]
 impl UserStore for Table {
     async fn candidate(&self, _: &str, _: u64) -> Result<Candidate, UserStoreError> {
+        self.looked_up.fetch_add(1, Ordering::SeqCst);
         let user = self.user();
         Ok(Candidate { hash: Arc::clone(&user.password_hash), user: Some(user) })
     }
 
     async fn find(&self, _: &str) -> Result<Option<Arc<User>>, UserStoreError> {
-        Ok(Some(self.user()))
+        Ok((!*self.unusable.lock()).then(|| self.user()))
+    }
+
+    fn is_unusable(&self, _: &str) -> bool {
+        *self.unusable.lock()
+    }
+
+    fn still_has(&self, _: &User) -> bool {
+        !*self.changed.lock()
     }
 
     fn rehashes(&self) -> bool {
         self.rehashes
     }
 
-    async fn rehash(&self, username: &str, hash: &str) -> Result<(), UserStoreError> {
+    async fn rehash(&self, username: &str, expected: &StoredHash, hash: &str) -> Result<(), UserStoreError> {
         assert_eq!(username, "alice");
+        if *self.user().password_hash != *expected {
+            return Ok(());
+        }
         self.written.fetch_add(1, Ordering::SeqCst);
         if self.fails {
             return Err(UserStoreError("read only".to_owned()));
@@ -77,21 +93,22 @@ struct World {
     table: Arc<Table>,
     grants: Grants,
     caller: Caller,
+    clock: Arc<ManualClock>,
 }
 
 impl World {
     async fn new(hash: &str, rehashes: bool, fails: bool) -> Self {
         let hash = Mutex::new(hash.to_owned());
-        let table =
-            Arc::new(Table { hash, disabled: Mutex::new(false), rehashes, fails, written: AtomicUsize::new(0) });
-        let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(NOW));
+        let table = Arc::new(Table { hash, rehashes, fails, ..Table::default() });
+        let manual = Arc::new(ManualClock::at(NOW));
+        let clock: Arc<dyn Clock> = Arc::clone(&manual) as _;
         let cache = CacheSettings { capacity: 100, ttl: Duration::from_secs(30) };
         let store = Arc::new(MemoryStore::new(None));
         let revocations = Arc::new(Revocations::open(store, Arc::clone(&clock), cache).await.unwrap());
         let ring =
             KeyRing::of(Arc::new(SigningKey::from_secret(&Secret::new("p7Qm2xVf9Lr4Tz8Wc1Ky6Hd3Nb5Sg0Ja")).unwrap()));
         let users: Arc<dyn UserStore> = Arc::clone(&table) as _;
-        let throttle = Throttle::new(ThrottleSettings { per_user: None, per_address: None });
+        let throttle = Throttles::new(ThrottleSettings { per_user: None, per_address: None });
         let grants = Grants {
             settings: settings(),
             issuer: Some(Issuer::new(ISSUER.to_owned(), Vec::new(), "JWT", false, ring.clone())),
@@ -102,18 +119,32 @@ impl World {
             recheck: Arc::new(Recheck::new(Arc::clone(&users), None, Arc::clone(&clock))),
             users,
             hasher: Arc::new(Hasher::new(HashingSettings { concurrency: None, queue: 1 }, 3)),
-            throttle: Arc::new(throttle),
+            throttle,
             revocations,
             clock,
             telemetry: Arc::new(Telemetry::new(Sink::memory(), &telemetry::Settings::default())),
         };
-        Self { table, grants, caller: Caller::Anonymous }
+        Self { table, grants, caller: Caller::Anonymous, clock: manual }
     }
 
     async fn log_in(&self) -> String {
+        self.try_log_in().await.unwrap()
+    }
+
+    async fn try_log_in(&self) -> Result<String, GrantError> {
         let login =
             Login { caller: &self.caller, username: "alice", password: Secret::new(PASSWORD), scope: None, from: None };
-        self.grants.log_in(login).await.unwrap().refresh_token.unwrap()
+        self.grants.log_in(login).await.map(|minted| minted.refresh_token.unwrap())
+    }
+
+    fn ends(&self) -> TokenEnds {
+        let Grants { settings, revocations, clock, telemetry, .. } = &self.grants;
+        TokenEnds::new(settings, Arc::clone(revocations), Arc::clone(clock), Arc::clone(telemetry))
+    }
+
+    async fn family(&self, token: &str) -> Family {
+        let token = RefreshToken::read(token, &self.grants.server_keys).unwrap();
+        self.grants.revocations.store().family(Sid::of(&token.family)).await.unwrap().unwrap()
     }
 
     async fn refresh(&self, token: &str) -> Result<String, GrantError> {
@@ -135,6 +166,7 @@ impl World {
 fn settings() -> Settings {
     Settings {
         issuer: ISSUER.to_owned(),
+        resources: Vec::new(),
         audience: Vec::new(),
         typ: "JWT".to_owned(),
         token_types: vec![TokenType::Jwt],
@@ -218,6 +250,18 @@ async fn a_password_that_was_changed_meanwhile_does_not_come_back() {
 }
 
 #[tokio::test]
+async fn where_there_is_no_room_nobody_is_looked_up() {
+    let world = World::new(&weak(), false, false).await;
+    let places: Vec<_> = (0..3).map(|_| world.grants.hasher.admit().unwrap()).collect();
+    let login =
+        || Login { caller: &world.caller, username: "alice", password: Secret::new(PASSWORD), scope: None, from: None };
+    assert!(matches!(world.grants.log_in(login()).await, Err(GrantError::Busy(_))));
+    assert_eq!(world.table.looked_up.load(Ordering::SeqCst), 0);
+    drop(places);
+    world.log_in().await;
+}
+
+#[tokio::test]
 async fn a_user_who_is_disabled_has_no_sessions_afterwards() {
     let world = World::new(&weak(), false, false).await;
     let session = world.log_in().await;
@@ -225,4 +269,61 @@ async fn a_user_who_is_disabled_has_no_sessions_afterwards() {
     assert_eq!(world.refresh(&session).await.unwrap_err(), GrantError::UserDisabled);
     *world.table.disabled.lock() = false;
     assert_eq!(world.refresh(&session).await.unwrap_err(), GrantError::InvalidRefreshToken);
+}
+
+/// Nobody refreshed it in the meantime, so nobody saw that it is over.
+#[tokio::test]
+async fn a_session_that_slept_while_its_user_was_disabled_is_over() {
+    let world = World::new(&weak(), false, false).await;
+    let before = world.log_in().await;
+    world.clock.advance(Duration::from_millis(10));
+    world.ends().end_all(&["alice".to_owned()], world.clock.now()).await;
+    // Logged in anew in the same second.
+    world.clock.advance(Duration::from_millis(1));
+    let after = world.log_in().await;
+    world.clock.advance(Duration::from_hours(23));
+    assert!(world.refresh(&after).await.is_ok());
+    assert_eq!(world.refresh(&before).await.unwrap_err(), GrantError::InvalidRefreshToken);
+    assert_eq!(world.refresh(&before).await.unwrap_err(), GrantError::InvalidRefreshToken, "it is over");
+}
+
+#[tokio::test]
+async fn a_hash_that_cannot_be_checked_ends_no_session() {
+    let world = World::new(&weak(), false, false).await;
+    let session = world.log_in().await;
+    *world.table.unusable.lock() = true;
+    for _ in 0..2 {
+        assert_eq!(world.refresh(&session).await.unwrap_err(), GrantError::UserUnusable);
+    }
+    *world.table.unusable.lock() = false;
+    assert!(world.refresh(&session).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_login_whose_password_was_changed_meanwhile_gets_nothing() {
+    let world = World::new(&weak(), false, false).await;
+    *world.table.changed.lock() = true;
+    assert_eq!(world.try_log_in().await.unwrap_err(), GrantError::WrongLogin);
+    assert_eq!(world.grants.revocations.store().latest_access_exp().await.unwrap(), Timestamp::default());
+}
+
+/// Of before there were any, or of a server key that is gone.
+#[tokio::test]
+async fn a_session_without_a_print_gets_one_at_its_next_refresh() {
+    let world = World::new(&weak(), false, false).await;
+    let lost = ServerKeys::new([&Secret::new([8; 32])]).unwrap();
+    for print in [None, Some(world.table.user().password_hash.print(&lost))] {
+        let session = world.log_in().await;
+        let token = RefreshToken::read(&session, &world.grants.server_keys).unwrap();
+        let stored = world.family(&session).await;
+        let bare = Family { password: print, ..stored.clone() };
+        world.grants.revocations.store().swap(Sid::of(&token.family), &stored, bare).await.unwrap();
+        let session = world.refresh(&session).await.unwrap();
+        let known = world.family(&session).await.password.unwrap();
+        assert_eq!(world.table.user().password_hash.is_of(&known, &world.grants.server_keys), Some(true));
+        let before = world.table.hash.lock().clone();
+        world.put(weak());
+        assert_eq!(world.refresh(&session).await.unwrap_err(), GrantError::PasswordChanged);
+        world.put(before);
+    }
 }

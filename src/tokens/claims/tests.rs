@@ -164,3 +164,35 @@ fn a_user_is_named_behind_the_issuers_prefix() {
     );
     assert_eq!(read(r#","exp":5"#).unwrap().user(), "s");
 }
+
+#[test]
+fn a_user_who_lost_something_is_shown_without_it_wherever_it_stands() {
+    let scopes = ScopeSet::parse("me items more").unwrap();
+    let roles = |names: &str| names.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    for (list, members, held, shown) in [
+        // What the user has is all there.
+        (false, r#""scope":"me items","roles":["a"]"#, ("me items more", "a b"), None),
+        (true, r#""scopes":["me","items"]"#, ("me items", ""), None),
+        (false, r#""scope":"me items","roles":["a","b"]"#, ("me", "b c"), Some(r#"{"scope":"me","roles":["b"]}"#)),
+        (false, r#""scope":"me","roles":["a"]"#, ("me", ""), Some(r#"{"scope":"me"}"#)),
+        (false, r#""scope":"me","roles":["a"],"name":"x""#, ("", "a"), Some(r#"{"roles":["a"],"name":"x"}"#)),
+        (true, r#""scopes":["me","items"]"#, ("me", ""), Some(r#"{"scopes":["me"],"scope":"me"}"#)),
+        (true, r#""scopes":["items"]"#, ("me", ""), Some(r#"{"scopes":[]}"#)),
+        // Not as doorward writes them: nobody knows what they would mean to the application.
+        (false, r#""scope":"me","roles":"a""#, ("me", "a"), Some(r#"{"scope":"me"}"#)),
+        (false, r#""scope":"me","roles":["a",["a"],1]"#, ("me", "a"), Some(r#"{"scope":"me","roles":["a"]}"#)),
+    ] {
+        let scope_claim = ClaimPath::new(if list { "scopes" } else { "scope" });
+        let claims =
+            read_by(&IssuerRules { scope_claim, ..IssuerRules::own("i") }, &format!(r#","exp":5,{members}"#)).unwrap();
+        assert!(scopes.contains_all(&claims.scopes));
+        let (held_scopes, held_roles) = (ScopeSet::parse(held.0).unwrap(), roles(held.1));
+        let held = Held { scopes: &held_scopes, roles: &held_roles };
+        assert_eq!(claims.within(held), shown.is_none(), "{members} {held:?}");
+        let Some(shown) = shown else { continue };
+        let mut all = claims.held(held).all;
+        all.retain(|name, _| !["iss", "sub", "exp"].contains(&name.as_str()));
+        assert_eq!(Value::Object(all), serde_json::from_str::<Value>(shown).unwrap(), "{members} {held:?}");
+        assert!(claims.held(held).within(held));
+    }
+}

@@ -4,7 +4,7 @@ use super::*;
 use crate::base::Secret;
 use crate::keys::{Algorithm, KeyRing, pem};
 use crate::tokens::{
-    AccessToken, ClaimPath, Issuer, IssuerRules, RawToken, ScopeSet, TokenType, Verifier, VerifyError,
+    AccessToken, ClaimPath, Held, Issuer, IssuerRules, RawToken, ScopeSet, TokenType, Verifier, VerifyError,
 };
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -27,11 +27,16 @@ fn mint() -> Mint {
 
 /// A verified token of an issuer called `name`, that lives so long.
 fn token(name: &str, life: Duration, rules: impl FnOnce(&mut IssuerRules)) -> Arc<Verified> {
+    let attributes = json!({ "email": "j@example.com", "org_id": "acme", "department": "x", "roles": null });
+    token_with(attributes, name, life, rules)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "written where it is used")]
+fn token_with(attributes: Value, name: &str, life: Duration, rules: impl FnOnce(&mut IssuerRules)) -> Arc<Verified> {
     let ring =
         KeyRing::of(Arc::new(SigningKey::from_pem(pem::generate(Algorithm::Es256).unwrap().expose(), None).unwrap()));
     let mut own = IssuerRules { max_lifetime: Duration::from_hours(24), ..IssuerRules::own(name.to_owned()) };
     rules(&mut own);
-    let attributes = json!({ "email": "j@example.com", "org_id": "acme", "department": "x", "roles": null });
     let token = Issuer::new(name.to_owned(), vec!["edge".to_owned()], "JWT", false, ring.clone()).write(&AccessToken {
         subject: "johndoe",
         client: "web",
@@ -83,6 +88,31 @@ fn one_signature_serves_until_half_of_the_life_is_over() {
         let said = at(&mint, &token, seconds, &signatures);
         assert_eq!(signatures.get(), expected, "at {seconds}");
         assert_eq!(said["exp"], NOW.seconds() + expires_in, "at {seconds}");
+    }
+}
+
+/// What was made before the user lost something, or for somebody else's view of the token, must not be given out afterwards.
+#[test]
+fn a_user_who_lost_something_gets_another_one_at_once() {
+    let (mint, signatures) = (mint(), Cell::new(0));
+    let whole = token_with(json!({ "roles": ["staff", "admin"] }), OURS, Duration::from_secs(1000), |_| {});
+    let cut = |scopes: &str, roles: &[&str]| {
+        let (scopes, roles) = (ScopeSet::parse(scopes).unwrap(), roles.iter().map(|&role| role.to_owned()).collect());
+        whole.cut_to(Held { scopes: &scopes, roles: &Vec::<String>::clone(&roles) })
+    };
+    assert!(cut("me items more", &["staff", "admin", "more"]).is_none());
+    let demoted = cut("me", &["staff", "admin"]).unwrap();
+    let expelled = cut("me items", &["staff"]).unwrap();
+    for (name, token, scope, roles, expected) in [
+        ("as issued", &*whole, "me items", json!(["staff", "admin"]), 1),
+        ("demoted", &demoted, "me", json!(["staff", "admin"]), 2),
+        ("demoted again", &cut("me", &["staff", "admin"]).unwrap(), "me", json!(["staff", "admin"]), 2),
+        ("without a role", &expelled, "me items", json!(["staff"]), 3),
+        ("promoted", &*whole, "me items", json!(["staff", "admin"]), 3),
+    ] {
+        let said = at(&mint, token, 1, &signatures);
+        assert_eq!((&said["scope"], &said["roles"]), (&json!(scope), &roles), "{name}");
+        assert_eq!(signatures.get(), expected, "{name}");
     }
 }
 

@@ -73,9 +73,10 @@ mod tests {
 
     #[test]
     fn who_was_hardly_let_run_is_not_the_last_of_all_next_time() {
-        let behind = Behind::default();
         for (took, worked, niceness) in [(100, 100, 19), (601, 100, 10), (600, 100, 19), (9000, 100, 10), (50, 10, 19)]
         {
+            // A new one each time: every work is judged when it has ended, this one too.
+            let behind = Behind::default();
             behind.judge(Duration::from_millis(took), Duration::from_millis(worked));
             let (tell, told) = mpsc::channel();
             behind.start(move || tell.send(rustix::process::getpriority_process(None).unwrap()).unwrap()).unwrap();

@@ -46,7 +46,19 @@ impl Hasher {
     /// # Errors
     /// [`Busy`] at once, without hashing, when the queue is full.
     pub async fn verify(&self, hash: Arc<StoredHash>, password: Secret) -> Result<Verdict, Busy> {
-        let admission = self.admit()?;
+        self.verify_in(self.admit()?, hash, password).await
+    }
+
+    /// The same in a place that was taken before, for who has the hash to look up first.
+    ///
+    /// # Errors
+    /// [`Busy`] if there is no thread for it.
+    pub async fn verify_in(
+        &self,
+        admission: Admission,
+        hash: Arc<StoredHash>,
+        password: Secret,
+    ) -> Result<Verdict, Busy> {
         let slot = Arc::clone(&self.running).acquire_owned().await.map_err(|_| Busy)?;
         self.work((admission, slot), move || hash.verify(&password)).await
     }
@@ -54,7 +66,8 @@ impl Hasher {
     /// A hash in place of `hash`, which `password` fits ([`StoredHash::renew`]).
     ///
     /// # Errors
-    /// [`Busy`] at once unless there is a thread to spare: nobody waits for it, and it makes nobody wait in the queue.
+    /// [`Busy`] at once unless there is a thread to spare: nobody waits for it. It takes the place of a login until it is done, though, so
+    /// logins that come meanwhile may wait, and count on the queue.
     pub async fn renew(
         &self,
         hash: Arc<StoredHash>,
@@ -66,7 +79,7 @@ impl Hasher {
         self.work((admission, slot), move || hash.renew(&password, &keys)).await
     }
 
-    /// How many wait for their turn.
+    /// How many wait, for their turn or for the hash that is looked up for them.
     #[must_use]
     pub fn waiting(&self) -> usize {
         let running = self.concurrency.saturating_sub(self.running.available_permits());
@@ -91,14 +104,21 @@ impl Hasher {
         done.await.map_err(|_| Busy)
     }
 
-    fn admit(&self) -> Result<Admission, Busy> {
+    /// Takes a place in the queue, before anything is done for it.
+    ///
+    /// # Errors
+    /// [`Busy`] at once when the queue is full.
+    pub fn admit(&self) -> Result<Admission, Busy> {
         let admit = |admitted: usize| (admitted < self.limit).then_some(admitted + 1);
         self.admitted.fetch_update(Ordering::AcqRel, Ordering::Acquire, admit).map_err(|_| Busy)?;
         Ok(Admission(Arc::clone(&self.admitted)))
     }
 }
 
-struct Admission(Arc<AtomicUsize>);
+/// A place in the queue, until this is dropped.
+#[derive(Debug)]
+#[must_use = "the place is given back with it"]
+pub struct Admission(Arc<AtomicUsize>);
 
 impl Drop for Admission {
     fn drop(&mut self) {
@@ -150,6 +170,9 @@ mod tests {
         drop(slot);
         assert_eq!(tries.join_all().await, [Ok(Verdict::Fits); 3]);
         assert_eq!(hasher.waiting(), 0);
+        let places: Vec<_> = (0..3).map(|_| hasher.admit().unwrap()).collect();
+        assert!(hasher.admit().is_err() && hasher.verify(Arc::clone(&hash), Secret::new("secret")).await == Err(Busy));
+        drop(places);
         assert_eq!(hasher.verify(hash, Secret::new("secret")).await, Ok(Verdict::Fits));
     }
 }

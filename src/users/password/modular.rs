@@ -132,6 +132,11 @@ pub(super) fn bcrypt_base64(bytes: &[u8]) -> String {
     BCRYPT.encode(bytes)
 }
 
+/// base64 with passlib's alphabet, which has `.` for `+`.
+pub(super) fn passlib_base64(bytes: &[u8]) -> String {
+    STANDARD_NO_PAD.encode(bytes).replace('+', ".")
+}
+
 /// Some writers leave random bits where the last letter has no meaning, and all readers pass over them.
 const BCRYPT: GeneralPurpose = GeneralPurpose::new(&alphabet::BCRYPT, NO_PAD.with_decode_allow_trailing_bits(true));
 

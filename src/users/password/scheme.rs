@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
 use super::function::{Before, Digest, Function};
-use super::modular::bcrypt_base64;
+use super::modular::{bcrypt_base64, passlib_base64};
 use crate::base::{Secret, entropy};
 
 /// A scheme that new hashes are made of, with OWASP's figures for its cost.
@@ -67,7 +67,7 @@ impl Scheme {
         Self::ALL.into_iter().find(|scheme| scheme.name() == name)
     }
 
-    /// A new hash of `password`: a PHC string, and for bcrypt what crypt(3) has.
+    /// A new hash of `password`: a PHC string; for bcrypt what crypt(3) has, and for PBKDF2 what passlib has.
     ///
     /// # Errors
     /// [`HashFailed`] if the scheme would cut the password short, if it has a NUL, or if there is no memory.
@@ -89,6 +89,7 @@ impl Scheme {
         function.compute(password.expose(), salt, digest).ok_or(HashFailed::Resources)?;
         Ok(match self {
             Self::Bcrypt => format!("{}{}{}", self.head(), bcrypt_base64(salt), bcrypt_base64(digest)),
+            Self::Pbkdf2Sha256 => format!("{}{}${}", self.head(), passlib_base64(salt), passlib_base64(digest)),
             _ => format!("{}{}${}", self.head(), STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(digest)),
         })
     }
@@ -98,7 +99,8 @@ impl Scheme {
             Self::Argon2id => "$argon2id$v=19$m=19456,t=2,p=1$",
             Self::Bcrypt => "$2b$12$",
             Self::Scrypt => "$scrypt$ln=17,r=8,p=1$",
-            Self::Pbkdf2Sha256 => "$pbkdf2-sha256$i=600000,l=32$",
+            // passlib's, which it reads alone; the PHC form `i=600000,l=32` hardly anybody does.
+            Self::Pbkdf2Sha256 => "$pbkdf2-sha256$600000$",
         }
     }
 

@@ -3,14 +3,15 @@
 use std::future::Future;
 use std::time::Duration;
 
-use deadpool_postgres::{Client, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod};
-use tokio::time::timeout;
-use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Error, Row, Statement};
-use uuid::Uuid;
+use deadpool_postgres::{Manager, ManagerConfig, Pool, PoolError, RecyclingMethod};
+use tokio::time::{error::Elapsed, timeout};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{IsolationLevel, Row, Statement};
 
 use super::failure::{Failure, describe, is_stale};
+use super::held::Held;
 use super::settings::PostgresSettings;
+use super::statement::{Sql, Trouble, as_parameter, check_update, one, prepared};
 use super::tls;
 
 /// A pool of connections, made when they are needed.
@@ -21,11 +22,15 @@ pub(super) struct Database {
     query_timeout: Duration,
 }
 
-/// A statement, and the key it was configured under.
-#[derive(Clone, Copy)]
-pub(super) struct Sql<'a> {
-    pub(super) key: &'static str,
-    pub(super) text: &'a str,
+/// What became of a value that was to be replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Replaced {
+    /// It was.
+    Done,
+    /// It is another one by now, and stays.
+    Another,
+    /// The UPDATE would have changed so many rows, and was undone: without its WHERE it would give everybody one password.
+    Rows(u64),
 }
 
 impl Database {
@@ -34,30 +39,26 @@ impl Database {
         let tls = tls::connector(settings.verify, &settings.roots)?;
         // A broken connection is noticed when it is used; asking before each use would cost every login a round trip.
         let config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_config(settings.connection.clone(), tls.clone(), config);
+        let connection = with_a_share_for_each_host(&settings.connection, settings.connect_timeout);
+        let manager = Manager::from_config(connection, tls.clone(), config);
         let pool = Pool::builder(manager).max_size(settings.pool).build().ok()?;
         let (connect_timeout, query_timeout) = (settings.connect_timeout, settings.query_timeout);
         Some(Self { pool, tls, connect_timeout, query_timeout })
     }
 
-    /// The rows that `sql` finds for `name`, once `check` has found the statement fit. Nobody's rows where the statement wants a
-    /// number or UUID and the name is none.
+    /// The row that `sql` finds for `name`, once `check` has found the statement fit.
     pub(super) async fn find(
         &self,
         sql: Sql<'_>,
         name: &str,
         check: impl Fn(&Statement) -> Result<(), String>,
-    ) -> Result<Vec<Row>, Failure> {
+    ) -> Result<Option<Row>, Failure> {
         self.in_time(async {
-            let (client, found) = self.try_find(sql, name, &check).await?;
-            match found {
-                Err(Trouble::Driver(error)) if is_stale(&error) => {
-                    forget(client, sql, &error);
-                    let (_, found) = self.try_find(sql, name, &check).await?;
-                    found.map_err(|trouble| trouble.failure(sql.key))
-                }
-                found => found.map_err(|trouble| trouble.failure(sql.key)),
-            }
+            let found = match self.try_find(sql, name, &check).await? {
+                Err(Trouble::Driver(error)) if is_stale(&error) => self.try_find(sql, name, &check).await?,
+                found => found,
+            };
+            found.map_err(|trouble| trouble.failure(sql.key))
         })
         .await
     }
@@ -67,49 +68,51 @@ impl Database {
         sql: Sql<'_>,
         name: &str,
         check: &impl Fn(&Statement) -> Result<(), String>,
-    ) -> Result<(Client, Result<Vec<Row>, Trouble>), Failure> {
-        let client = self.connection().await?;
+    ) -> Result<Result<Option<Row>, Trouble>, Failure> {
+        let mut held = self.hold().await?;
+        let client = held.client()?;
         let asked = async {
-            let statement = client.prepare_cached(sql.text).await?;
-            check(&statement).map_err(Trouble::Unusable)?;
-            let Some(kind) = statement.params().first() else { return Ok(Vec::new()) };
-            match parameter(name, kind).map_err(Trouble::Unusable)? {
-                Some(name) => Ok(client.query(&statement, &[&*name]).await?),
-                None => Ok(Vec::new()),
-            }
+            let (statement, name) = prepared(client, sql, name, check).await?;
+            one(client.query_raw(&statement, [as_parameter(&name)]).await?).await
         };
-        match timeout(self.query_timeout, asked).await {
-            Ok(found) => Ok((client, found)),
-            Err(_) => Err(self.give_up(client)),
-        }
+        let found = timeout(self.query_timeout, asked).await;
+        self.settle(held, sql, found)
     }
 
-    /// Runs an UPDATE for the user `$1`; how many rows it changed, and only if that is one are they changed.
-    pub(super) async fn update(&self, sql: Sql<'_>, subject: &str, value: &str) -> Result<u64, Failure> {
+    /// Runs the UPDATE `put` for the user `$1`, if the row that `find` has for this user `is_as_expected`: one transaction, in which nobody
+    /// else changes it.
+    pub(super) async fn replace(
+        &self,
+        (find, put): (Sql<'_>, Sql<'_>),
+        (subject, value): (&str, &str),
+        check: impl Fn(&Statement) -> Result<(), String>,
+        is_as_expected: impl Fn(&Row) -> bool,
+    ) -> Result<Replaced, Failure> {
         self.in_time(async {
-            let mut client = self.connection().await?;
+            let mut held = self.hold().await?;
+            let client = held.client()?;
             let asked = async {
-                let statement = client.prepare_cached(sql.text).await?;
-                check_update(&statement).map_err(Trouble::Unusable)?;
-                let [kind, _] = statement.params() else { return Ok(0) };
-                let Some(subject) = parameter(subject, kind).map_err(Trouble::Unusable)? else { return Ok(0) };
-                let transaction = client.transaction().await?;
-                let changed = transaction.execute(&statement, &[&*subject, &value]).await?;
-                // An UPDATE without its WHERE would give everybody one password.
-                if changed == 1 {
-                    transaction.commit().await?;
-                } else {
+                let (found, key) = prepared(client, find, subject, &check).await?;
+                let (put, subject) = prepared(client, put, subject, &check_update).await?;
+                // What is changed by others after this look is an error at the UPDATE, whatever statement it is that looks.
+                let begun = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).start();
+                let transaction = begun.await?;
+                let row = one(transaction.query_raw(&found, [as_parameter(&key)]).await?).await?;
+                if !row.as_ref().is_some_and(&is_as_expected) {
                     transaction.rollback().await?;
+                    return Ok(Replaced::Another);
                 }
-                Ok(changed)
+                match transaction.execute(&put, &[as_parameter(&subject), &value]).await? {
+                    1 => transaction.commit().await.map(|()| Replaced::Done).map_err(Trouble::Driver),
+                    rows => transaction.rollback().await.map(|()| Replaced::Rows(rows)).map_err(Trouble::Driver),
+                }
             };
-            match timeout(self.query_timeout, asked).await {
-                Ok(Err(Trouble::Driver(error))) if is_stale(&error) => {
-                    forget(client, sql, &error);
-                    Err(Failure::of(&error, sql.key))
+            let replaced = timeout(self.query_timeout, asked).await;
+            match self.settle(held, put, replaced)? {
+                Err(Trouble::Driver(error)) if error.code() == Some(&SqlState::T_R_SERIALIZATION_FAILURE) => {
+                    Ok(Replaced::Another)
                 }
-                Ok(changed) => changed.map_err(|trouble: Trouble| trouble.failure(sql.key)),
-                Err(_) => Err(self.give_up(client)),
+                replaced => replaced.map_err(|trouble| trouble.failure(put.key)),
             }
         })
         .await
@@ -122,21 +125,16 @@ impl Database {
         check: impl Fn(&Statement) -> Result<(), String>,
     ) -> Result<(), Failure> {
         self.in_time(async {
-            let client = self.connection().await?;
+            let mut held = self.hold().await?;
+            let client = held.client()?;
             let asked = async {
                 // A round trip, also where the statement is prepared already.
                 client.simple_query("").await?;
                 let statement = client.prepare_cached(sql.text).await?;
                 check(&statement).map_err(Trouble::Unusable)
             };
-            match timeout(self.query_timeout, asked).await {
-                Ok(Err(Trouble::Driver(error))) if is_stale(&error) => {
-                    forget(client, sql, &error);
-                    Err(Failure::of(&error, sql.key))
-                }
-                Ok(answer) => answer.map_err(|trouble: Trouble| trouble.failure(sql.key)),
-                Err(_) => Err(self.give_up(client)),
-            }
+            let answer = timeout(self.query_timeout, asked).await;
+            self.settle(held, sql, answer)?.map_err(|trouble| trouble.failure(sql.key))
         })
         .await
     }
@@ -147,22 +145,37 @@ impl Database {
         timeout(limit, work).await.unwrap_or(Err(Failure::Slow(limit)))
     }
 
-    async fn connection(&self) -> Result<Client, Failure> {
+    async fn hold(&self) -> Result<Held, Failure> {
         match timeout(self.connect_timeout, self.pool.get()).await {
-            Ok(Ok(client)) => Ok(client),
+            Ok(Ok(client)) => Ok(Held::new(client, self.tls.clone(), self.connect_timeout)),
             Ok(Err(PoolError::Backend(error))) => Err(Failure::Unreachable(describe(&error))),
             Ok(Err(error)) => Err(Failure::Unreachable(error.to_string())),
             Err(_) => Err(Failure::NoConnection(self.connect_timeout)),
         }
     }
 
-    /// Lets a connection go that does not answer, and asks the server not to work on: it would not notice before it is done.
-    fn give_up(&self, client: Client) -> Failure {
-        let cancel = client.cancel_token();
-        drop(Object::take(client));
-        let (tls, limit) = (self.tls.clone(), self.connect_timeout);
-        tokio::spawn(async move { timeout(limit, cancel.cancel_query(tls)).await.is_ok_and(|done| done.is_ok()) });
-        Failure::Slow(self.query_timeout)
+    /// Gives a connection back over which `asked` came, if it is good for another question.
+    fn settle<T>(
+        &self,
+        mut held: Held,
+        sql: Sql<'_>,
+        asked: Result<Result<T, Trouble>, Elapsed>,
+    ) -> Result<Result<T, Trouble>, Failure> {
+        let Ok(result) = asked else { return Err(Failure::Slow(self.query_timeout)) };
+        match &result {
+            Err(Trouble::Driver(error)) if is_stale(error) => {
+                if error.code().is_some_and(|code| !code.code().starts_with("57P")) {
+                    let _ = held.client()?.statement_cache.remove(sql.text, &[]);
+                    held.give_back();
+                } else {
+                    held.discard();
+                }
+            }
+            // The other rows are still on their way.
+            Err(Trouble::Many) => drop(held),
+            _ => held.give_back(),
+        }
+        Ok(result)
     }
 }
 
@@ -173,55 +186,30 @@ impl std::fmt::Debug for Database {
     }
 }
 
-/// What an UPDATE for new hashes must take.
-pub(super) fn check_update(statement: &Statement) -> Result<(), String> {
-    match statement.params() {
-        [_, hash] if <&str as ToSql>::accepts(hash) => Ok(()),
-        _ => Err("it must have two parameters: the user, `$1`, and the new hash, `$2`, a text".to_owned()),
-    }
+/// A host that swallows what it is sent must not use up the time in which another one would have answered.
+fn with_a_share_for_each_host(connection: &tokio_postgres::Config, whole: Duration) -> tokio_postgres::Config {
+    let hosts = connection.get_hosts().len().max(connection.get_hostaddrs().len()).max(1);
+    let share = whole / u32::try_from(hosts).unwrap_or(u32::MAX);
+    let mut connection = connection.clone();
+    connection.connect_timeout(connection.get_connect_timeout().map_or(share, |given| share.min(*given)));
+    connection
 }
 
-enum Trouble {
-    Driver(Error),
-    Unusable(String),
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl From<Error> for Trouble {
-    fn from(error: Error) -> Self {
-        Self::Driver(error)
-    }
-}
-
-impl Trouble {
-    fn failure(self, key: &'static str) -> Failure {
-        match self {
-            Self::Driver(error) => Failure::of(&error, key),
-            Self::Unusable(problem) => Failure::Unusable { key, problem },
+    #[test]
+    fn the_time_for_connecting_is_shared_by_the_hosts() {
+        for (url, whole, each) in [
+            ("postgres://a@one/x", 1000, 1000),
+            ("postgres://a@one,two/x", 1000, 500),
+            ("postgres://a@one,two,three,four/x?connect_timeout=9", 1000, 250),
+            ("postgres://a@one,two/x?connect_timeout=1", 10_000, 1000),
+            ("hostaddr=192.0.2.1,192.0.2.2 user=a", 1000, 500),
+        ] {
+            let shared = with_a_share_for_each_host(&url.parse().unwrap(), Duration::from_millis(whole));
+            assert_eq!(shared.get_connect_timeout(), Some(&Duration::from_millis(each)), "{url}");
         }
-    }
-}
-
-fn forget(client: Client, sql: Sql<'_>, error: &Error) {
-    if error.code().is_some_and(|code| !code.code().starts_with("57P")) {
-        let _ = client.statement_cache.remove(sql.text, &[]);
-    } else {
-        drop(Object::take(client));
-    }
-}
-
-type Parameter = Box<dyn ToSql + Send + Sync>;
-
-/// The name as the statement takes it: it may compare it with a number or UUID. `None` = the name is none.
-fn parameter(name: &str, kind: &Type) -> Result<Option<Parameter>, String> {
-    fn parsed<T: std::str::FromStr + ToSql + Send + Sync + 'static>(name: &str) -> Option<Parameter> {
-        name.parse::<T>().ok().map(|value| Box::new(value) as Parameter)
-    }
-    match *kind {
-        Type::INT2 => Ok(parsed::<i16>(name)),
-        Type::INT4 => Ok(parsed::<i32>(name)),
-        Type::INT8 => Ok(parsed::<i64>(name)),
-        Type::UUID => Ok(parsed::<Uuid>(name)),
-        ref text if <&str as ToSql>::accepts(text) => Ok(Some(Box::new(name.to_owned()))),
-        ref other => Err(format!("`$1` comes out as `{other}`; write `$1::text`")),
     }
 }

@@ -33,9 +33,34 @@ pub(super) enum Failure {
     /// The statement cannot be run for this very value (SQLSTATE class 22), such as a name that is no UUID.
     #[error("{0}")]
     Data(String),
+    /// `$1` is a number or UUID, and the name none, or none as the database writes it.
+    #[error("`users.postgres.{key}`: its `$1` is of a type that the name is no value of")]
+    NoValue {
+        /// The key of the statement.
+        key: &'static str,
+    },
+    /// The statement finds several rows for one name.
+    #[error("`users.postgres.{key}` finds more than one user by one name: mend the query")]
+    Many {
+        /// The key of the statement.
+        key: &'static str,
+    },
+    /// The row is none of a user.
+    #[error("`users.postgres.{key}` finds a row that cannot be used: {problem}")]
+    Row {
+        /// The key of the statement.
+        key: &'static str,
+        /// What is wrong, and never the value.
+        problem: String,
+    },
 }
 
 impl Failure {
+    /// Whether it is of one name or row: the database works, and others are found.
+    pub(super) const fn is_of_one(&self) -> bool {
+        matches!(self, Self::Data(_) | Self::NoValue { .. } | Self::Many { .. } | Self::Row { .. })
+    }
+
     /// From what the driver says of the statement `key`.
     pub(super) fn of(error: &Error, key: &'static str) -> Self {
         let text = describe(error);

@@ -16,9 +16,12 @@ use crate::users::{StoredHash, User};
 /// Why a row is nobody who can log in. The others are not touched by it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Unfit {
-    /// Its hash is NULL: this user logs in elsewhere.
+    /// Its hash is NULL, empty, or what applications put there on purpose so that no password fits: this user logs in elsewhere.
     #[error("there is no password")]
     NoPassword,
+    /// It is disabled; the rest cannot be used, and need not be.
+    #[error("it is disabled")]
+    Disabled,
     /// The hash cannot be checked.
     #[error("{0}")]
     Hash(crate::users::password::Unusable),
@@ -31,8 +34,8 @@ fn unfit(problem: impl Into<String>) -> Unfit {
     Unfit::Value(problem.into())
 }
 
-/// The subject and what else there is of a user, if the row is fit to be one.
-pub(super) fn user(row: &Row, columns: &Columns) -> Result<User, Unfit> {
+/// The subject and what else there is of a user, if the row is fit to be one; that of `wanted`, if somebody certain is.
+pub(super) fn user(row: &Row, columns: &Columns, wanted: Option<&str>) -> Result<User, Unfit> {
     let username = columns.username.map(|place| id(row, place)).transpose()?;
     let subject = columns.subject.map(|place| id(row, place)).transpose()?;
     let (subject, username) = match (subject, username) {
@@ -43,11 +46,26 @@ pub(super) fn user(row: &Row, columns: &Columns) -> Result<User, Unfit> {
     if subject.starts_with(CLIENT_PREFIX) {
         return Err(unfit("its subject begins with `client:`, as those of clients do"));
     }
-    let hash = columns.password_hash.map(|place| text(row, place)).transpose()?.flatten().ok_or(Unfit::NoPassword)?;
-    let password_hash = StoredHash::parse(&hash).map_err(Unfit::Hash)?;
+    if wanted.is_some_and(|wanted| wanted != subject) {
+        return Err(unfit("it is another user than the one whose session asks; mend the query"));
+    }
     // Of what is not known neither may let anybody in.
     let disabled = columns.disabled.map_or(Ok(false), |place| Ok(get::<bool>(row, place)?.unwrap_or(true)))?;
     let active = columns.active.map_or(Ok(true), |place| Ok(get::<bool>(row, place)?.unwrap_or(false)))?;
+    let disabled = disabled || !active;
+    // A mistake in another column does not undo the decision.
+    fit(row, columns, (subject, username), disabled).map_err(|problem| if disabled { Unfit::Disabled } else { problem })
+}
+
+fn fit(
+    row: &Row,
+    columns: &Columns,
+    (subject, username): (String, Option<String>),
+    disabled: bool,
+) -> Result<User, Unfit> {
+    let hash = columns.password_hash.map(|place| text(row, place)).transpose()?.flatten();
+    let hash = hash.filter(|hash| !is_locked(hash)).ok_or(Unfit::NoPassword)?;
+    let password_hash = StoredHash::parse(&hash).map_err(Unfit::Hash)?;
     let scopes = columns.scopes.map_or(Ok(Vec::new()), |place| words(row, place))?;
     let scopes = scopes.iter().map(|scope| Scope::parse(scope)).collect::<Result<ScopeSet, _>>();
     let mut claims = columns.claims.map_or(Ok(Map::new()), |place| object(row, place))?;
@@ -57,13 +75,19 @@ pub(super) fn user(row: &Row, columns: &Columns) -> Result<User, Unfit> {
     Ok(User {
         username: subject,
         password_hash: Arc::new(password_hash),
-        disabled: disabled || !active,
+        disabled,
         scopes: scopes.map_err(|error| unfit(format!("one of its `scopes` is none: {error}")))?,
         roles: columns.roles.map_or(Ok(Vec::new()), |place| words(row, place))?,
         email: attribute(row, columns.email)?,
         full_name: attribute(row, columns.full_name)?,
         claims,
     })
+}
+
+/// What stands where there is no password: `!` in front is Django's and crypt(3)'s way to write it, `*` crypt(3)'s. Any other text that is
+/// no hash may be a mistake.
+fn is_locked(hash: &str) -> bool {
+    hash.is_empty() || hash.starts_with(['!', '*'])
 }
 
 fn get<'a, T: FromSql<'a>>(row: &'a Row, place: usize) -> Result<Option<T>, Unfit> {

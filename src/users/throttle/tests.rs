@@ -29,7 +29,8 @@ use End::{Bad, Gone, Good, Untold, Waits};
 
 fn log_in(throttle: &Arc<Throttle>, seconds: i64, name: &str, from: &str, end: End) -> End {
     match throttle.admit(name, from.parse().ok(), at(seconds)) {
-        Err(throttled) => return Waits(throttled.retry_after),
+        Err(Wait::ForOthers) => return Waits(0),
+        Err(Wait::Until(throttled)) => return Waits(throttled.retry_after),
         Ok(attempt) => match end {
             Good => attempt.succeeded(),
             Bad => drop(attempt.failed()),
@@ -190,6 +191,19 @@ fn logins_are_counted_where_they_belong() {
                 (0, "alice", "192.0.2.1", Waits(338), 1),
             ],
         ),
+        (
+            "without one for names, where a user has logged in others lock nobody out",
+            0,
+            3,
+            &[
+                (0, "alice", "192.0.2.1", Good, 1),
+                (0, "bob", "192.0.2.1", Bad, 3),
+                (0, "bob", "192.0.2.1", Waits(338), 1),
+                (0, "alice", "192.0.2.1", Good, 1),
+                (0, "alice", "192.0.2.1", Bad, 3),
+                (0, "alice", "192.0.2.1", Waits(338), 1),
+            ],
+        ),
         ("without both", 0, 0, &[(0, "alice", "192.0.2.1", Bad, 1000)]),
         ("clients of a Unix socket are one", 10, 3, &[(0, "a", "", Bad, 3), (0, "b", "", Waits(338), 1)]),
     ];
@@ -218,13 +232,13 @@ fn many_at_once_get_no_further_than_one_by_one() {
         let admit = || throttle.admit("alice", from.parse().ok(), at(0));
         let mut attempts: Vec<_> = (0..10).map(|_| admit().unwrap()).collect();
         // It is soon known whether they were right.
-        assert_eq!(admit().unwrap_err().retry_after, 1, "{is_known}");
+        assert_eq!(admit().unwrap_err(), Wait::ForOthers, "{is_known}");
         attempts.pop().unwrap().untold();
         attempts.push(admit().unwrap());
         for attempt in attempts {
             assert!(!attempt.failed());
         }
-        assert!(admit().unwrap_err().retry_after > 300, "{is_known}");
+        assert!(matches!(admit(), Err(Wait::Until(Throttled { retry_after: 301.. }))), "{is_known}");
     }
 }
 

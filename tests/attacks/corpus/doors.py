@@ -26,7 +26,7 @@ from .upstream import Trap, Upstream  # noqa: E402
 # Who may be spoken for in a case as `{{read}}`, `{{write}}` …
 TOKENS = {
     "read": {"claims": {"scope": "read"}},
-    "write": {"claims": {"scope": "read write"}},
+    "write": {"claims": {"sub": "wendy", "scope": "read write"}},
     "admin": {"claims": {"sub": "root", "scope": "admin read write", "roles": ["ops", "staff"]}},
     "bob": {"claims": {"sub": "bob", "scope": "read", "roles": []}},
     "expired": {"claims": {"exp": "@-3600", "iat": "@-7200"}},

@@ -1,5 +1,7 @@
 //! Own tokens of users who are not what they were, from a store that answers as it is told.
 
+use std::collections::HashSet;
+
 use async_trait::async_trait;
 use parking_lot::Mutex;
 
@@ -65,7 +67,7 @@ impl Gated {
         let table = Table::compile(routes(), Access::Authenticated, false).unwrap();
         let recheck = Recheck::new(users, every, Arc::clone(&clock) as _);
         let gate = Gate::new(table, (Arc::new(verifier), Arc::default()), revocations, telemetry)
-            .with_users(Arc::new(recheck));
+            .with_users(Arc::new(recheck), HashSet::from(["web".to_owned()]));
         let [own, other] = rings;
         let issuers =
             [(A, own), (B, other)].map(|(name, ring)| Issuer::new(name.to_owned(), Vec::new(), "JWT", false, ring));
@@ -81,7 +83,7 @@ impl Gated {
             session: None,
             issued_at: NOW,
             expires_at: NOW.plus(Duration::from_secs(900)),
-            attributes: &serde_json::Map::new(),
+            attributes: json!({ "roles": ["staff", "admin"] }).as_object().unwrap(),
             random: [1; 16],
         });
         let token = token.unwrap().token;
@@ -131,10 +133,32 @@ async fn users_in_memory_are_looked_at_on_every_request() {
 
 #[tokio::test]
 async fn what_was_taken_from_a_user_is_not_shown_to_the_upstream() {
-    let gated = Gated::new(Arc::new(FileUsers::new(vec![alice("me", false)])), None).await;
-    let permit = gated.decision("/", OWN).await.outcome.unwrap();
-    let claims = permit.identity().unwrap();
-    assert_eq!((claims.scopes.to_string().as_str(), &claims.all["scope"]), ("me", &json!("me")));
+    let demoted = User { roles: vec!["staff".to_owned(), "new".to_owned()], ..alice("me", false) };
+    let asked = Asked(Mutex::new(Ok(Some(demoted.clone()))));
+    let stores: [Arc<dyn UserStore>; 2] = [Arc::new(FileUsers::new(vec![demoted])), Arc::new(asked)];
+    for store in stores {
+        let gated = Gated::new(store, Some(EVERY)).await;
+        let permit = gated.decision("/", OWN).await.outcome.unwrap();
+        let claims = permit.identity().unwrap();
+        assert_eq!((claims.scopes.to_string().as_str(), &claims.all["scope"]), ("me", &json!("me")));
+        assert_eq!(claims.all["roles"], json!(["staff"]));
+        // Another issuer's are its own to give.
+        let theirs = gated.decision("/", (1, "alice")).await.outcome.unwrap();
+        assert_eq!(theirs.identity().unwrap().all["roles"], json!(["staff", "admin"]));
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_is_gone_acts_no_more_for_itself() {
+    let gated = Gated::new(Arc::new(FileUsers::new(Vec::new())), None).await;
+    for (whose, refused) in [
+        ((0, "client:web"), None),
+        ((0, "client:gone"), DISABLED),
+        ((0, "client:"), DISABLED),
+        ((1, "client:gone"), None),
+    ] {
+        assert_eq!(gated.ask("/", whose).await, refused, "{whose:?}");
+    }
 }
 
 #[tokio::test]
@@ -161,7 +185,9 @@ async fn a_store_that_is_asked_decides_within_the_time() {
         (Ok(Some(alice("me", false))), LESS, Some("insufficient-scope")),
         (Ok(Some(alice("me items", true))), DISABLED, Some("user-disabled")),
         (Ok(None), DISABLED, Some("user-disabled")),
-        (Err(UserStoreError("down".to_owned())), DOWN, Some("store-unavailable")),
+        // Requests are refused while nobody can tell. Streams go on: an outage is no news of their users.
+        (Err(UserStoreError("down".to_owned())), DOWN, None),
+        (Ok(Some(alice("me items", true))), DISABLED, Some("user-disabled")),
         (Ok(Some(alice("me items", false))), None, None),
     ] {
         say(answer);

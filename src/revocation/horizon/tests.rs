@@ -1,0 +1,88 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::base::{ManualClock, entropy};
+use crate::revocation::{CacheSettings, MemoryStore, Revocations};
+
+const CACHE: CacheSettings = CacheSettings { capacity: 0, ttl: Duration::ZERO };
+
+fn at(minutes: i64) -> Timestamp {
+    Timestamp::from_seconds(minutes * 60)
+}
+
+/// An instance that has just started, over a store that was there before.
+async fn instance(store: &Arc<MemoryStore>) -> Revocations {
+    let store = Arc::clone(store) as Arc<dyn Store>;
+    Revocations::open(store, Arc::new(ManualClock::at(at(0))), CACHE).await.unwrap()
+}
+
+#[tokio::test]
+async fn ends_only_grow_whoever_writes_them() {
+    let store = Arc::new(MemoryStore::new(None));
+    let (one, other) = (instance(&store).await, instance(&store).await);
+    assert_eq!(one.issued_until().await.unwrap(), Until::default(), "nothing was issued");
+    // By whom, which ends; then what the store has.
+    for (who, tokens, sessions, has) in [
+        (&one, 60, 0, (75, 0)),
+        (&other, 10, 100, (75, 115)),
+        // In what was written ahead.
+        (&one, 75, 0, (75, 115)),
+        (&one, 76, 0, (91, 115)),
+        (&other, 50, 50, (91, 115)),
+        (&other, 0, 1000, (91, 1015)),
+    ] {
+        who.cover(Until { tokens: at(tokens), sessions: at(sessions) }).await.unwrap();
+        let until = one.issued_until().await.unwrap();
+        assert_eq!((until.tokens, until.sessions), (at(has.0), at(has.1)), "{tokens} {sessions}");
+    }
+}
+
+#[tokio::test]
+async fn what_sessions_keep_themselves_counts_too() {
+    let store = Arc::new(MemoryStore::new(None));
+    let revocations = instance(&store).await;
+    let session = record(Until { tokens: at(500), sessions: at(1) });
+    store.create(Sid::from_bytes(entropy::random()), session).await.unwrap();
+    assert_eq!(revocations.issued_until().await.unwrap().tokens, at(500));
+}
+
+#[tokio::test]
+async fn a_record_that_is_past_is_made_anew() {
+    let store = Arc::new(MemoryStore::new(None));
+    let revocations = instance(&store).await;
+    revocations.cover(Until { tokens: at(0), sessions: at(10) }).await.unwrap();
+    assert_eq!(store.sweep(at(24)).await.unwrap().families, 0, "it is needed");
+    assert_eq!(store.sweep(at(26)).await.unwrap().families, 1);
+    revocations.cover(Until { tokens: at(0), sessions: at(30) }).await.unwrap();
+    assert_eq!(revocations.issued_until().await.unwrap().sessions, at(45));
+}
+
+#[tokio::test]
+async fn nothing_counts_as_written_that_was_not() {
+    let full = Arc::new(MemoryStore::new(Some(0)));
+    let revocations = instance(&full).await;
+    for _ in 0..2 {
+        let until = Until { tokens: at(1), sessions: at(1) };
+        assert_eq!(revocations.cover(until).await, Err(StoreError::Full));
+    }
+}
+
+/// Forty at once, of two instances: none may take back what another has written.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_at_once_end_with_the_latest() {
+    let store = Arc::new(MemoryStore::new(None));
+    let instances = [Arc::new(instance(&store).await), Arc::new(instance(&store).await)];
+    let mut writing = tokio::task::JoinSet::new();
+    for turn in 0..40 {
+        let [one, other] = &instances;
+        let who = Arc::clone(if turn % 2 == 0 { one } else { other });
+        writing.spawn(async move {
+            who.cover(Until { tokens: at(turn * 20), sessions: at((39 - turn) * 20) }).await.unwrap();
+        });
+    }
+    while let Some(done) = writing.join_next().await {
+        done.unwrap();
+    }
+    let latest = instances[0].issued_until().await.unwrap();
+    assert!(latest.tokens >= at(39 * 20) && latest.sessions >= at(39 * 20), "{latest:?}");
+}
