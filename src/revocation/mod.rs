@@ -14,6 +14,7 @@ mod identifiers;
 pub mod mark;
 mod memory;
 mod record;
+pub mod redis;
 mod revocations;
 pub mod settings;
 mod sid;
@@ -25,8 +26,9 @@ pub use family::{Family, Presented, Refused, ReuseCause, SessionLife, Step, Stra
 pub use identifiers::Identifiers;
 pub use mark::{Mark, MarkKey, MarkKind, MarkName, StoredMark};
 pub use memory::MemoryStore;
+pub use redis::{RedisSettings, RedisStore};
 pub use revocations::{LookUp, Revocations};
 pub use settings::CacheSettings;
 pub use sid::Sid;
-pub use store::{Position, Store, StoreError, Swap, Swept};
+pub use store::{Position, Store, StoreError, StreamId, Swap, Swept};
 pub use view::{Standing, View};
