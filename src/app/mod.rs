@@ -11,6 +11,7 @@ pub mod reload;
 pub mod run_loop;
 pub mod serve;
 pub mod signals;
+mod store;
 pub mod watch;
 
 pub use build::build;
