@@ -13,6 +13,7 @@ pub mod reload;
 pub mod run_loop;
 pub mod serve;
 pub mod signals;
+mod store;
 mod stores;
 pub mod watch;
 

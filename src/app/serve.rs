@@ -15,7 +15,7 @@ use super::listen::{self, ADMIN_MODE, BindError};
 use super::operators::admin_token;
 use super::reload::{Environment, Live, Reloader};
 use super::run_loop::{self, Terms};
-use super::{Core, build, descriptors};
+use super::{Core, build, descriptors, store};
 use crate::admin::{Admin, Health};
 use crate::base::{Clock, Stopwatch, SystemClock};
 use crate::config::{Listen, Loaded, Settings, Shutdown, StoreKind};
@@ -25,7 +25,8 @@ use crate::endpoints::Operators;
 use crate::issuers::{Fetch, HttpFetch};
 use crate::proxy::streams::OpenStreams;
 use crate::proxy::{Door, Refusals, Site, Upstream};
-use crate::revocation::{EmbeddedStore, MemoryStore, OpenError, Revocations, Store, StoreError};
+use crate::revocation::redis::LayoutError;
+use crate::revocation::{OpenError, Revocations, Store, StoreError};
 use crate::telemetry::Telemetry;
 use crate::users::{Hasher, PostgresUsers};
 
@@ -68,6 +69,12 @@ pub enum StartError {
     /// The marks cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// What is in Redis is laid out in another way, or it does not answer.
+    #[error("`store.redis`: {0}")]
+    Layout(#[from] LayoutError),
+    /// `rediss://` asks for a certificate, and nobody's could be taken.
+    #[error("`store.redis`: the operating system trusts nobody, so no certificate could be: name a `ca_file`")]
+    NobodyTrusted,
     /// The certificates of `server.tls` cannot serve; the configuration would have said so.
     #[error("`server.tls`: {0}")]
     Tls(#[from] TlsError),
@@ -226,11 +233,7 @@ async fn core(settings: &Settings, bound: &Bound, parts: &Parts) -> Result<Core,
     }
     let generated_key = needs_key.then(|| data_dir::signing_key(&settings.data_dir)).transpose()?;
     let generated_server_key = needs_server_key.then(|| data_dir::server_key(&settings.data_dir)).transpose()?;
-    let store: Arc<dyn Store> = match (&parts.store, settings.store) {
-        (Some(store), _) => Arc::clone(store),
-        (None, StoreKind::Memory) => Arc::new(MemoryStore::new(None)),
-        (None, StoreKind::Embedded) => Arc::new(EmbeddedStore::open(&settings.data_dir.join(STORE_FILE))?),
-    };
+    let store = store::open(settings, parts.store.as_ref()).await?;
     let revocations = Revocations::open(store, Arc::clone(&parts.clock), settings.cache).await?;
     let revocations = revocations.named(instance_name(&bound.public));
     Ok(Core {
@@ -287,7 +290,7 @@ async fn poll(reloader: Arc<Reloader>) {
     }
 }
 
-const STORE_FILE: &str = "doorward.redb";
+pub(super) const STORE_FILE: &str = "doorward.redb";
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
 /// So that a user who was disabled in the file has lost access within a second.
 const POLL_EVERY: Duration = Duration::from_millis(500);

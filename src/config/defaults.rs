@@ -50,6 +50,12 @@ pub const CORS_MAX_AGE: Duration = Duration::from_mins(10);
 /// `upstream.identity_header_bytes`: servers take 8 KiB to 64 KiB of headers in all, and the client's own come on top.
 pub const IDENTITY_HEADER_BYTES: usize = 8 * 1024;
 
+/// `store.redis.prefix`: who looks into a server that others use too sees whose keys these are.
+pub const REDIS_PREFIX: &str = "doorward:";
+
+/// `store.redis.wait_timeout`: replicas in another zone answer in milliseconds, and a login waits for it.
+pub const REDIS_WAIT_TIMEOUT: Duration = Duration::from_millis(500);
+
 /// `data_dir`.
 pub const DATA_DIR: &str = "./data";
 

@@ -120,7 +120,7 @@ fn document(root: &Section<'_>) -> (Option<Settings>, Option<UsersFile>) {
     let endpoints = root.section("endpoints", |section| endpoints::endpoints(section, wire.endpoints, issues));
     let own = OwnPaths::new(&endpoints, &tokens.grants.issuer, server.public_url.as_deref());
     let data_dir = root.field("data_dir").and_then(|field| field.file_path());
-    let store = revocation::store(root);
+    let store = revocation::store(root, !issues || tokens.keys_named);
     let http2 = upstream.as_ref().is_some_and(|upstream| upstream.connect.http2);
     let issuers = trusted.iter().map(|trusted| trusted.rules.issuer.clone());
     let issuers: Vec<String> = issuers.chain(issues.then(|| tokens.grants.issuer.clone())).collect();

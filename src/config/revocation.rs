@@ -4,16 +4,28 @@ use std::time::Duration;
 
 use super::code::Code;
 use super::defaults;
+use super::redis;
 use super::section::Section;
 use super::settings::StoreKind;
 use crate::revocation::{CacheSettings, OnStoreFailure, StalenessSettings};
 
-/// `store`, read from the document's root.
-pub(super) fn store(root: &Section<'_>) -> StoreKind {
+/// `store`, read from the document's root. `shares_keys` is whether other instances can have the keys that sign.
+pub(super) fn store(root: &Section<'_>, shares_keys: bool) -> StoreKind {
     let Some(field) = root.field("store") else { return StoreKind::Embedded };
-    let kind =
-        field.word(&[("memory", StoreKind::Memory), ("embedded", StoreKind::Embedded)]).unwrap_or(StoreKind::Embedded);
-    if kind == StoreKind::Memory {
+    if field.is_map() {
+        let settings = field.section(|section| {
+            let redis = section.required("redis", "write `store: { redis: { url: … } }`, `store: embedded` or `store: memory`")?;
+            if !shares_keys {
+                let what = "is given without `tokens.keys`: each replica would sign with a key of its own, and refuse what the others sign";
+                redis.refuse::<()>(Code::StoreNeedsKeys, what, "make a key with `doorward keygen` and give it to all of them");
+            }
+            redis.section(redis::redis).flatten()
+        });
+        return settings.flatten().map_or(StoreKind::Embedded, |settings| StoreKind::Redis(Box::new(settings)));
+    }
+    let is_memory = field.word(&[("memory", true), ("embedded", false)]).unwrap_or(false);
+    let kind = if is_memory { StoreKind::Memory } else { StoreKind::Embedded };
+    if is_memory {
         let what = "is `memory`: a restart logs everybody out and forgets every revocation";
         field.warn(Code::VolatileStore, what, "fine for tests; else use `embedded`");
     }

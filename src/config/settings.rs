@@ -177,12 +177,14 @@ impl fmt::Display for Listen {
 }
 
 /// `store`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreKind {
     /// Lost at a restart.
     Memory,
     /// A file in `data_dir`.
     Embedded,
+    /// Shared with other replicas.
+    Redis(Box<revocation::RedisSettings>),
 }
 
 /// `policy`. The routes were compiled once, so they have no conflicts.

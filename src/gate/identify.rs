@@ -82,9 +82,7 @@ impl Identities {
                 let refused = |reason| Err(Failure::new(reason, Some(Arc::clone(verified.rules()))));
                 match standing {
                     Standing::Good => self.users.admit(verified, now.store),
-                    Standing::Revoked(kind) => {
-                        refused(self.users.revoked(Arc::clone(&verified), kind, now.store))
-                    }
+                    Standing::Revoked(kind) => refused(self.users.revoked(Arc::clone(&verified), kind, now.store)),
                     Standing::Unknown => refused(Reason::StoreUnavailable),
                 }
             }));

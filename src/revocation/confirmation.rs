@@ -21,8 +21,10 @@ impl Revocations {
     )]
     pub async fn confirmation(&self, position: Position, _wait: Duration) -> Confirmation {
         match position {
-            // Whoever has the store alone has applied the mark before this is asked.
-            Position::Local => Confirmation { confirmed_by: vec![self.instance.clone()], missing: Vec::new() },
+            // Whoever makes a mark has applied it before this is asked. Of others nothing is known yet.
+            Position::Local | Position::Stream { .. } => {
+                Confirmation { confirmed_by: vec![self.instance.clone()], missing: Vec::new() }
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-use super::{Family, Mark, MarkKey, Sid, StoredMark};
+use super::{Bucket, Family, Mark, MarkKey, Sid, StoredMark, StreamId};
 use crate::base::Timestamp;
 
 /// A store of sessions (families of refresh tokens) and revocation marks. It stores and compares; what a record means is
@@ -19,7 +19,8 @@ use crate::base::Timestamp;
 ///   answers for it must be right in both cases. For a rotation that is so because the predecessor is repeated within
 ///   the grace, for a mark because marking again changes nothing.
 /// - **Cancellation.** A call that is dropped before it returns may still take place, whole, never in part.
-/// - **No clock.** Nothing disappears before [`Store::sweep`] is called with a time at which it is past.
+/// - **No clock**, but for a server that has its own. Otherwise nothing disappears before [`Store::sweep`] is called with a time at which
+///   it is past; a server may forget it as soon as that is so by its own clock.
 ///
 /// # What a wrong answer costs
 ///
@@ -62,6 +63,16 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// [`StoreError`] if the mark may not be durable. The revocation must not be confirmed then.
     async fn mark(&self, mark: Mark) -> Result<Position, StoreError>;
 
+    /// Writes back marks that this instance knows of, as [`mark`](Self::mark) would: after a failover the store may have lost some. A store that only
+    /// this instance writes to loses none, and does nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`]; some may be there then, and to do it again is harmless.
+    async fn restore(&self, marks: &[StoredMark]) -> Result<(), StoreError> {
+        let _ = marks;
+        Ok(())
+    }
+
     /// At most `limit` marks (1 if it is zero) in the order of their keys, from the first one behind `after`; an empty page is
     /// the end. Paging is stable: a mark that is there from the first page to the last is on exactly one of them, whatever
     /// else comes and goes meanwhile. Marks past their time may be among them.
@@ -71,14 +82,15 @@ pub trait Store: Send + Sync + fmt::Debug {
     async fn marks(&self, after: Option<MarkKey>, limit: usize) -> Result<Vec<StoredMark>, StoreError>;
 
     /// The latest [`Family::latest_access_exp`] of all that was ever stored here, also of sessions since forgotten: how
-    /// long a mark on a subject must live, whatever today's setting is. The epoch if there was none.
+    /// long a mark on a subject must live, whatever today's setting is. The epoch if there was none. A server may say up to a minute more,
+    /// and count what was not stored in the end.
     ///
     /// # Errors
     /// [`StoreError`] if it is unknown; a guess could let a mark end before its tokens.
     async fn latest_access_exp(&self) -> Result<Timestamp, StoreError>;
 
     /// Forgets the marks with `expires_at` ≤ `now` and the families with [`kept_until`](Family::kept_until) ≤ `now`, as they
-    /// are when it comes to them; no others. Work goes on meanwhile.
+    /// are when it comes to them; no others. Work goes on meanwhile. A server that forgets families itself leaves them to that.
     ///
     /// # Errors
     /// [`StoreError`]; some may be gone then, the others wait for the next time.
@@ -90,6 +102,13 @@ pub trait Store: Send + Sync + fmt::Debug {
 pub enum Position {
     /// Nowhere: this instance alone has the store, and applies the change itself.
     Local,
+    /// On the stream of a bucket: whoever has read so far knows of it.
+    Stream {
+        /// Whose stream.
+        bucket: Bucket,
+        /// The entry.
+        id: StreamId,
+    },
 }
 
 /// How a [`Store::swap`] went.

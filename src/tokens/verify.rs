@@ -278,7 +278,8 @@ impl Verified {
         }
         // From its beginning too: a mark on all that somebody was issued lives as long as this, and must not be outlived by a token that
         // was too long for it when it was made.
-        let too_long = |from: Timestamp| self.claims.expires_at > from.plus(self.issuer.rules.max_lifetime).plus(leeway);
+        let too_long =
+            |from: Timestamp| self.claims.expires_at > from.plus(self.issuer.rules.max_lifetime).plus(leeway);
         if too_long(now) || self.claims.issued_at.is_some_and(too_long) {
             return Err(VerifyError::Malformed);
         }

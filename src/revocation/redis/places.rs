@@ -1,0 +1,187 @@
+//! Which server has a key.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use parking_lot::Mutex;
+use redis::{Value, cmd};
+use tokio::task::JoinSet;
+use tokio::time::{Duration, Instant, timeout};
+
+use super::failure::Failure;
+use super::keys::SLOTS;
+use super::link::{Link, Request, unexpected};
+use super::settings::Address;
+
+/// The nodes of a Cluster, each with its slots. Pure but for [`ask`].
+#[derive(Debug, Default)]
+pub(super) struct Slots {
+    /// By their first slot: the last one, and who has them.
+    ranges: BTreeMap<u16, (u16, Address)>,
+    /// What nodes have said since.
+    moved: HashMap<u16, Address>,
+}
+
+impl Slots {
+    /// Who has the slot, as far as is known.
+    pub(super) fn owner(&self, slot: u16) -> Option<&Address> {
+        if let Some(address) = self.moved.get(&slot) {
+            return Some(address);
+        }
+        let (_, (last, address)) = self.ranges.range(..=slot).next_back()?;
+        (slot <= *last).then_some(address)
+    }
+
+    pub(super) fn moved(&mut self, slot: u16, to: Address) {
+        self.moved.insert(slot, to);
+    }
+
+    /// All that have some.
+    pub(super) fn nodes(&self) -> BTreeSet<&Address> {
+        self.ranges.values().map(|(_, address)| address).chain(self.moved.values()).collect()
+    }
+
+    /// From the answer to `CLUSTER SLOTS` of the node `asked`.
+    fn read(answer: &Value, asked: &Address) -> Option<Self> {
+        let Value::Array(entries) = answer else { return None };
+        let mut slots = Self::default();
+        for entry in entries {
+            let Value::Array(parts) = entry else { return None };
+            let [Value::Int(first), Value::Int(last), Value::Array(master), ..] = parts.as_slice() else { return None };
+            let [host, Value::Int(port), ..] = master.as_slice() else { return None };
+            let host = match host {
+                Value::BulkString(host) => String::from_utf8(host.clone()).ok()?,
+                _ => String::new(),
+            };
+            // A node that does not know its own name leaves it out, or says `?` where it has none.
+            let host = if host.is_empty() || host == "?" { asked.host.clone() } else { host };
+            let (first, last) = (u16::try_from(*first).ok()?, u16::try_from(*last).ok()?);
+            if first > last || last >= SLOTS {
+                return None;
+            }
+            slots.ranges.insert(first, (last, Address { host, port: u16::try_from(*port).ok()? }));
+        }
+        Some(slots)
+    }
+}
+
+/// The slots, from whichever of `links` is the first to know who has `slot`. They are asked at once, because one of them may be
+/// the reason for asking.
+pub(super) async fn ask_for_slots(links: Vec<std::sync::Arc<Link>>, slot: u16) -> Result<Slots, Failure> {
+    let mut asked = JoinSet::new();
+    for link in links {
+        asked.spawn(async move {
+            let mut command = cmd("CLUSTER");
+            command.arg("SLOTS");
+            let answer = patiently(&link, &command).await?;
+            Slots::read(&answer, link.address()).ok_or_else(unexpected)
+        });
+    }
+    let mut failure = Failure::NotServing("the Cluster is down, or nobody in it has the slot");
+    while let Some(answer) = asked.join_next().await {
+        match answer {
+            Ok(Ok(slots)) if slots.owner(slot).is_some() => return Ok(slots),
+            Ok(Err(other)) => failure = other,
+            _ => {}
+        }
+    }
+    Err(failure)
+}
+
+/// Who the Sentinels say is the master of `name`, the one that most of them name first. They are asked at once; it is decided as soon as
+/// more than half agree.
+pub(super) async fn ask_for_master(links: Vec<std::sync::Arc<Link>>, name: &str) -> Result<Vec<Address>, Failure> {
+    let most = links.len() / 2 + 1;
+    let mut asked = JoinSet::new();
+    for link in links {
+        let mut command = cmd("SENTINEL");
+        command.arg("GET-MASTER-ADDR-BY-NAME").arg(name);
+        asked.spawn(async move { master(&patiently(&link, &command).await?) });
+    }
+    let mut votes: HashMap<Address, usize> = HashMap::new();
+    let mut failure = Failure::NotServing("no Sentinel answers");
+    while let Some(answer) = asked.join_next().await {
+        match answer {
+            Ok(Ok(address)) => {
+                let votes_for = votes.entry(address).or_default();
+                *votes_for += 1;
+                if *votes_for >= most {
+                    break;
+                }
+            }
+            Ok(Err(other)) => failure = other,
+            Err(_) => {}
+        }
+    }
+    if votes.is_empty() {
+        return Err(failure);
+    }
+    let mut named: Vec<_> = votes.into_iter().collect();
+    named.sort_by_key(|(_, votes)| std::cmp::Reverse(*votes));
+    Ok(named.into_iter().map(|(address, _)| address).collect())
+}
+
+fn master(answer: &Value) -> Result<Address, Failure> {
+    let Value::Array(parts) = answer else {
+        return Err(Failure::Refused("the Sentinels know no master of that name (`store.redis.master`)".to_owned()));
+    };
+    let text = |part: &Value| match part {
+        Value::BulkString(bytes) => String::from_utf8(bytes.clone()).ok(),
+        _ => None,
+    };
+    let [host, port] = parts.as_slice() else { return Err(unexpected()) };
+    let address = text(host).zip(text(port).and_then(|port| port.parse().ok()));
+    address.map(|(host, port)| Address { host, port }).ok_or_else(unexpected)
+}
+
+async fn patiently(link: &Link, command: &redis::Cmd) -> Result<Value, Failure> {
+    match timeout(PATIENCE, link.ask(Request::Command(command), false, None)).await {
+        Ok(answer) => answer,
+        Err(_) => {
+            link.forget();
+            Err(Failure::Slow(link.address().clone()))
+        }
+    }
+}
+
+/// What is known of the places, and since when.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    pub(super) slots: Mutex<Slots>,
+    /// The master that the Sentinels named.
+    pub(super) master: Mutex<Option<Address>>,
+    /// Nodes that failed since the slots were asked for.
+    doubted: Mutex<BTreeSet<Address>>,
+    asked: Mutex<Option<Instant>>,
+}
+
+impl Known {
+    /// The node that has the slot, if that is known and nothing speaks against it.
+    pub(super) fn owner(&self, slot: u16) -> Option<Address> {
+        let owner = self.slots.lock().owner(slot)?.clone();
+        (!self.doubted.lock().contains(&owner) || self.asked_just_now()).then_some(owner)
+    }
+
+    pub(super) fn doubt(&self, address: &Address) {
+        let mut master = self.master.lock();
+        if master.as_ref() == Some(address) {
+            *master = None;
+        }
+        self.doubted.lock().insert(address.clone());
+    }
+
+    pub(super) fn learn(&self, slots: Slots) {
+        *self.slots.lock() = slots;
+        self.doubted.lock().clear();
+        *self.asked.lock() = Some(Instant::now());
+    }
+
+    /// Where a node is down, every request for its slots would ask all others where they are.
+    fn asked_just_now(&self) -> bool {
+        self.asked.lock().is_some_and(|asked| asked.elapsed() < PAUSE)
+    }
+}
+
+/// Less than a request waits, and enough for a server that is well.
+const PATIENCE: Duration = Duration::from_millis(300);
+
+const PAUSE: Duration = Duration::from_millis(100);

@@ -1,0 +1,260 @@
+//! The contract of [`Store`], kept by scripts that run on the server.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use redis::{Value, cmd};
+
+use super::connections::{Connections, Deadline};
+use super::keys::{Keys, slot};
+use super::link::{Request, number, unexpected};
+use super::page::page;
+use super::record::{Parts, exact};
+use super::script;
+use super::settings::RedisSettings;
+use crate::base::Timestamp;
+use crate::revocation::Bucket;
+use crate::revocation::memory::TAKEN;
+use crate::revocation::record::{Unreadable, of_family, to_family};
+use crate::revocation::{Family, Mark, MarkKey, Position, Sid, Store, StoreError, StoredMark, Swap, Swept};
+
+/// Sessions and marks in Redis or Valkey. Its methods need a tokio runtime. Each asks for [`DEADLINE`](super::DEADLINE) at the most, those that
+/// go through all marks so long for each part.
+pub struct RedisStore {
+    pub(super) connections: Arc<Connections>,
+    pub(super) keys: Keys,
+    pub(super) settings: RedisSettings,
+    /// How many connections had been made when the layout was last found good, and one.
+    pub(super) layout_seen: AtomicU64,
+    /// At least so late is the latest end of access tokens in the store, in milliseconds.
+    pub(super) latest_stored: AtomicI64,
+}
+
+impl RedisStore {
+    /// Connects to nothing yet. `None` if there is to be TLS, and nobody whose certificates could be taken.
+    #[must_use]
+    pub fn new(settings: RedisSettings) -> Option<Self> {
+        Some(Self {
+            connections: Arc::new(Connections::new(&settings)?),
+            keys: Keys::new(&settings.prefix),
+            settings,
+            layout_seen: AtomicU64::new(0),
+            latest_stored: AtomicI64::new(i64::MIN),
+        })
+    }
+
+    /// Asks for what is written, once the layout is known to be ours: a server that was not there yet may be another than before.
+    async fn ask(&self, key: &str, request: Request<'_>, deadline: Deadline) -> Result<Value, StoreError> {
+        self.be_sure_of_layout(deadline).await?;
+        Ok(self.connections.ask(slot(key), request, None, deadline).await?)
+    }
+}
+
+#[async_trait]
+impl Store for RedisStore {
+    async fn create(&self, sid: Sid, family: Family) -> Result<(), StoreError> {
+        let deadline = Deadline::begin();
+        self.raise_latest(&family, deadline).await?;
+        let (key, record) = (self.keys.family(sid), of_family(&family).map_err(unreadable)?);
+        let mut command = cmd("SET");
+        command.arg(&key).arg(&record).arg("NX").arg("GET").arg("PXAT").arg(kept_until(&family));
+        match self.write(&key, Request::Command(&command), deadline).await? {
+            Value::Nil => Ok(()),
+            // Ours, and the answer was lost on its way.
+            Value::BulkString(found) if found == record => Ok(()),
+            Value::BulkString(_) => Err(StoreError::Unavailable(TAKEN.to_owned())),
+            _ => Err(unexpected().into()),
+        }
+    }
+
+    async fn family(&self, sid: Sid) -> Result<Option<Family>, StoreError> {
+        let key = self.keys.family(sid);
+        let mut command = cmd("GET");
+        command.arg(&key);
+        found(&self.ask(&key, Request::Command(&command), Deadline::begin()).await?)
+    }
+
+    async fn swap(&self, sid: Sid, expected: &Family, next: Family) -> Result<Swap, StoreError> {
+        let deadline = Deadline::begin();
+        self.raise_latest(&next, deadline).await?;
+        let key = self.keys.family(sid);
+        let (mut bytes, next_bytes) = (of_family(expected).map_err(unreadable)?, of_family(&next).map_err(unreadable)?);
+        let until = kept_until(&next).to_string();
+        for _ in 0..ENCODINGS {
+            let arguments: [&[u8]; 3] = [&bytes, &next_bytes, until.as_bytes()];
+            let request = Request::Script { script: &script::SWAP, keys: &[&key], arguments: &arguments };
+            let Value::Array(answer) = self.write(&key, request, deadline).await? else {
+                return Err(unexpected().into());
+            };
+            match answer.as_slice() {
+                [Value::Int(1)] => return Ok(Swap::Done),
+                [Value::Int(0), Value::BulkString(current)] if *current != bytes => {
+                    let family = to_family(current).map_err(unreadable)?;
+                    if family != *expected {
+                        return Ok(Swap::Lost(Some(family)));
+                    }
+                    // The same session, as an older version wrote it.
+                    bytes.clone_from(current);
+                }
+                [Value::Int(0), Value::Nil] | [Value::Int(0)] => return Ok(Swap::Lost(None)),
+                _ => return Err(unexpected().into()),
+            }
+        }
+        Err(StoreError::Unavailable("Redis: a session changes its spelling again and again".to_owned()))
+    }
+
+    async fn mark(&self, mark: Mark) -> Result<Position, StoreError> {
+        let mark = StoredMark::from(mark);
+        let bucket = Bucket::of(&mark.key);
+        self.put(bucket, &[&mark]).await
+    }
+
+    async fn restore(&self, marks: &[StoredMark]) -> Result<(), StoreError> {
+        for bucket in Bucket::all() {
+            let of_bucket: Vec<_> = marks.iter().filter(|mark| Bucket::of(&mark.key) == bucket).collect();
+            for part in of_bucket.chunks(PART) {
+                self.put(bucket, part).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn marks(&self, after: Option<MarkKey>, limit: usize) -> Result<Vec<StoredMark>, StoreError> {
+        self.be_sure_of_layout(Deadline::begin()).await?;
+        let mut after = after;
+        loop {
+            let page = page(&self.connections, &self.keys, after, limit.max(1)).await?;
+            if !page.marks.is_empty() || page.last.is_none() {
+                return Ok(page.marks);
+            }
+            // All of them were gone from the hash and not from the index: that is not the end.
+            after = page.last;
+        }
+    }
+
+    async fn latest_access_exp(&self) -> Result<Timestamp, StoreError> {
+        let key = self.keys.latest_access_exp();
+        let mut command = cmd("GET");
+        command.arg(&key);
+        match self.ask(&key, Request::Command(&command), Deadline::begin()).await? {
+            Value::Nil => Ok(Timestamp::default()),
+            Value::BulkString(text) => {
+                let millis = std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok());
+                millis.map(Timestamp::from_millis).ok_or_else(|| unreadable(Unreadable))
+            }
+            _ => Err(unexpected().into()),
+        }
+    }
+
+    async fn sweep(&self, now: Timestamp) -> Result<Swept, StoreError> {
+        let mut swept = Swept::default();
+        let (now, most) = (exact(now).to_string(), PART.to_string());
+        for bucket in Bucket::all() {
+            let keys = self.keys.bucket(bucket);
+            loop {
+                let request = Request::Script {
+                    script: &script::SWEEP,
+                    keys: &[&keys.marks, &keys.expiry, &keys.index],
+                    arguments: &[now.as_bytes(), most.as_bytes()],
+                };
+                let dropped = number(&self.ask(&keys.marks, request, Deadline::begin()).await?)?;
+                let dropped = usize::try_from(dropped).unwrap_or(0);
+                swept.marks += dropped;
+                if dropped < PART {
+                    break;
+                }
+            }
+        }
+        Ok(swept)
+    }
+}
+
+impl RedisStore {
+    /// A write; once as many replicas have it as are wanted.
+    async fn write(&self, key: &str, request: Request<'_>, deadline: Deadline) -> Result<Value, StoreError> {
+        self.be_sure_of_layout(deadline).await?;
+        Ok(self.connections.ask(slot(key), request, self.settings.wait, deadline).await?)
+    }
+
+    /// Marks of one bucket; returns where the last of them stands.
+    async fn put(&self, bucket: Bucket, marks: &[&StoredMark]) -> Result<Position, StoreError> {
+        let keys = self.keys.bucket(bucket);
+        let mut texts = Vec::with_capacity(marks.len());
+        for mark in marks {
+            let Parts { expires_at, issued_before, name } = Parts::of(mark).map_err(unreadable)?;
+            texts.push((mark.key.as_bytes(), expires_at.to_string(), issued_before, name));
+        }
+        let mut arguments: Vec<&[u8]> = vec![STREAM_LENGTH.as_bytes(), SWEPT_BY_THE_WAY.as_bytes()];
+        for (key, expires_at, issued_before, name) in &texts {
+            arguments.extend([key.as_slice(), expires_at.as_bytes(), issued_before.as_bytes(), name.as_bytes()]);
+        }
+        let request = Request::Script {
+            script: &script::MARK,
+            keys: &[&keys.marks, &keys.expiry, &keys.index, &keys.stream],
+            arguments: &arguments,
+        };
+        match self.write(&keys.marks, request, Deadline::begin()).await? {
+            Value::BulkString(id) => {
+                let id = std::str::from_utf8(&id).ok().and_then(|id| id.parse().ok()).ok_or_else(unexpected)?;
+                Ok(Position::Stream { bucket, id })
+            }
+            _ => Err(unexpected().into()),
+        }
+    }
+
+    /// Raises the latest end of access tokens in the store to that of `family`, before it is there itself: a mark that is made in between must
+    /// outlive its token too. Rounded up, so that a store that is busy need not do it for each login.
+    async fn raise_latest(&self, family: &Family, deadline: Deadline) -> Result<(), StoreError> {
+        let exp = exact(family.latest_access_exp);
+        if exp <= self.latest_stored.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        let rounded = exp.saturating_add(LATEST_STEP - 1).div_euclid(LATEST_STEP).saturating_mul(LATEST_STEP);
+        let (key, text) = (self.keys.latest_access_exp(), rounded.to_string());
+        let request = Request::Script { script: &script::RAISE, keys: &[&key], arguments: &[text.as_bytes()] };
+        self.write(&key, request, deadline).await?;
+        self.latest_stored.fetch_max(rounded, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+impl fmt::Debug for RedisStore {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_tuple("RedisStore").field(&self.settings).finish()
+    }
+}
+
+/// The record of a session, if there is one.
+fn found(value: &Value) -> Result<Option<Family>, StoreError> {
+    match value {
+        Value::Nil => Ok(None),
+        Value::BulkString(bytes) => to_family(bytes).map(Some).map_err(unreadable),
+        _ => Err(unexpected().into()),
+    }
+}
+
+/// In milliseconds; a time at or before the epoch would not be taken.
+fn kept_until(family: &Family) -> i64 {
+    exact(family.kept_until()).max(1)
+}
+
+pub(super) fn unreadable(_: Unreadable) -> StoreError {
+    StoreError::Unavailable("Redis: a record cannot be read: was it written by a newer doorward?".to_owned())
+}
+
+/// A record that is equal to the expected one is compared in its own spelling; one that changes meanwhile, once more.
+const ENCODINGS: usize = 3;
+
+/// How much of a stream is kept: a replica that was cut off for longer reads all marks again.
+const STREAM_LENGTH: &str = "100000";
+
+/// Marks that are over which one that is made takes along.
+const SWEPT_BY_THE_WAY: &str = "100";
+
+/// Marks in one script: some hundred microseconds for whoever waits behind it.
+const PART: usize = 100;
+
+/// A minute, in milliseconds.
+const LATEST_STEP: i64 = 60_000;

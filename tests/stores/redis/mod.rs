@@ -1,0 +1,14 @@
+//! Redis and Valkey: their servers, and what becomes of the store when these fail.
+
+/// Servers that belong together.
+pub mod deployments;
+/// A failover, a Cluster that changes, one frozen node.
+mod failover;
+/// One server: frozen, killed, full, made a replica.
+mod faults;
+/// What is in the server, and until when.
+mod layout;
+/// Passwords, ACL users, TLS.
+mod login;
+/// Servers.
+pub mod server;
