@@ -116,6 +116,21 @@ impl Connections {
         }
     }
 
+    /// A connection of one's own to the server that has `slot`.
+    pub(super) async fn open(&self, slot: u16, deadline: Deadline) -> Result<Arc<Link>, Failure> {
+        let Deadline(deadline) = deadline;
+        let address = timeout_at(deadline, self.owner(slot)).await.unwrap_or(Err(Failure::NotServing(NOBODY)))?;
+        Ok(Arc::new(self.new_link(address)))
+    }
+
+    /// What was found on such a connection about where the data is.
+    pub(super) fn lost(&self, slot: u16, address: &Address, failure: &Failure) {
+        match failure {
+            Failure::Moved(to) => self.known.slots.lock().moved(slot, to.clone()),
+            _ => self.known.doubt(address),
+        }
+    }
+
     async fn owner(&self, slot: u16) -> Result<Address, Failure> {
         match &self.mode {
             Mode::Single => self.servers.first().cloned().ok_or(Failure::NotServing(NOBODY)),
@@ -174,9 +189,15 @@ impl Connections {
     }
 
     fn link(&self, address: &Address, lane: Lane) -> Arc<Link> {
-        let role = if self.mode == Mode::Cluster { Role::Any } else { Role::Master };
-        let new = || Arc::new(Link::new(address.clone(), Arc::clone(&self.dialer), role, Arc::clone(&self.made)));
+        let new = || Arc::new(self.new_link(address.clone()));
         Arc::clone(self.links.lock().entry((address.clone(), lane)).or_insert_with(new))
+    }
+}
+
+impl Connections {
+    fn new_link(&self, address: Address) -> Link {
+        let role = if self.mode == Mode::Cluster { Role::Any } else { Role::Master };
+        Link::new(address, Arc::clone(&self.dialer), role, Arc::clone(&self.made))
     }
 }
 

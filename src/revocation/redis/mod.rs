@@ -32,6 +32,7 @@
 mod connections;
 mod dial;
 mod failure;
+mod feed;
 mod keys;
 mod layout;
 mod link;

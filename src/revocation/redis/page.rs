@@ -24,7 +24,7 @@ pub(super) struct Page {
 }
 
 /// What one bucket has: keys in their order, each with its record, if it has one.
-type Part = Vec<(MarkKey, Option<Vec<u8>>)>;
+pub(super) type Part = Vec<(MarkKey, Option<Vec<u8>>)>;
 
 /// At most `limit` marks behind `after`.
 pub(super) async fn page(
@@ -57,7 +57,7 @@ pub(super) async fn page(
     together(parts, share, limit)
 }
 
-fn read(answer: Value) -> Result<Part, Failure> {
+pub(super) fn read(answer: Value) -> Result<Part, Failure> {
     let Value::Array(values) = answer else { return Err(unexpected()) };
     let mut part = Vec::with_capacity(values.len() / 2);
     let mut values = values.into_iter();

@@ -6,6 +6,8 @@ pub mod deployments;
 mod failover;
 /// One server: frozen, killed, full, made a replica.
 mod faults;
+/// Following what changes.
+mod feed;
 /// What is in the server, and until when.
 mod layout;
 /// Passwords, ACL users, TLS.
