@@ -5,6 +5,7 @@ pub mod core;
 pub mod data_dir;
 pub mod descriptors;
 pub mod echo;
+mod following;
 mod identity;
 pub mod listen;
 mod operators;

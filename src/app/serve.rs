@@ -15,7 +15,7 @@ use super::listen::{self, ADMIN_MODE, BindError};
 use super::operators::admin_token;
 use super::reload::{Environment, Live, Reloader};
 use super::run_loop::{self, Terms};
-use super::{Core, build, descriptors, store};
+use super::{Core, build, descriptors, following, store};
 use crate::admin::{Admin, Health};
 use crate::base::{Clock, Stopwatch, SystemClock};
 use crate::config::{Listen, Loaded, Settings, Shutdown, StoreKind};
@@ -138,7 +138,7 @@ impl Running {
             settings.server.listen.iter().map(bind).collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
         let (admin, admin_listener) = listen::bind(&settings.admin.listen, ADMIN_MODE)?;
         let bound = Bound { public, admin };
-        let core = core(&settings, &bound, &parts).await?;
+        let (core, shared) = core(&settings, &bound, &parts).await?;
         let token = admin_token(&settings, &core)?;
         let built = build(&settings, users, &core, None)?;
         built.site.upstream.resolve_first().await;
@@ -184,6 +184,9 @@ impl Running {
             health.set_users(Some(Arc::clone(users.status())));
             background.spawn(PostgresUsers::watch(Arc::downgrade(users)));
         }
+        if let Some(shared) = shared {
+            following::start(&mut background, &core, shared);
+        }
         background.spawn(sweep(core.clone()));
         background.spawn(watched_streams);
         let (health, telemetry) = (Arc::clone(health), Arc::clone(telemetry));
@@ -223,7 +226,7 @@ impl Running {
     }
 }
 
-async fn core(settings: &Settings, bound: &Bound, parts: &Parts) -> Result<Core, StartError> {
+async fn core(settings: &Settings, bound: &Bound, parts: &Parts) -> Result<(Core, Option<store::Shared>), StartError> {
     let needs_key = settings.issues && settings.keys.is_empty();
     // What is kept of other issuers is authenticated, so that nobody who can write there can put in keys of his own.
     let needs_server_key = !settings.issues && settings.server_keys.is_empty();
@@ -233,10 +236,15 @@ async fn core(settings: &Settings, bound: &Bound, parts: &Parts) -> Result<Core,
     }
     let generated_key = needs_key.then(|| data_dir::signing_key(&settings.data_dir)).transpose()?;
     let generated_server_key = needs_server_key.then(|| data_dir::server_key(&settings.data_dir)).transpose()?;
-    let store = store::open(settings, parts.store.as_ref()).await?;
-    let revocations = Revocations::open(store, Arc::clone(&parts.clock), settings.cache).await?;
+    let (store, shared) = store::open(settings, parts.store.as_ref()).await?;
+    let clock = Arc::clone(&parts.clock);
+    let revocations = match &shared {
+        // Its followers read everything, whenever it answers.
+        Some(shared) => Revocations::new(store, clock, settings.cache).shared(Arc::clone(&shared.freshness)),
+        None => Revocations::open(store, clock, settings.cache).await?,
+    };
     let revocations = revocations.named(instance_name(&bound.public));
-    Ok(Core {
+    let core = Core {
         revocations: Arc::new(revocations),
         clock: Arc::clone(&parts.clock),
         telemetry: Arc::clone(&parts.telemetry),
@@ -249,7 +257,8 @@ async fn core(settings: &Settings, bound: &Bound, parts: &Parts) -> Result<Core,
         with_tls: settings.server.tls.is_some(),
         admin_is_private: matches!(bound.admin, Listen::Unix(_)),
         cores: std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get),
-    })
+    };
+    Ok((core, shared))
 }
 
 fn collector(core: &Core, hasher: &Arc<ArcSwap<Hasher>>) -> Box<dyn Fn() + Send + Sync> {

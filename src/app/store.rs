@@ -4,20 +4,44 @@ use std::sync::Arc;
 
 use super::serve::{STORE_FILE, StartError};
 use crate::config::{Settings, StoreKind};
-use crate::revocation::{EmbeddedStore, MemoryStore, RedisSettings, RedisStore, Store};
+use crate::revocation::changes::Changes;
+use crate::revocation::redis::{LayoutError, Mode};
+use crate::revocation::{EmbeddedStore, Freshness, MemoryStore, RedisSettings, RedisStore, Store};
 
-/// Opens it, unless there is one `instead`. One in Redis must be laid out as we know it.
-pub(super) async fn open(settings: &Settings, instead: Option<&Arc<dyn Store>>) -> Result<Arc<dyn Store>, StartError> {
+/// What it takes to follow a store that others write, too.
+pub(super) struct Shared {
+    /// Where its changes are told.
+    pub(super) changes: Arc<dyn Changes>,
+    /// Whether its parts may be at different servers.
+    pub(super) is_apart: bool,
+    /// How old the view of it is.
+    pub(super) freshness: Arc<Freshness>,
+}
+
+/// Opens it, unless there is one `instead`. One in Redis may be down: what is there must be laid out as we know it, once it answers.
+pub(super) async fn open(
+    settings: &Settings,
+    instead: Option<&Arc<dyn Store>>,
+) -> Result<(Arc<dyn Store>, Option<Shared>), StartError> {
     if let Some(store) = instead {
-        return Ok(Arc::clone(store));
+        return Ok((Arc::clone(store), None));
     }
-    Ok(match &settings.store {
+    let store: Arc<dyn Store> = match &settings.store {
         StoreKind::Memory => Arc::new(MemoryStore::new(None)),
         StoreKind::Embedded => Arc::new(EmbeddedStore::open(&settings.data_dir.join(STORE_FILE))?),
         StoreKind::Redis(redis) => {
-            let store = RedisStore::new(RedisSettings::clone(redis)).ok_or(StartError::NobodyTrusted)?;
-            store.check_layout().await?;
-            Arc::new(store)
+            let store = Arc::new(RedisStore::new(RedisSettings::clone(redis)).ok_or(StartError::NobodyTrusted)?);
+            match store.check_layout().await {
+                Err(error @ LayoutError::Other { .. }) => return Err(error.into()),
+                Err(LayoutError::Store(error)) => {
+                    tracing::error!(%error, "`store.redis` does not answer; nobody can log in, and no token passes, until it does");
+                }
+                Ok(()) => {}
+            }
+            let changes = Arc::<RedisStore>::clone(&store);
+            let is_apart = redis.mode == Mode::Cluster;
+            return Ok((store, Some(Shared { changes, is_apart, freshness: Arc::default() })));
         }
-    })
+    };
+    Ok((store, None))
 }

@@ -7,10 +7,11 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::task::JoinError;
 
 use super::answers::{Answer, Answers};
+use super::follower::Pace;
 use super::horizon::{self, Horizon};
 use super::{
-    CacheSettings, Freshness, Identifiers, Mark, MarkKey, MarkKind, OnStoreFailure, Position, Sid, StalenessSettings,
-    Standing, Store, StoreClock, StoreError, StoredMark, Swap, Swept, Until, View,
+    Bucket, CacheSettings, Follower, Freshness, Identifiers, Mark, MarkKey, MarkKind, OnStoreFailure, Position, Sid,
+    StalenessSettings, Standing, Store, StoreClock, StoreError, StoredMark, Swap, Swept, Until, View,
 };
 use crate::base::{Clock, Timestamp};
 
@@ -59,22 +60,34 @@ impl Revocations {
     /// # Errors
     /// [`StoreError`] if one page cannot be read. There is no start with a part of the marks.
     pub async fn open(store: Arc<dyn Store>, clock: Arc<dyn Clock>, cache: CacheSettings) -> Result<Self, StoreError> {
-        let view = View::new();
-        let clock = Arc::new(StoreClock::new(clock));
-        let now = clock.now();
+        let this = Self::new(store, clock, cache);
+        let now = this.clock.now();
         let mut after = None;
         loop {
-            let page = store.marks(after, PAGE).await?;
+            let page = this.store.marks(after, PAGE).await?;
             let Some(last) = page.last() else { break };
             after = Some(last.key);
             for mark in page.iter().filter(|mark| mark.expires_at > now) {
-                view.insert(mark);
+                this.view.insert(mark);
             }
         }
+        Ok(this)
+    }
+
+    /// With an empty view, for a store that is [followed](Self::followers).
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, cache: CacheSettings) -> Self {
+        let clock = Arc::new(StoreClock::new(clock));
         let answers = ArcSwapOption::from(Answers::new(cache).map(Arc::new));
-        let (view, horizon, instance) = (Arc::new(view), Horizon::default(), "this instance".to_owned());
+        let (view, horizon, instance) = (Arc::new(View::new()), Horizon::default(), "this instance".to_owned());
         let staleness = ArcSwap::default();
-        Ok(Self { store, view, answers, clock, freshness: None, staleness, horizon, instance })
+        Self { store, view, answers, clock, freshness: None, staleness, horizon, instance }
+    }
+
+    /// Those that keep the view the same as the store, one for each part of it.
+    #[must_use]
+    pub fn followers(&self, pace: Pace) -> Vec<Follower> {
+        Bucket::all().map(|bucket| Follower::new(bucket, Arc::clone(&self.view), pace)).collect()
     }
 
     /// The same, of an instance of that name.
