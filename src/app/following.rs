@@ -15,7 +15,7 @@ use crate::revocation::{Bucket, Follower, Freshness, Revocations, StoreError, St
 use crate::telemetry::Telemetry;
 
 /// Follows `shared`: over one connection, or where each part may be at another server, over one for each.
-pub(super) fn start(background: &mut JoinSet<()>, core: &Core, shared: Shared) {
+pub(super) fn start(background: &mut JoinSet<()>, core: &Core, shared: &Shared) {
     let pace = Pace::default();
     let followers = core.revocations.followers(pace);
     let groups: Vec<Vec<Follower>> =

@@ -16,6 +16,7 @@ pub mod serve;
 pub mod signals;
 mod store;
 mod stores;
+mod sweeping;
 pub mod watch;
 
 pub use build::build;

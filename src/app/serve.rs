@@ -15,7 +15,7 @@ use super::listen::{self, ADMIN_MODE, BindError};
 use super::operators::admin_token;
 use super::reload::{Environment, Live, Reloader};
 use super::run_loop::{self, Terms};
-use super::{Core, build, descriptors, following, store};
+use super::{Core, build, descriptors, following, store, sweeping};
 use crate::admin::{Admin, Health};
 use crate::base::{Clock, Stopwatch, SystemClock};
 use crate::config::{Listen, Loaded, Settings, Shutdown, StoreKind};
@@ -185,9 +185,9 @@ impl Running {
             background.spawn(PostgresUsers::watch(Arc::downgrade(users)));
         }
         if let Some(shared) = shared {
-            following::start(&mut background, &core, shared);
+            following::start(&mut background, &core, &shared);
         }
-        background.spawn(sweep(core.clone()));
+        background.spawn(sweeping::sweep(core.clone()));
         background.spawn(watched_streams);
         let (health, telemetry) = (Arc::clone(health), Arc::clone(telemetry));
         let source = (parts.path, parts.environment);
@@ -274,23 +274,6 @@ fn collector(core: &Core, hasher: &Arc<ArcSwap<Hasher>>) -> Box<dyn Fn() + Send 
     })
 }
 
-async fn sweep(core: Core) {
-    loop {
-        tokio::time::sleep(SWEEP_EVERY).await;
-        match core.revocations.sweep().await {
-            Ok(swept) => {
-                core.telemetry.metrics.set_store_up(true);
-                tracing::debug!(marks = swept.marks, families = swept.families, "swept");
-            }
-            Err(error) => {
-                core.telemetry.metrics.set_store_up(false);
-                core.telemetry.metrics.store_error("sweep");
-                tracing::error!(%error, "the store cannot be swept");
-            }
-        }
-    }
-}
-
 async fn poll(reloader: Arc<Reloader>) {
     loop {
         tokio::time::sleep(POLL_EVERY).await;
@@ -300,6 +283,5 @@ async fn poll(reloader: Arc<Reloader>) {
 }
 
 pub(super) const STORE_FILE: &str = "doorward.redb";
-const SWEEP_EVERY: Duration = Duration::from_mins(1);
 /// So that a user who was disabled in the file has lost access within a second.
 const POLL_EVERY: Duration = Duration::from_millis(500);

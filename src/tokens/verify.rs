@@ -140,22 +140,6 @@ impl Verifier {
     }
 }
 
-impl IssuerRules {
-    /// The time by the clock that its tokens are dated by.
-    const fn now(&self, times: Times) -> Timestamp {
-        if self.own { times.store } else { times.local }
-    }
-
-    fn check_audience(&self, claims: &Claims) -> Result<(), VerifyError> {
-        let meant_for_us = |audience: &str| self.audience.iter().any(|ours| ours == audience);
-        if self.audience.is_empty() || claims.audience.iter().any(|audience| meant_for_us(audience)) {
-            Ok(())
-        } else {
-            Err(VerifyError::WrongAudience)
-        }
-    }
-}
-
 impl TrustedIssuer {
     fn verify(self: &Arc<Self>, raw: RawToken<'_>) -> Result<Verified, Rejected> {
         let rejected = |error| Rejected { error, issuer: Some(Arc::clone(&self.rules)), kid: None };
