@@ -84,7 +84,11 @@ impl Sentinels {
 /// How many replicas are up to date with a master.
 pub fn replicas(master: &Server) -> usize {
     let info: String = master.ask(&["INFO", "replication"]);
-    info.lines().filter(|line| line.starts_with("slave") && line.contains("state=online")).count()
+    let line = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+    // What a failover keeps is what its winner has: being connected is not enough.
+    let has_all = format!(",offset={},", line("master_repl_offset:"));
+    let is_up = |line: &&str| line.starts_with("slave") && line.contains("state=online") && line.contains(&has_all);
+    info.lines().filter(is_up).count()
 }
 
 /// Three masters, each with a third of the slots and a replica: those of the first are the first and the fourth, and so on.
