@@ -18,7 +18,6 @@ use super::Reply;
 use crate::base::{Secret, Timestamp};
 use crate::grants::Grants;
 use crate::policy::Reason;
-use crate::telemetry::Audit;
 
 /// What operators may do with one configuration.
 #[derive(Debug)]
@@ -86,17 +85,7 @@ impl Operators {
             Ok(()) => return Err(Trouble::Method.reply()),
             Err(refused) => refused,
         };
-        let audit = Audit::Refused {
-            what: "revocations",
-            reason,
-            subject: None,
-            issuer: None,
-            client: None,
-            route: None,
-            id: None,
-            address: head.from,
-        };
-        self.grants.telemetry.audit(self.now(), &audit);
+        self.grants.audit_refused("revocations", reason, None, head.from);
         Err(trouble.reply())
     }
 

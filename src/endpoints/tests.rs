@@ -99,16 +99,8 @@ async fn a_token_is_told_to_hold_no_more_than_its_user_has() {
         ("", false, json!({ "active": true })),
         ("openid introspect", true, json!({ "active": false })),
     ] {
-        let user = User {
-            username: "johndoe".to_owned(),
-            password_hash: Arc::new(StoredHash::parse(HASH).unwrap()),
-            disabled,
-            scopes: ScopeSet::parse(scopes).unwrap(),
-            roles: Vec::new(),
-            email: None,
-            full_name: None,
-            claims: serde_json::Map::default(),
-        };
+        let hash = StoredHash::parse(HASH).unwrap();
+        let user = User { disabled, ..User::plain("johndoe", hash, ScopeSet::parse(scopes).unwrap()) };
         let endpoints = endpoints_over(&key, Arc::new(Asked(user)), None).await;
         let token = token(&key, "johndoe", "openid introspect");
         let form = format!("token={token}");

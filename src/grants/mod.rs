@@ -74,18 +74,7 @@ pub struct Grants {
 impl Grants {
     /// Tells that a grant was refused; `client` as it is configured. No user's name is told: people type their password into the wrong field.
     fn tell_refused(&self, operation: &'static str, error: &GrantError, client: Option<&str>, address: Option<IpAddr>) {
-        let reason = error.reason();
-        let refused = Audit::Refused {
-            what: operation,
-            reason,
-            subject: None,
-            issuer: None,
-            client,
-            route: None,
-            id: None,
-            address,
-        };
-        self.telemetry.audit(self.clock.now(), &refused);
+        self.audit_refused(operation, error.reason(), client, address);
         // Where it is nobody's fault outside, the client learns no more than that it should come again.
         match error {
             GrantError::Store(_) => {
@@ -101,6 +90,19 @@ impl Grants {
             GrantError::Signing(_) => tracing::error!(operation, %error, "a grant failed"),
             _ => {}
         }
+    }
+
+    /// The record of what was refused for `reason`; `client` as it is configured.
+    pub fn audit_refused(
+        &self,
+        what: &'static str,
+        reason: &'static str,
+        client: Option<&str>,
+        address: Option<IpAddr>,
+    ) {
+        let refused =
+            Audit::Refused { what, reason, subject: None, issuer: None, client, route: None, id: None, address };
+        self.telemetry.audit(self.clock.now(), &refused);
     }
 
     /// Nothing is issued that the audit log could not tell of.

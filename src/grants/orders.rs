@@ -24,20 +24,7 @@ impl Grants {
         match &done {
             Ok(_) => self.tell_store_up(),
             Err(OrderError::Grant(error)) => self.tell_refused(WHAT, error, None, from),
-            Err(_) => {
-                let reason = Reason::MalformedRequest.as_str();
-                let refused = Audit::Refused {
-                    what: WHAT,
-                    reason,
-                    subject: None,
-                    issuer: None,
-                    client: None,
-                    route: None,
-                    id: None,
-                    address: from,
-                };
-                self.telemetry.audit(self.clock.now(), &refused);
-            }
+            Err(_) => self.audit_refused(WHAT, Reason::MalformedRequest.as_str(), None, from),
         }
         done
     }

@@ -45,6 +45,23 @@ impl User {
     }
 }
 
+#[cfg(test)]
+impl User {
+    /// One who is enabled and has nothing else.
+    pub(crate) fn plain(username: &str, hash: StoredHash, scopes: ScopeSet) -> Self {
+        Self {
+            username: username.to_owned(),
+            password_hash: Arc::new(hash),
+            disabled: false,
+            scopes,
+            roles: Vec::new(),
+            email: None,
+            full_name: None,
+            claims: Map::default(),
+        }
+    }
+}
+
 impl std::fmt::Debug for User {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.debug_struct("User")

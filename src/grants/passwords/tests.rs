@@ -38,16 +38,9 @@ struct Table {
 
 impl Table {
     fn user(&self) -> Arc<User> {
-        Arc::new(User {
-            username: "alice".to_owned(),
-            password_hash: Arc::new(StoredHash::parse(&self.hash.lock()).unwrap()),
-            disabled: *self.disabled.lock(),
-            scopes: ScopeSet::parse("me").unwrap(),
-            roles: Vec::new(),
-            email: None,
-            full_name: None,
-            claims: serde_json::Map::default(),
-        })
+        let hash = StoredHash::parse(&self.hash.lock()).unwrap();
+        let disabled = *self.disabled.lock();
+        Arc::new(User { disabled, ..User::plain("alice", hash, ScopeSet::parse("me").unwrap()) })
     }
 }
 

@@ -10,16 +10,7 @@ const PBKDF2: &str = "$pbkdf2-sha256$10$c29tZXNhbHRzb21lc2FsdA$RdescudvJCsgt3ub.
 const BCRYPT: &str = "$2b$04$YLAWz9wr/4rptiDPHFSGK.TL5AxNNtjcU.P59UXL9Cyo4/rwOLYpq";
 
 fn user(number: usize, hash: &str) -> User {
-    User {
-        username: format!("user{number}"),
-        password_hash: Arc::new(StoredHash::parse(hash).unwrap()),
-        disabled: false,
-        scopes: ScopeSet::default(),
-        roles: Vec::new(),
-        email: None,
-        full_name: None,
-        claims: serde_json::Map::default(),
-    }
+    User::plain(&format!("user{number}"), StoredHash::parse(hash).unwrap(), ScopeSet::default())
 }
 
 fn users(hashes: &[&str]) -> FileUsers {

@@ -39,16 +39,8 @@ enum Answer {
 }
 
 fn user(name: &str, scopes: &str, disabled: bool) -> User {
-    User {
-        username: name.to_owned(),
-        password_hash: Arc::new(StoredHash::default_decoy()),
-        disabled,
-        scopes: ScopeSet::parse(scopes).unwrap(),
-        roles: Vec::new(),
-        email: None,
-        full_name: None,
-        claims: serde_json::Map::default(),
-    }
+    let scopes = ScopeSet::parse(scopes).unwrap();
+    User { disabled, ..User::plain(name, StoredHash::default_decoy(), scopes) }
 }
 
 #[async_trait]

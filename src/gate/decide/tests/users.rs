@@ -15,16 +15,8 @@ const EVERY: Duration = Duration::from_secs(30);
 const HASH: &str = "$2b$04$YLAWz9wr/4rptiDPHFSGK.TL5AxNNtjcU.P59UXL9Cyo4/rwOLYpq";
 
 fn alice(scopes: &str, disabled: bool) -> User {
-    User {
-        username: "alice".to_owned(),
-        password_hash: Arc::new(StoredHash::parse(HASH).unwrap()),
-        disabled,
-        scopes: ScopeSet::parse(scopes).unwrap(),
-        roles: Vec::new(),
-        email: None,
-        full_name: None,
-        claims: serde_json::Map::default(),
-    }
+    let hash = StoredHash::parse(HASH).unwrap();
+    User { disabled, ..User::plain("alice", hash, ScopeSet::parse(scopes).unwrap()) }
 }
 
 /// A store that has to be asked.
