@@ -21,6 +21,8 @@ pub struct Health {
     pure: AtomicBool,
     users: ArcSwapOption<postgres::Status>,
     revocations: ArcSwapOption<Revocations>,
+    /// Whether some routes ask for no token.
+    open: AtomicBool,
 }
 
 impl Health {
@@ -61,6 +63,11 @@ impl Health {
         self.revocations.store(Some(revocations));
     }
 
+    /// Whether some routes ask for no token, and so serve whatever is down.
+    pub fn set_open(&self, open: bool) {
+        self.open.store(open, Ordering::Release);
+    }
+
     /// Whose keys are fetched.
     #[must_use]
     pub fn issuers(&self) -> Arc<Issuers> {
@@ -75,17 +82,22 @@ impl Health {
 
     /// Whether requests should be sent here. An issuer that is down takes no replica out of service, unless there is nobody whose
     /// tokens could be checked: doorward issues none, and of no issuer there are keys. Nor does a store that is down, until nobody can tell
-    /// of any token whether it was revoked.
+    /// of any token whether it was revoked, and there are no routes that ask for none. One that has not begun to know revocations has not started.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.is_started()
             && !self.draining.load(Ordering::Acquire)
             && !self.is_without_keys()
-            && !self.staleness().is_some_and(|staleness| refuses_all(&staleness))
+            && !self.staleness().is_some_and(|staleness| self.refuses_all(&staleness))
     }
 
     fn staleness(&self) -> Option<Staleness> {
         self.revocations.load().as_ref()?.staleness()
+    }
+
+    fn refuses_all(&self, staleness: &Staleness) -> bool {
+        let nothing_passes = staleness.too_old && matches!(staleness.then, OnStoreFailure::Deny);
+        nothing_passes && (staleness.age.is_none() || !self.open.load(Ordering::Acquire))
     }
 
     fn is_without_keys(&self) -> bool {
@@ -115,7 +127,7 @@ impl Health {
             "draining\n".to_owned()
         } else if self.is_without_keys() {
             format!("no keys: {}\n", reasons.join(", "))
-        } else if staleness.as_ref().is_some_and(refuses_all) {
+        } else if staleness.as_ref().is_some_and(|staleness| self.refuses_all(staleness)) {
             format!("too old: {}\n", reasons.join(", "))
         } else if reasons.is_empty() {
             "ok\n".to_owned()
@@ -148,10 +160,6 @@ impl Health {
         }
         text
     }
-}
-
-const fn refuses_all(staleness: &Staleness) -> bool {
-    staleness.too_old && matches!(staleness.then, OnStoreFailure::Deny)
 }
 
 fn staleness_line(staleness: &Staleness) -> String {

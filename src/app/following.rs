@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::task::{AbortHandle, JoinSet};
@@ -9,6 +10,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use super::Core;
 use super::store::Shared;
 use crate::base::Clock;
+use crate::base::entropy::random;
 use crate::revocation::changes::{Heed, follow};
 use crate::revocation::follower::{Action, Pace};
 use crate::revocation::{Bucket, Follower, Freshness, Revocations, StoreError, StoredMark};
@@ -20,6 +22,7 @@ pub(super) fn start(background: &mut JoinSet<()>, core: &Core, shared: &Shared) 
     let followers = core.revocations.followers(pace);
     let groups: Vec<Vec<Follower>> =
         if shared.is_apart { followers.into_iter().map(|follower| vec![follower]).collect() } else { vec![followers] };
+    let lost = Arc::<AtomicUsize>::default();
     for group in groups {
         let (core, changes) = (core.clone(), Arc::clone(&shared.changes));
         let mut following = Following {
@@ -27,7 +30,8 @@ pub(super) fn start(background: &mut JoinSet<()>, core: &Core, shared: &Shared) 
             revocations: Arc::clone(&core.revocations),
             telemetry: Arc::clone(&core.telemetry),
             restoring: HashMap::new(),
-            is_told: false,
+            lost: Arc::clone(&lost),
+            is_lost: false,
         };
         background.spawn(async move {
             follow(&*changes, group, pace, core.revocations.clock(), &mut following).await;
@@ -41,18 +45,15 @@ struct Following {
     telemetry: Arc<Telemetry>,
     /// Marks that are being written back.
     restoring: HashMap<Bucket, AbortHandle>,
-    /// An outage is told once, not four times a second.
-    is_told: bool,
+    /// How many cannot be followed, of all that are. An outage is told once, not by each and at every try.
+    lost: Arc<AtomicUsize>,
+    is_lost: bool,
 }
 
 impl Heed for Following {
     fn heard(&mut self, follower: &Follower, actions: Vec<Action>) {
         if let Some(at) = follower.fresh_at() {
             self.freshness.set(follower.bucket(), at);
-        }
-        if follower.position().is_some() && self.is_told {
-            self.is_told = false;
-            tracing::info!("the store of revocations is followed again");
         }
         for action in actions {
             match action {
@@ -62,15 +63,28 @@ impl Heed for Following {
         }
     }
 
+    fn read(&mut self) {
+        if self.is_lost {
+            self.is_lost = false;
+            if self.lost.fetch_sub(1, Ordering::SeqCst) == 1 {
+                self.telemetry.metrics.set_store_followed(true);
+                tracing::info!("the store of revocations is followed again");
+            }
+        }
+    }
+
     fn propagated(&mut self, took: Duration) {
         self.telemetry.metrics.following.propagated(took);
     }
 
     fn failed(&mut self, error: &StoreError) {
-        self.telemetry.metrics.set_store_up(false);
         self.telemetry.metrics.store_error("follow");
-        if !self.is_told {
-            self.is_told = true;
+        if self.is_lost {
+            return;
+        }
+        self.is_lost = true;
+        if self.lost.fetch_add(1, Ordering::SeqCst) == 0 {
+            self.telemetry.metrics.set_store_followed(false);
             tracing::error!(%error, "the store of revocations cannot be followed: requests are judged by what was known, up to `revocation.max_staleness`");
         }
     }
@@ -94,8 +108,11 @@ impl Drop for Following {
     }
 }
 
-/// A part at a time and no faster than others have room for: all instances do the same, and one of them is enough.
+/// A part at a time and no faster than others have room for, beginning at some moment of its own: all instances do the same, and one of them is
+/// enough.
 async fn write_back(revocations: &Revocations, marks: Vec<StoredMark>) {
+    tokio::time::sleep(BEGUN_WITHIN.mul_f64(f64::from(random::<1>()[0]) / 255.0)).await;
+    let mut is_told = false;
     for part in marks.chunks(PART) {
         loop {
             let now = revocations.clock().now();
@@ -103,7 +120,10 @@ async fn write_back(revocations: &Revocations, marks: Vec<StoredMark>) {
             match revocations.store().restore(&live).await {
                 Ok(()) => break,
                 Err(error) => {
-                    tracing::warn!(%error, "lost revocations could not be written back yet");
+                    if !is_told {
+                        tracing::warn!(%error, "lost revocations could not be written back yet; it is tried until they are");
+                    }
+                    is_told = true;
                     tokio::time::sleep(PAUSE).await;
                 }
             }
@@ -111,6 +131,8 @@ async fn write_back(revocations: &Revocations, marks: Vec<StoredMark>) {
         tokio::time::sleep(BREATH).await;
     }
 }
+
+const BEGUN_WITHIN: Duration = Duration::from_secs(2);
 
 /// Marks written back at once.
 const PART: usize = 100;

@@ -172,6 +172,7 @@ impl Reloader {
         self.live.operators.store(Arc::new(Operators::new(Arc::clone(&built.grants), token)));
         self.take_postgres(built.postgres.as_ref(), state.built.postgres.as_ref());
         self.core.health.set_issuers(Arc::clone(&built.issuers), !loaded.settings.issues);
+        self.core.health.set_open(loaded.settings.policy.is_open());
         self.core.telemetry.metrics.set_insecure_settings(loaded.settings.weakened());
         self.live.hasher.store(Arc::clone(&built.hasher));
         self.live.limits.store(Arc::new(loaded.settings.server.limits));

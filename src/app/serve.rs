@@ -176,6 +176,7 @@ impl Running {
         telemetry.metrics.set_store_up(true);
         telemetry.metrics.set_insecure_settings(settings.weakened());
         health.set_issuers(Arc::clone(&built.issuers), !settings.issues);
+        health.set_open(settings.policy.is_open());
         health.set_revocations(Arc::clone(&core.revocations));
         health.started();
         let mut background = JoinSet::new();

@@ -203,3 +203,12 @@ pub struct Policy {
     /// In the order written.
     pub routes: Vec<RouteSpec>,
 }
+
+impl Policy {
+    /// Whether something is forwarded without a token.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        let mut all = self.routes.iter().map(|route| route.access).chain([self.default]);
+        all.any(|access| matches!(access, Access::Public | Access::Optional))
+    }
+}

@@ -12,12 +12,14 @@ use crate::base::{Clock, Timestamp};
 /// A store whose changes can be followed.
 #[async_trait]
 pub trait Changes: Send + Sync + fmt::Debug {
-    /// Connects to the server that has all of `buckets` now, which must be one. After a failure it waits as long as is fit: it is asked
-    /// again at once.
+    /// Connects to the server that has all of `buckets` now, which must be one.
     ///
     /// # Errors
     /// [`StoreError`] if there is none.
     async fn connect(&self, buckets: &[Bucket]) -> Result<Box<dyn Feed>, StoreError>;
+
+    /// Waits before another try, after so many `failures` in a row, whatever failed: one or more.
+    async fn pause(&self, failures: u32);
 }
 
 /// A connection to a server. Whatever fails on it, it is of no more use.
@@ -67,6 +69,9 @@ pub trait Heed: Send {
     /// A follower took something up; this is to be done.
     fn heard(&mut self, follower: &Follower, actions: Vec<Action>);
 
+    /// All streams were read. It can be said that they are followed, and not sooner: a server may connect, and refuse what comes then.
+    fn read(&mut self);
+
     /// A change took effect here, so long after it was durable.
     fn propagated(&mut self, took: Duration);
 
@@ -83,6 +88,7 @@ pub async fn follow(
     heed: &mut dyn Heed,
 ) {
     let buckets: Vec<Bucket> = followers.iter().map(Follower::bucket).collect();
+    let mut failures = 0;
     loop {
         let error = match changes.connect(&buckets).await {
             Ok(mut feed) => {
@@ -91,12 +97,16 @@ pub async fn follow(
                     if let Err(error) = round(&mut *feed, &mut followers, pace, clock, heed).await {
                         break error;
                     }
+                    failures = 0;
+                    heed.read();
                 }
             }
             Err(error) => error,
         };
         tell_all(&mut followers, &Heard::Failed, heed);
         heed.failed(&error);
+        failures += 1;
+        changes.pause(failures).await;
     }
 }
 

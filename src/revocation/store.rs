@@ -1,6 +1,7 @@
 //! Where sessions and marks are kept.
 
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -88,6 +89,13 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`StoreError`] if it is unknown; a guess could let a mark end before its tokens.
     async fn latest_access_exp(&self) -> Result<Timestamp, StoreError>;
+
+    /// How much of the time between now and `last` ago the store was away, or could not be written to, as far as this instance knows: a write may have
+    /// taken place then that nobody was told of.
+    fn away_within(&self, last: Duration) -> Duration {
+        let _ = last;
+        Duration::ZERO
+    }
 
     /// Forgets the marks with `expires_at` ≤ `now` and the families with [`kept_until`](Family::kept_until) ≤ `now`, as they
     /// are when it comes to them; no others. Work goes on meanwhile. A server that forgets families itself leaves them to that.

@@ -4,6 +4,7 @@
 //! atomic addition. Labels that are `&'static str` are codes from the program's own closed lists.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -53,6 +54,8 @@ pub struct Metrics {
     pub key_fetches: KeyFetches,
     store_errors: IntCounterVec,
     store_up: IntGauge,
+    store_answers: AtomicBool,
+    store_is_lost: AtomicBool,
     insecure_settings: IntGauge,
     password_duration: Histogram,
     password_queue: IntGauge,
@@ -112,6 +115,8 @@ impl Metrics {
             key_fetches: KeyFetches::new(&families),
             store_errors: families.counters(&names::STORE_ERRORS),
             store_up: families.gauge(&names::STORE_UP),
+            store_answers: AtomicBool::default(),
+            store_is_lost: AtomicBool::default(),
             insecure_settings: families.gauge(&names::INSECURE_SETTINGS),
             password_duration: families.histogram(&names::PASSWORD_VERIFY_DURATION, &PASSWORD_BUCKETS),
             password_queue: families.gauge(&names::PASSWORD_VERIFY_QUEUE_LENGTH),
@@ -227,12 +232,24 @@ impl Metrics {
         self.insecure_settings.set(i64::try_from(weakened).unwrap_or(i64::MAX));
     }
 
-    /// Whether the store answers.
+    /// Whether the store answered when it was asked.
     pub fn set_store_up(&self, up: bool) {
+        self.store_answers.store(up, Ordering::Relaxed);
+        self.show_store();
+    }
+
+    /// Whether its changes can be followed: while they cannot, an answer to somebody else does not mean that it is well. True until said.
+    pub fn set_store_followed(&self, followed: bool) {
+        self.store_is_lost.store(!followed, Ordering::Relaxed);
+        self.show_store();
+    }
+
+    fn show_store(&self) {
+        let up = self.store_answers.load(Ordering::Relaxed) && !self.store_is_lost.load(Ordering::Relaxed);
         self.store_up.set(i64::from(up));
     }
 
-    /// As it was set last.
+    /// Whether both were true last.
     pub fn is_store_up(&self) -> bool {
         self.store_up.get() == 1
     }

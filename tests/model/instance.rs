@@ -166,6 +166,10 @@ impl Changes for Line {
         *self.0.link.lock() = link;
         Ok(Box::new(Connection { instance: Arc::clone(&self.0.instance), link }))
     }
+
+    async fn pause(&self, _: u32) {
+        self.0.instance.world.pause().await;
+    }
 }
 
 struct Connection {
@@ -256,6 +260,8 @@ impl Heed for Watcher {
             }
         }
     }
+
+    fn read(&mut self) {}
 
     fn propagated(&mut self, _: Duration) {}
 

@@ -48,6 +48,9 @@ async fn a_view_that_is_too_old_degrades_and_fails_where_nobody_may_pass() {
     health.set_revocations(Arc::clone(&shared));
     assert_eq!((health.is_ready(), health.ready_text(true, false).as_str()), (false, "too old: revocations\n"));
     assert!(health.ready_text(true, true).contains("[-] revocations: not known yet\n"));
+    health.set_open(true);
+    assert!(!health.is_ready(), "it would refuse all who have a token, each time that it starts");
+    health.set_open(false);
     for bucket in Bucket::all() {
         freshness.set(bucket, clock.uptime());
     }
@@ -56,6 +59,9 @@ async fn a_view_that_is_too_old_degrades_and_fails_where_nobody_may_pass() {
     assert!(health.ready_text(true, true).contains("[+] revocations: as of 9.9 s ago\n"));
     clock.advance(Duration::from_millis(51));
     assert_eq!((health.is_ready(), health.ready_text(false, false).as_str()), (false, "too old: store, revocations\n"));
+    health.set_open(true);
+    assert_eq!((health.is_ready(), health.ready_text(false, false).as_str()), (true, "degraded: store, revocations\n"));
+    health.set_open(false);
     shared.set_staleness(StalenessSettings { then: OnStoreFailure::Allow, ..StalenessSettings::default() });
     assert_eq!((health.is_ready(), health.ready_text(false, false).as_str()), (true, "degraded: store, revocations\n"));
     assert!(health.ready_text(true, true).contains("[-] revocations: as of 10.0 s ago\n"));

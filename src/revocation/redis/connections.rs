@@ -8,9 +8,12 @@ use parking_lot::Mutex;
 use redis::Value;
 use tokio::time::{Duration, Instant, sleep, timeout_at};
 
+use super::attempt::Attempt;
 use super::dial::Dialer;
 use super::failure::Failure;
-use super::link::{Link, Request, Role};
+use super::lanes::{Lane, Lanes};
+use super::link::{Link, Request, Role, is_master};
+use super::outages::Outages;
 use super::places::{self, Known};
 use super::settings::{Address, Mode, RedisSettings, Wait};
 
@@ -22,19 +25,11 @@ pub(super) struct Connections {
     /// Those that are asked where the data is.
     guides: Vec<Arc<Link>>,
     links: Mutex<HashMap<(Address, Lane), Arc<Link>>>,
+    lanes: Lanes,
     known: Known,
-    /// One asks where the data is, the others wait for the answer.
-    asking: tokio::sync::Mutex<()>,
+    asking: Attempt<Result<(), Failure>>,
+    outages: Outages,
     made: Arc<AtomicU64>,
-}
-
-/// Requests that must not wait for each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Lane {
-    /// What is answered at once.
-    Prompt,
-    /// Writes that are followed by a `WAIT`, which holds up what comes behind it.
-    Confirmed,
 }
 
 impl Connections {
@@ -55,8 +50,10 @@ impl Connections {
             guides: settings.servers.iter().map(link).collect(),
             dialer,
             links: Mutex::default(),
+            lanes: Lanes::default(),
             known: Known::default(),
-            asking: tokio::sync::Mutex::default(),
+            asking: Attempt::default(),
+            outages: Outages::default(),
             made: Arc::default(),
         })
     }
@@ -71,27 +68,41 @@ impl Connections {
     /// What failed because of where it was sent is sent once more. So a write can be made twice, which all that are sent from
     /// here bear: a mark that is made again changes nothing, and a swap finds that it was done.
     pub(super) async fn ask(
-        &self,
+        self: &Arc<Self>,
         slot: u16,
         request: Request<'_>,
         wait: Option<Wait>,
         deadline: Deadline,
     ) -> Result<Value, Failure> {
-        let Deadline(deadline) = deadline;
-        let lane = if wait.is_some() { Lane::Confirmed } else { Lane::Prompt };
+        let began = Instant::now();
+        let answer = self.ask_in_time(slot, request, wait, deadline).await;
+        if let Err(failure) = &answer {
+            self.failed(failure, began);
+        }
+        answer
+    }
+
+    async fn ask_in_time(
+        self: &Arc<Self>,
+        slot: u16,
+        request: Request<'_>,
+        wait: Option<Wait>,
+        Deadline(deadline): Deadline,
+    ) -> Result<Value, Failure> {
+        let turn = match wait {
+            Some(_) => Some(self.lanes.turn(deadline).await.ok_or(Failure::NotServing(CROWDED))?),
+            None => None,
+        };
+        let lane = turn.as_ref().map_or(Lane::Prompt, |turn| turn.lane());
         let (mut ask_at, mut redirects, mut again) = (None, 0, true);
         loop {
             let asking = ask_at.is_some();
             let address = match ask_at.take() {
                 Some(address) => address,
-                None => timeout_at(deadline, self.owner(slot)).await.unwrap_or(Err(Failure::NotServing(NOBODY)))?,
+                None => self.owner(slot, deadline).await?,
             };
             let link = self.link(&address, lane);
-            let answer = timeout_at(deadline, link.ask(request, asking, wait)).await.unwrap_or_else(|_| {
-                link.forget();
-                Err(Failure::Slow(address.clone()))
-            });
-            match answer {
+            match link.ask(request, asking, wait, deadline).await {
                 Err(Failure::Moved(to)) if redirects < MOST_REDIRECTS => {
                     redirects += 1;
                     self.known.slots.lock().moved(slot, to);
@@ -103,8 +114,6 @@ impl Connections {
                 // While a slot moves, keys that are on both nodes can be had from neither, for a moment.
                 Err(Failure::TryAgain) if Instant::now() + TRY_AGAIN_AFTER < deadline => sleep(TRY_AGAIN_AFTER).await,
                 Err(failure) if failure.is_of_the_place() => {
-                    // Over the next connection it must say anew what it is: a replica answers what is read with what is old.
-                    link.forget();
                     self.known.doubt(&address);
                     if !again || Instant::now() >= deadline {
                         return Err(failure);
@@ -117,61 +126,88 @@ impl Connections {
     }
 
     /// A connection of one's own to the server that has `slot`.
-    pub(super) async fn open(&self, slot: u16, deadline: Deadline) -> Result<Arc<Link>, Failure> {
-        let Deadline(deadline) = deadline;
-        let address = timeout_at(deadline, self.owner(slot)).await.unwrap_or(Err(Failure::NotServing(NOBODY)))?;
-        Ok(Arc::new(self.new_link(address)))
+    pub(super) async fn open(self: &Arc<Self>, slot: u16, deadline: Deadline) -> Result<Opened, Failure> {
+        let target = self.known.on_their_way.lock().remove(&slot);
+        let asking = target.is_some();
+        let address = match target {
+            Some(address) => address,
+            None => self.owner(slot, deadline.at()).await?,
+        };
+        Ok(Opened { link: Arc::new(self.new_link(address)), asking })
+    }
+
+    /// How much of the time since `last` ago the data could not be had, or not be changed.
+    pub(super) fn away_within(&self, last: Duration) -> Duration {
+        self.outages.within(Instant::now(), last)
+    }
+
+    fn failed(&self, failure: &Failure, began: Instant) {
+        // What is refused is so for good.
+        if !matches!(failure, Failure::Refused(_)) {
+            self.outages.failed(began, Instant::now());
+        }
     }
 
     /// What was found on such a connection about where the data is.
     pub(super) fn lost(&self, slot: u16, address: &Address, failure: &Failure) {
+        self.failed(failure, Instant::now());
         match failure {
             Failure::Moved(to) => self.known.slots.lock().moved(slot, to.clone()),
+            // For the next try only: then it is there, or it has come back.
+            Failure::Ask(to) => drop(self.known.on_their_way.lock().insert(slot, to.clone())),
             _ => self.known.doubt(address),
         }
     }
 
-    async fn owner(&self, slot: u16) -> Result<Address, Failure> {
-        match &self.mode {
-            Mode::Single => self.servers.first().cloned().ok_or(Failure::NotServing(NOBODY)),
-            Mode::Sentinel { master, .. } => {
-                if let Some(known) = self.known.master.lock().clone() {
-                    return Ok(known);
-                }
-                let _one = self.asking.lock().await;
-                if let Some(known) = self.known.master.lock().clone() {
-                    return Ok(known);
-                }
-                let found = self.master(master).await?;
-                *self.known.master.lock() = Some(found.clone());
-                Ok(found)
-            }
-            Mode::Cluster => {
-                if let Some(known) = self.known.owner(slot) {
-                    return Ok(known);
-                }
-                let _one = self.asking.lock().await;
-                if let Some(known) = self.known.owner(slot) {
-                    return Ok(known);
-                }
-                self.known.learn(places::ask_for_slots(self.nodes(), slot).await?);
-                self.prune();
-                self.known.owner(slot).ok_or(Failure::NotServing(NOBODY))
-            }
+    /// Who has the slot. Where that must be asked for, one asks for all.
+    async fn owner(self: &Arc<Self>, slot: u16, deadline: Instant) -> Result<Address, Failure> {
+        let known = match &self.mode {
+            Mode::Single => return self.servers.first().cloned().ok_or(Failure::NotServing(NOBODY)),
+            Mode::Sentinel { .. } => self.known.master.lock().clone(),
+            Mode::Cluster => self.known.owner(slot),
+        };
+        if let Some(known) = known {
+            return Ok(known);
         }
+        let this = Arc::clone(self);
+        let asked = self.asking.join(|| async move { this.learn(slot).await });
+        let nobody = || Err(Failure::NotServing(NOBODY));
+        timeout_at(deadline, asked).await.ok().flatten().unwrap_or_else(nobody)?;
+        let known = match &self.mode {
+            Mode::Cluster => self.known.owner(slot),
+            Mode::Single | Mode::Sentinel { .. } => self.known.master.lock().clone(),
+        };
+        known.ok_or(Failure::NotServing(NOBODY))
     }
 
-    /// One that the Sentinels name and that says so itself: those who have not heard of a failover name the old one.
-    async fn master(&self, name: &str) -> Result<Address, Failure> {
-        let mut failure = Failure::NotServing(NOBODY);
-        for address in places::ask_for_master(self.guides.clone(), name).await? {
-            let link = self.link(&address, Lane::Prompt);
-            match link.ask(Request::Command(&redis::cmd("PING")), false, None).await {
-                Ok(_) => return Ok(address),
-                Err(other) => failure = other,
-            }
+    async fn learn(self: &Arc<Self>, slot: u16) -> Result<(), Failure> {
+        if let Mode::Sentinel { master, .. } = &self.mode {
+            let found = self.master(master).await?;
+            *self.known.master.lock() = Some(found);
+        } else {
+            self.known.learn(places::ask_for_slots(self.nodes(), slot).await?);
+            self.prune();
         }
-        Err(failure)
+        Ok(())
+    }
+
+    /// The one that the Sentinels name, if it says so itself.
+    async fn master(&self, name: &str) -> Result<Address, Failure> {
+        let address = places::ask_for_master(self.guides.clone(), name).await?;
+        let link = self.link(&address, Lane::Prompt);
+        // Not PING, which a server with a full disk refuses.
+        let role = link.ask(Request::Command(&redis::cmd("ROLE")), false, None, places::patience()).await?;
+        is_master(&role)?;
+        Ok(address)
+    }
+
+    /// Whether most Sentinels, if there are any, still name the server at `address`.
+    pub(super) async fn is_still_master(&self, address: &Address) -> Result<(), Failure> {
+        let Mode::Sentinel { master, .. } = &self.mode else { return Ok(()) };
+        if places::ask_for_master(self.guides.clone(), master).await? == *address {
+            return Ok(());
+        }
+        Err(Failure::NotServing("the Sentinels name another master"))
     }
 
     /// All nodes that are known: those that were configured may be gone.
@@ -201,6 +237,13 @@ impl Connections {
     }
 }
 
+/// A connection of one's own.
+pub(super) struct Opened {
+    pub(super) link: Arc<Link>,
+    /// Whether the slot is only on its way to that node.
+    pub(super) asking: bool,
+}
+
 /// When an answer comes too late: one for all that is asked on the way to it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadline(Instant);
@@ -209,6 +252,10 @@ impl Deadline {
     /// [`DEADLINE`] from now.
     pub(super) fn begin() -> Self {
         Self(Instant::now() + DEADLINE)
+    }
+
+    pub(super) fn at(self) -> Instant {
+        self.0
     }
 }
 
@@ -219,5 +266,7 @@ const TRY_AGAIN_AFTER: Duration = Duration::from_millis(20);
 
 /// Each leads to a node that knows more than the one before.
 const MOST_REDIRECTS: usize = 5;
+
+const CROWDED: &str = "too many writes wait for the replicas' confirmation";
 
 const NOBODY: &str = "no server that has the data answers";

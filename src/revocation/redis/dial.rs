@@ -10,7 +10,6 @@ use rustls::{ClientConfig, RootCertStore};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::failure::Failure;
@@ -35,15 +34,15 @@ impl Dialer {
 
     /// A connection that is logged in. What is sent over it is answered in order, however many send.
     pub(super) async fn dial(&self, address: &Address) -> Result<MultiplexedConnection, Failure> {
-        timeout(PATIENCE, self.connect(address)).await.unwrap_or_else(|_| Err(Failure::Slow(address.clone())))
-    }
-
-    async fn connect(&self, address: &Address) -> Result<MultiplexedConnection, Failure> {
         let broken = |error: std::io::Error| Failure::Broken(format!("no connection to {address}: {error}"));
         let stream = TcpStream::connect((address.host.as_str(), address.port)).await.map_err(broken)?;
         stream.set_nodelay(true).map_err(broken)?;
         // A firewall that forgot an idle connection should not cost somebody a timeout hours later.
-        SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE)).map_err(broken)?;
+        let socket = SockRef::from(&stream);
+        socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE)).map_err(broken)?;
+        // Where packets vanish, what waits to be sent would be held for a quarter of an hour.
+        #[cfg(target_os = "linux")]
+        socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED)).map_err(broken)?;
         let Some(tls) = &self.tls else { return self.greet(stream, address).await };
         let Ok(name) = ServerName::try_from(address.host.clone()) else {
             return Err(Failure::Refused(format!("{address} has no name that a certificate could have")));
@@ -104,8 +103,8 @@ fn connector(authorities: &Authorities) -> Option<TlsConnector> {
     Some(TlsConnector::from(Arc::new(config)))
 }
 
-/// Less than a request waits, so that a new connection leaves it some time.
-const PATIENCE: Duration = Duration::from_millis(700);
+#[cfg(target_os = "linux")]
+const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
 
 const KEEPALIVE: Duration = Duration::from_secs(30);
 

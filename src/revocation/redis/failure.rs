@@ -85,6 +85,7 @@ impl Failure {
             "DOORWARDRECORD" => {
                 Self::Refused("a record cannot be read: was it written by a newer doorward?".to_owned())
             }
+            "DOORWARDEVICTED" => Self::Refused(EVICTED.to_owned()),
             _ => return None,
         })
     }
@@ -108,6 +109,8 @@ impl From<Failure> for StoreError {
         }
     }
 }
+
+const EVICTED: &str = "the server threw revocations away; those known to any replica are written back. Give it more memory, and `maxmemory-policy noeviction`";
 
 const WRONG_LOGIN: &str =
     "the server does not take the user name or password (`store.redis.username`, `store.redis.password`)";
@@ -143,8 +146,16 @@ mod tests {
             let failure = failure(&format!("-{answer}\r\n"));
             assert!(matches!(failure, Failure::NotServing(_)) && failure.is_of_the_place(), "{answer}: {failure:?}");
         }
-        for answer in ["NOAUTH x", "WRONGPASS x", "NOPERM x", "DOORWARDRECORD x", "ERR x", "WRONGTYPE x", "CROSSSLOT x"]
-        {
+        for answer in [
+            "NOAUTH x",
+            "WRONGPASS x",
+            "NOPERM x",
+            "DOORWARDRECORD x",
+            "DOORWARDEVICTED",
+            "ERR x",
+            "WRONGTYPE x",
+            "CROSSSLOT x",
+        ] {
             let failure = failure(&format!("-{answer}\r\n"));
             assert!(matches!(failure, Failure::Refused(_)) && !failure.is_of_the_place(), "{answer}: {failure:?}");
         }

@@ -5,18 +5,19 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use redis::{Value, cmd};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use super::RedisStore;
-use super::connections::{Connections, DEADLINE, Deadline};
+use super::connections::{Connections, DEADLINE, Deadline, Opened};
 use super::failure::Failure;
 use super::keys::{Keys, slot};
-use super::link::{Link, Request, unexpected};
+use super::link::{Request, unexpected};
 use super::page::read;
 use super::record::to_mark;
 use super::script;
 use super::store::unreadable;
 use crate::base::Timestamp;
+use crate::base::entropy::random;
 use crate::revocation::changes::{Changes, Feed, Looked};
 use crate::revocation::follower::{Ends, Entry, History};
 use crate::revocation::{Bucket, MarkKey, StoreError, StoredMark, StreamId};
@@ -24,21 +25,17 @@ use crate::revocation::{Bucket, MarkKey, StoreError, StoredMark, StreamId};
 #[async_trait]
 impl Changes for RedisStore {
     async fn connect(&self, buckets: &[Bucket]) -> Result<Box<dyn Feed>, StoreError> {
-        let connected = async {
-            let first = buckets.first().ok_or_else(unexpected)?;
-            let slot = slot(&self.keys.bucket(*first).stream);
-            self.be_sure_of_layout(Deadline::begin()).await?;
-            let link = self.connections.open(slot, Deadline::begin()).await?;
-            let (connections, keys) = (Arc::clone(&self.connections), self.keys.clone());
-            Ok(Box::new(RedisFeed { connections, keys, slot, link }) as Box<dyn Feed>)
-        };
-        match connected.await {
-            Ok(feed) => Ok(feed),
-            Err(error) => {
-                sleep(PAUSE).await;
-                Err(error)
-            }
-        }
+        let first = buckets.first().ok_or_else(unexpected)?;
+        let slot = slot(&self.keys.bucket(*first).stream);
+        self.be_sure_of_layout(Deadline::begin()).await?;
+        let opened = self.connections.open(slot, Deadline::begin()).await?;
+        Ok(Box::new(RedisFeed { connections: Arc::clone(&self.connections), keys: self.keys.clone(), slot, opened }))
+    }
+
+    async fn pause(&self, failures: u32) {
+        let longest = PAUSE.saturating_mul(1 << (failures.clamp(1, 3) - 1));
+        // Not all replicas at once.
+        sleep(longest.mul_f64(f64::from(random::<1>()[0]) / 510.0 + 0.5)).await;
     }
 }
 
@@ -46,20 +43,19 @@ struct RedisFeed {
     connections: Arc<Connections>,
     keys: Keys,
     slot: u16,
-    link: Arc<Link>,
+    opened: Opened,
 }
 
 impl RedisFeed {
     async fn ask(&self, request: Request<'_>, patience: Duration) -> Result<Value, StoreError> {
-        let asked = timeout(patience, self.link.ask(request, false, None)).await;
-        let answer = asked.unwrap_or_else(|_| Err(Failure::Slow(self.link.address().clone())));
+        let Opened { link, asking } = &self.opened;
+        let answer = link.ask(request, *asking, None, Instant::now() + patience).await;
         answer.map_err(|failure| self.lost(failure))
     }
 
     /// The next connection is looked for where the data is by then.
     fn lost(&self, failure: Failure) -> StoreError {
-        self.link.forget();
-        self.connections.lost(self.slot, self.link.address(), &failure);
+        self.connections.lost(self.slot, self.opened.link.address(), &failure);
         failure.into()
     }
 }
@@ -74,11 +70,10 @@ impl Feed for RedisFeed {
             cmd("XINFO").arg("STREAM").arg(&stream).to_owned(),
             cmd("TIME"),
         ];
+        let Opened { link, asking } = &self.opened;
         // As one step: between two, the server could be made the replica of another, whose stream this would be then.
-        let asked = timeout(DEADLINE, self.link.at_once(&commands)).await;
-        let answers = asked.unwrap_or_else(|_| Err(Failure::Slow(self.link.address().clone())));
-        let answers = answers.map_err(|failure| self.lost(failure))?;
-        looked(&answers).map_err(|failure| self.lost(failure))
+        let answers = link.at_once(&commands, *asking, Deadline::begin().at()).await;
+        answers.and_then(|answers| looked(&answers)).map_err(|failure| self.lost(failure))
     }
 
     async fn page(
@@ -93,7 +88,7 @@ impl Feed for RedisFeed {
             let from = after.map_or_else(|| b"-".to_vec(), |after| [b"(".as_slice(), after.as_bytes()].concat());
             let request = Request::Script {
                 script: &script::PAGE,
-                keys: &[&keys.marks, &keys.index],
+                keys: &[&keys.marks, &keys.expiry, &keys.index, &keys.stream],
                 arguments: &[&from, limit.as_bytes()],
             };
             let part = read(self.ask(request, DEADLINE).await?).map_err(|failure| self.lost(failure))?;
@@ -126,7 +121,12 @@ impl Feed for RedisFeed {
         for (_, id) in after {
             command.arg(id.to_string());
         }
-        let answer = self.ask(Request::Command(&command), BLOCK + DEADLINE).await?;
+        let read = self.ask(Request::Command(&command), BLOCK + DEADLINE);
+        // While it waits: one whom the others have left behind hears of nothing, and would hold that there is nothing.
+        let still = self.connections.is_still_master(self.opened.link.address());
+        let (answer, still) = tokio::join!(read, still);
+        still.map_err(|failure| self.lost(failure))?;
+        let answer = answer?;
         entries(answer, &streams).map_err(|failure| self.lost(failure))
     }
 }
@@ -219,5 +219,5 @@ fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
 /// How long the server waits for a change.
 const BLOCK: Duration = Duration::from_secs(1);
 
-/// Between two tries to connect.
+/// Before another try, at first.
 const PAUSE: Duration = Duration::from_millis(250);

@@ -40,10 +40,16 @@ impl RedisStore {
     async fn check_layout_by(&self, deadline: Deadline) -> Result<(), LayoutError> {
         let made = self.connections.made();
         let key = self.keys.layout();
-        let mut command = cmd("SET");
-        command.arg(&key).arg(LAYOUT).arg("NX").arg("GET");
-        let request = Request::Command(&command);
-        let found = self.connections.ask(slot(&key), request, None, deadline).await.map_err(StoreError::from)?;
+        let mut get = cmd("GET");
+        get.arg(&key);
+        let mut set = cmd("SET");
+        set.arg(&key).arg(LAYOUT).arg("NX").arg("GET");
+        let ask = |command| self.connections.ask(slot(&key), Request::Command(command), None, deadline);
+        // Read first: a server that has no room for more can still be followed.
+        let mut found = ask(&get).await.map_err(StoreError::from)?;
+        if found == Value::Nil {
+            found = ask(&set).await.map_err(StoreError::from)?;
+        }
         match found {
             Value::Nil => {}
             Value::BulkString(found) if found == LAYOUT.as_bytes() => {}

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use parking_lot::Mutex;
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, RedisError, Value, cmd};
-use tokio::sync::Mutex;
+use tokio::time::{Duration, Instant, timeout, timeout_at};
 
+use super::attempt::Attempt;
 use super::dial::Dialer;
 use super::failure::Failure;
 use super::script::Script;
@@ -17,9 +19,17 @@ pub(super) struct Link {
     address: Address,
     dialer: Arc<Dialer>,
     role: Role,
-    connection: Mutex<Option<MultiplexedConnection>>,
+    live: Mutex<Option<Live>>,
+    dialling: Attempt<Result<Live, Failure>>,
     /// Connections made, of all links together.
     made: Arc<AtomicU64>,
+}
+
+/// A connection that was made, and which one it was.
+#[derive(Clone)]
+struct Live {
+    connection: MultiplexedConnection,
+    number: u64,
 }
 
 /// What a server must be.
@@ -40,17 +50,48 @@ pub(super) enum Request<'a> {
 
 impl Link {
     pub(super) fn new(address: Address, dialer: Arc<Dialer>, role: Role, made: Arc<AtomicU64>) -> Self {
-        Self { address, dialer, role, connection: Mutex::default(), made }
+        Self { address, dialer, role, live: Mutex::default(), dialling: Attempt::default(), made }
     }
 
     pub(super) fn address(&self) -> &Address {
         &self.address
     }
 
-    /// The answer to a request. With `asking`, also for a slot that is only on its way to this node. With `wait`, once so many
-    /// replicas have it.
-    pub(super) async fn ask(&self, request: Request<'_>, asking: bool, wait: Option<Wait>) -> Result<Value, Failure> {
-        let mut connection = self.connection().await?;
+    /// The answer to a request, before the `deadline`. With `asking`, also for a slot that is only on its way to this node. With `wait`,
+    /// once so many replicas have it.
+    pub(super) async fn ask(
+        self: &Arc<Self>,
+        request: Request<'_>,
+        asking: bool,
+        wait: Option<Wait>,
+        deadline: Instant,
+    ) -> Result<Value, Failure> {
+        let live = self.connection(deadline).await?;
+        let number = live.number;
+        let answer = timeout_at(deadline, self.exchange(live.connection, request, asking, wait)).await;
+        self.judged(number, answer.unwrap_or_else(|_| Err(Failure::Slow(self.address.clone()))))
+    }
+
+    /// The answers to all of `commands`, which the server answers as one step. One that it refuses has a [`Value::ServerError`].
+    pub(super) async fn at_once(
+        self: &Arc<Self>,
+        commands: &[Cmd],
+        asking: bool,
+        deadline: Instant,
+    ) -> Result<Vec<Value>, Failure> {
+        let live = self.connection(deadline).await?;
+        let number = live.number;
+        let answers = timeout_at(deadline, self.transact(live.connection, commands, asking)).await;
+        self.judged(number, answers.unwrap_or_else(|_| Err(Failure::Slow(self.address.clone()))))
+    }
+
+    async fn exchange(
+        &self,
+        mut connection: MultiplexedConnection,
+        request: Request<'_>,
+        asking: bool,
+        wait: Option<Wait>,
+    ) -> Result<Value, Failure> {
         let answer = match request {
             Request::Command(command) => self.send(&mut connection, command, asking).await,
             Request::Script { script, keys, arguments } => {
@@ -74,13 +115,20 @@ impl Link {
         Ok(answer)
     }
 
-    /// The answers to all of `commands`, which the server answers as one step. One that it refuses has a [`Value::ServerError`].
-    pub(super) async fn at_once(&self, commands: &[Cmd]) -> Result<Vec<Value>, Failure> {
-        let mut connection = self.connection().await?;
+    async fn transact(
+        &self,
+        mut connection: MultiplexedConnection,
+        commands: &[Cmd],
+        asking: bool,
+    ) -> Result<Vec<Value>, Failure> {
         let mut all = redis::pipe();
         all.atomic();
         for command in commands {
             all.add_command(command.clone());
+        }
+        if asking {
+            // It holds until the end of what the next command begins.
+            self.send(&mut connection, &cmd("ASKING"), false).await?;
         }
         // Each is acknowledged, after MULTI, and EXEC has what is wanted.
         match connection.send_packed_commands(&all, commands.len() + 1, 1).await {
@@ -90,41 +138,57 @@ impl Link {
                 _ => Err(unexpected()),
             },
             Err(error) => {
-                self.forget();
-                Err(Failure::of(&error, &self.address))
+                // Where one of them is refused, all are, with a word that says nothing.
+                let inner = error.clone().into_server_errors();
+                let cause = inner.and_then(|errors| Some(RedisError::from(errors.first()?.1.clone())));
+                Err(Failure::of(cause.as_ref().unwrap_or(&error), &self.address))
             }
         }
     }
 
-    /// The next request makes a new connection: this one answers nobody, and may never.
-    pub(super) fn forget(&self) {
-        if let Ok(mut connection) = self.connection.try_lock() {
-            *connection = None;
+    /// After some failures the next request makes a new connection: this one answers nobody, or what it leads to is not what it was.
+    /// Over the new one it must say anew what it is: a replica answers what is read with what is old.
+    fn judged<T>(&self, number: u64, answer: Result<T, Failure>) -> Result<T, Failure> {
+        if answer.as_ref().is_err_and(Failure::is_of_the_place) {
+            let mut live = self.live.lock();
+            // Only the one that was used: others may have made a better one since.
+            if live.as_ref().is_some_and(|live| live.number == number) {
+                *live = None;
+            }
         }
+        answer
     }
 
-    async fn connection(&self) -> Result<MultiplexedConnection, Failure> {
-        let mut connection = self.connection.lock().await;
-        if let Some(connection) = &*connection {
-            return Ok(connection.clone());
+    /// The connection there is, or a new one.
+    async fn connection(self: &Arc<Self>, deadline: Instant) -> Result<Live, Failure> {
+        if let Some(live) = &*self.live.lock() {
+            return Ok(live.clone());
         }
-        let mut new = self.dialer.dial(&self.address).await?;
-        if self.role == Role::Master {
-            self.check_role(&mut new).await?;
+        let this = Arc::clone(self);
+        let dialled = self.dialling.join(|| async move { this.dial().await });
+        let slow = || Err(Failure::Slow(self.address.clone()));
+        timeout_at(deadline, dialled).await.ok().flatten().unwrap_or_else(slow)
+    }
+
+    async fn dial(&self) -> Result<Live, Failure> {
+        if let Some(live) = &*self.live.lock() {
+            return Ok(live.clone());
         }
+        let made = timeout(PATIENCE, self.greet()).await;
+        let connection = made.unwrap_or_else(|_| Err(Failure::Slow(self.address.clone())))?;
         // INVARIANT: counted before it is used, so that whoever remembers something about the server sees that it may be another.
-        self.made.fetch_add(1, Ordering::SeqCst);
-        *connection = Some(new.clone());
-        Ok(new)
+        let live = Live { connection, number: self.made.fetch_add(1, Ordering::SeqCst) };
+        *self.live.lock() = Some(live.clone());
+        Ok(live)
     }
 
-    async fn check_role(&self, connection: &mut MultiplexedConnection) -> Result<(), Failure> {
-        let role = self.send(connection, &cmd("ROLE"), false).await?;
-        let name = if let Value::Array(parts) = &role { parts.first() } else { None };
-        match name {
-            Some(Value::BulkString(name)) if name == b"master" => Ok(()),
-            _ => Err(Failure::NotServing("the server is a replica")),
+    async fn greet(&self) -> Result<MultiplexedConnection, Failure> {
+        let mut connection = self.dialer.dial(&self.address).await?;
+        if self.role == Role::Master {
+            let role = self.send(&mut connection, &cmd("ROLE"), false).await?;
+            is_master(&role)?;
         }
+        Ok(connection)
     }
 
     async fn send(
@@ -141,15 +205,20 @@ impl Link {
         } else {
             connection.send_packed_command(command).await
         };
-        let failure = match answer {
-            Ok(Value::ServerError(error)) => return Err(Failure::of(&RedisError::from(error), &self.address)),
-            Ok(value) => return Ok(value),
-            Err(error) => Failure::of(&error, &self.address),
-        };
-        if matches!(failure, Failure::Broken(_)) {
-            self.forget();
+        match answer {
+            Ok(Value::ServerError(error)) => Err(Failure::of(&RedisError::from(error), &self.address)),
+            Ok(value) => Ok(value),
+            Err(error) => Err(Failure::of(&error, &self.address)),
         }
-        Err(failure)
+    }
+}
+
+/// Whether the answer to `ROLE` is that of a server which has the last word.
+pub(super) fn is_master(role: &Value) -> Result<(), Failure> {
+    let name = if let Value::Array(parts) = role { parts.first() } else { None };
+    match name {
+        Some(Value::BulkString(name)) if name == b"master" => Ok(()),
+        _ => Err(Failure::NotServing("the server is a replica")),
     }
 }
 
@@ -162,3 +231,6 @@ pub(super) fn number(value: &Value) -> Result<i64, Failure> {
 pub(super) fn unexpected() -> Failure {
     Failure::Refused("an answer is not as Redis 7 gives it".to_owned())
 }
+
+/// Less than a request waits, so that a new connection leaves it some time.
+const PATIENCE: Duration = Duration::from_millis(700);

@@ -29,13 +29,16 @@
 //! is led on by its next refresh token ([`Step::Ahead`](super::Step::Ahead)); a mark is written back from the views
 //! ([`Store::restore`]).
 
+mod attempt;
 mod connections;
 mod dial;
 mod failure;
 mod feed;
 mod keys;
+mod lanes;
 mod layout;
 mod link;
+mod outages;
 mod page;
 mod places;
 mod record;

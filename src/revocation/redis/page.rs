@@ -43,7 +43,7 @@ pub(super) async fn page(
             let share = share.to_string();
             let request = Request::Script {
                 script: &script::PAGE,
-                keys: &[&keys.marks, &keys.index],
+                keys: &[&keys.marks, &keys.expiry, &keys.index, &keys.stream],
                 arguments: &[&from, share.as_bytes()],
             };
             read(connections.ask(slot(&keys.marks), request, None, deadline).await?)

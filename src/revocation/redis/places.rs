@@ -1,18 +1,19 @@
 //! Which server has a key.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 use redis::{Value, cmd};
 use tokio::task::JoinSet;
-use tokio::time::{Duration, Instant, timeout};
+use tokio::time::{Duration, Instant, timeout_at};
 
 use super::failure::Failure;
 use super::keys::SLOTS;
 use super::link::{Link, Request, unexpected};
 use super::settings::Address;
 
-/// The nodes of a Cluster, each with its slots. Pure but for [`ask`].
+/// The nodes of a Cluster, each with its slots. Pure.
 #[derive(Debug, Default)]
 pub(super) struct Slots {
     /// By their first slot: the last one, and who has them.
@@ -64,60 +65,62 @@ impl Slots {
     }
 }
 
-/// The slots, from whichever of `links` is the first to know who has `slot`. They are asked at once, because one of them may be
-/// the reason for asking.
-pub(super) async fn ask_for_slots(links: Vec<std::sync::Arc<Link>>, slot: u16) -> Result<Slots, Failure> {
+/// The slots, as most of `links` have them of those who know who has `slot`. They are asked at once, because one of them may be the
+/// reason for asking, and after the first answer not waited for long: it may be of a node that others have taken for dead, and that
+/// answers fastest because nobody else asks it.
+pub(super) async fn ask_for_slots(links: Vec<Arc<Link>>, slot: u16) -> Result<Slots, Failure> {
     let mut asked = JoinSet::new();
     for link in links {
         asked.spawn(async move {
             let mut command = cmd("CLUSTER");
             command.arg("SLOTS");
-            let answer = patiently(&link, &command).await?;
+            let answer = ask(&link, &command).await?;
             Slots::read(&answer, link.address()).ok_or_else(unexpected)
         });
     }
     let mut failure = Failure::NotServing("the Cluster is down, or nobody in it has the slot");
-    while let Some(answer) = asked.join_next().await {
+    let (mut known, mut until) = (Vec::new(), patience());
+    while let Ok(Some(answer)) = timeout_at(until, asked.join_next()).await {
         match answer {
-            Ok(Ok(slots)) if slots.owner(slot).is_some() => return Ok(slots),
+            Ok(Ok(slots)) if slots.owner(slot).is_some() => {
+                known.push(slots);
+                until = until.min(Instant::now() + OTHERS);
+            }
             Ok(Err(other)) => failure = other,
             _ => {}
         }
     }
-    Err(failure)
+    let votes = |slots: &Slots| known.iter().filter(|other| other.owner(slot) == slots.owner(slot)).count();
+    let most = known.iter().enumerate().max_by_key(|(_, slots)| votes(slots)).map(|(at, _)| at);
+    most.map(|at| known.swap_remove(at)).ok_or(failure)
 }
 
-/// Who the Sentinels say is the master of `name`, the one that most of them name first. They are asked at once; it is decided as soon as
-/// more than half agree.
-pub(super) async fn ask_for_master(links: Vec<std::sync::Arc<Link>>, name: &str) -> Result<Vec<Address>, Failure> {
+/// Who is the master of `name`, as more than half of the Sentinels say; it is decided as soon as they do. One that is cut off from the
+/// others, together with the master of before, must not be believed: that one knows nothing of what the new one is told.
+pub(super) async fn ask_for_master(links: Vec<Arc<Link>>, name: &str) -> Result<Address, Failure> {
     let most = links.len() / 2 + 1;
     let mut asked = JoinSet::new();
     for link in links {
         let mut command = cmd("SENTINEL");
         command.arg("GET-MASTER-ADDR-BY-NAME").arg(name);
-        asked.spawn(async move { master(&patiently(&link, &command).await?) });
+        asked.spawn(async move { master(&ask(&link, &command).await?) });
     }
     let mut votes: HashMap<Address, usize> = HashMap::new();
     let mut failure = Failure::NotServing("no Sentinel answers");
     while let Some(answer) = asked.join_next().await {
         match answer {
             Ok(Ok(address)) => {
-                let votes_for = votes.entry(address).or_default();
+                let votes_for = votes.entry(address.clone()).or_default();
                 *votes_for += 1;
                 if *votes_for >= most {
-                    break;
+                    return Ok(address);
                 }
             }
             Ok(Err(other)) => failure = other,
             Err(_) => {}
         }
     }
-    if votes.is_empty() {
-        return Err(failure);
-    }
-    let mut named: Vec<_> = votes.into_iter().collect();
-    named.sort_by_key(|(_, votes)| std::cmp::Reverse(*votes));
-    Ok(named.into_iter().map(|(address, _)| address).collect())
+    Err(if votes.is_empty() { failure } else { Failure::NotServing(NO_MAJORITY) })
 }
 
 fn master(answer: &Value) -> Result<Address, Failure> {
@@ -133,14 +136,13 @@ fn master(answer: &Value) -> Result<Address, Failure> {
     address.map(|(host, port)| Address { host, port }).ok_or_else(unexpected)
 }
 
-async fn patiently(link: &Link, command: &redis::Cmd) -> Result<Value, Failure> {
-    match timeout(PATIENCE, link.ask(Request::Command(command), false, None)).await {
-        Ok(answer) => answer,
-        Err(_) => {
-            link.forget();
-            Err(Failure::Slow(link.address().clone()))
-        }
-    }
+async fn ask(link: &Arc<Link>, command: &redis::Cmd) -> Result<Value, Failure> {
+    link.ask(Request::Command(command), false, None, patience()).await
+}
+
+/// How long a server is waited for that says where the data is.
+pub(super) fn patience() -> Instant {
+    Instant::now() + PATIENCE
 }
 
 /// What is known of the places, and since when.
@@ -149,6 +151,8 @@ pub(super) struct Known {
     pub(super) slots: Mutex<Slots>,
     /// The master that the Sentinels named.
     pub(super) master: Mutex<Option<Address>>,
+    /// Where slots of a Cluster are about to be, which somebody was told who asked for them.
+    pub(super) on_their_way: Mutex<HashMap<u16, Address>>,
     /// Nodes that failed since the slots were asked for.
     doubted: Mutex<BTreeSet<Address>>,
     asked: Mutex<Option<Instant>>,
@@ -184,4 +188,9 @@ impl Known {
 /// Less than a request waits, and enough for a server that is well.
 const PATIENCE: Duration = Duration::from_millis(300);
 
+/// How long the other nodes of a Cluster are waited for once one has answered.
+const OTHERS: Duration = Duration::from_millis(50);
+
 const PAUSE: Duration = Duration::from_millis(100);
+
+const NO_MAJORITY: &str = "fewer than half of the Sentinels agree on a master";

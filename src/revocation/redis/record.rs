@@ -39,7 +39,7 @@ pub(in crate::revocation) fn to_mark(bytes: &[u8]) -> Result<StoredMark, Unreada
     let time = |text: &str| text.parse().map(Timestamp::from_millis).map_err(|_| Unreadable);
     let (expires_at, issued_before, name) = (time(part()?)?, part()?, part()?);
     let issued_before = if issued_before == "-" { None } else { Some(time(issued_before)?) };
-    let name = if name.is_empty() { None } else { Some(to_name(name)?) };
+    let name = if name.is_empty() { None } else { to_name(name)? };
     let fits = |name: &MarkName| MarkKey::of(name.kind, &name.issuer, &name.value) == key;
     if *version != VERSION || !name.as_ref().is_none_or(fits) {
         return Err(Unreadable);
@@ -47,9 +47,10 @@ pub(in crate::revocation) fn to_mark(bytes: &[u8]) -> Result<StoredMark, Unreada
     Ok(StoredMark { key, name, expires_at, issued_before })
 }
 
-fn to_name(json: &str) -> Result<MarkName, Unreadable> {
+/// None if the kind is one of a newer doorward: what the mark kills follows from its key.
+fn to_name(json: &str) -> Result<Option<MarkName>, Unreadable> {
     let (kind, issuer, value): (String, String, String) = serde_json::from_str(json).map_err(|_| Unreadable)?;
-    Ok(MarkName { kind: MarkKind::from_name(&kind).ok_or(Unreadable)?, issuer, value })
+    Ok(MarkKind::from_name(&kind).map(|kind| MarkName { kind, issuer, value }))
 }
 
 /// The script writes it.
@@ -91,6 +92,8 @@ mod tests {
         assert!(to_mark(&good).is_ok());
         let mut newer = good.clone();
         newer[0] = 2;
+        let unknown_kind = record(key.as_bytes(), "5 - [\"device\",\"https://a\",\"1\"]");
+        assert_eq!(to_mark(&unknown_kind).map(|mark| mark.name), Ok(None), "it kills all the same");
         let elsewhere = record(&[1; 16], &format!("5 - {json}"));
         let cut = &good[..good.len() - 1];
         for wrong in [b"".as_slice(), &good[..1], &good[..17], &good[..20], cut, &newer, &elsewhere] {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use redis::{Value, cmd};
@@ -58,14 +59,12 @@ impl Store for RedisStore {
         let deadline = Deadline::begin();
         self.raise_latest(&family, deadline).await?;
         let (key, record) = (self.keys.family(sid), of_family(&family).map_err(unreadable)?);
-        let mut command = cmd("SET");
-        command.arg(&key).arg(&record).arg("NX").arg("GET").arg("PXAT").arg(kept_until(&family));
-        match self.write(&key, Request::Command(&command), deadline).await? {
-            Value::Nil => Ok(()),
-            // Ours, and the answer was lost on its way.
-            Value::BulkString(found) if found == record => Ok(()),
-            Value::BulkString(_) => Err(StoreError::Unavailable(TAKEN.to_owned())),
-            _ => Err(unexpected().into()),
+        let until = kept_until(&family).to_string();
+        let request =
+            Request::Script { script: &script::CREATE, keys: &[&key], arguments: &[&record, until.as_bytes()] };
+        match number(&self.write(&key, request, deadline).await?)? {
+            1 => Ok(()),
+            _ => Err(StoreError::Unavailable(TAKEN.to_owned())),
         }
     }
 
@@ -108,14 +107,14 @@ impl Store for RedisStore {
     async fn mark(&self, mark: Mark) -> Result<Position, StoreError> {
         let mark = StoredMark::from(mark);
         let bucket = Bucket::of(&mark.key);
-        self.put(bucket, &[&mark]).await
+        self.put(bucket, &[&mark], "make").await
     }
 
     async fn restore(&self, marks: &[StoredMark]) -> Result<(), StoreError> {
         for bucket in Bucket::all() {
             let of_bucket: Vec<_> = marks.iter().filter(|mark| Bucket::of(&mark.key) == bucket).collect();
             for part in of_bucket.chunks(PART) {
-                self.put(bucket, part).await?;
+                self.put(bucket, part, "restore").await?;
             }
         }
         Ok(())
@@ -146,6 +145,10 @@ impl Store for RedisStore {
             }
             _ => Err(unexpected().into()),
         }
+    }
+
+    fn away_within(&self, last: Duration) -> Duration {
+        self.connections.away_within(last)
     }
 
     async fn sweep(&self, now: Timestamp) -> Result<Swept, StoreError> {
@@ -179,14 +182,14 @@ impl RedisStore {
     }
 
     /// Marks of one bucket; returns where the last of them stands.
-    async fn put(&self, bucket: Bucket, marks: &[&StoredMark]) -> Result<Position, StoreError> {
+    async fn put(&self, bucket: Bucket, marks: &[&StoredMark], how: &str) -> Result<Position, StoreError> {
         let keys = self.keys.bucket(bucket);
         let mut texts = Vec::with_capacity(marks.len());
         for mark in marks {
             let Parts { expires_at, issued_before, name } = Parts::of(mark).map_err(unreadable)?;
             texts.push((mark.key.as_bytes(), expires_at.to_string(), issued_before, name));
         }
-        let mut arguments: Vec<&[u8]> = vec![STREAM_LENGTH.as_bytes(), SWEPT_BY_THE_WAY.as_bytes()];
+        let mut arguments: Vec<&[u8]> = vec![STREAM_LENGTH.as_bytes(), SWEPT_BY_THE_WAY.as_bytes(), how.as_bytes()];
         for (key, expires_at, issued_before, name) in &texts {
             arguments.extend([key.as_slice(), expires_at.as_bytes(), issued_before.as_bytes(), name.as_bytes()]);
         }

@@ -1,8 +1,9 @@
 -- Makes marks in one bucket, or restores them; each as one step with what stands there.
 --
 -- KEYS: the bucket's marks, expiry, index and stream.
--- ARGV: the length of the stream, how many marks that are over to drop, and of each mark its key, end, cut-off or `-`, and name or nothing.
--- Returns where the last one stands on the stream.
+-- ARGV: the length of the stream, how many marks that are over to drop, `make` or `restore`, and of each mark its key, end, cut-off or `-`,
+-- and name or nothing.
+-- Returns where the last one stands on the stream; `0-0` if it was restored and there already.
 --
 -- A script is alone on the server while it runs, so no two marks of one key can each take the other for absent. It reads all
 -- before it writes anything: where a record cannot be read or there is no room (OOM is found at the first write), nothing was done.
@@ -17,7 +18,7 @@ local function parse(record)
 end
 
 local wanted = {}
-for at = 3, #ARGV, 4 do
+for at = 4, #ARGV, 4 do
   local key, ends, cutoff, name = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
   local old = redis.call('HGET', marks, key)
   if old then
@@ -31,8 +32,10 @@ for at = 3, #ARGV, 4 do
     end
   end
   local record = '\1' .. key .. ends .. ' ' .. cutoff .. ' ' .. name
-  wanted[#wanted + 1] = { key, ends, record, record ~= old }
+  -- All replicas restore the same, and but for the first there is nothing to do.
+  if record ~= old or ARGV[3] == 'make' then wanted[#wanted + 1] = { key, ends, record, record ~= old } end
 end
+if #wanted == 0 then return '0-0' end
 
 local id
 for _, mark in ipairs(wanted) do
