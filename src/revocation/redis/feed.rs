@@ -68,16 +68,8 @@ impl RedisFeed {
 impl Feed for RedisFeed {
     async fn look(&mut self, bucket: Bucket) -> Result<Looked, StoreError> {
         let stream = self.keys.bucket(bucket).stream;
-        let commands = [
-            cmd("INFO").arg("server").to_owned(),
-            cmd("INFO").arg("replication").to_owned(),
-            cmd("XINFO").arg("STREAM").arg(&stream).to_owned(),
-            cmd("TIME"),
-        ];
-        // As one step: between two, the server could be made the replica of another, whose stream this would be then.
-        let asked = timeout(DEADLINE, self.link.at_once(&commands)).await;
-        let answers = asked.unwrap_or_else(|_| Err(Failure::Slow(self.link.address().clone())));
-        let answers = answers.map_err(|failure| self.lost(failure))?;
+        let request = Request::Script { script: &script::LOOK, keys: &[&stream], arguments: &[] };
+        let Value::Array(answers) = self.ask(request, DEADLINE).await? else { return Err(self.lost(unexpected())) };
         looked(&answers).map_err(|failure| self.lost(failure))
     }
 
@@ -144,9 +136,10 @@ fn looked(answers: &[Value]) -> Result<Looked, Failure> {
 
 /// Of `XINFO STREAM`; there is no stream before its first entry.
 fn ends(answer: &Value) -> Result<Ends, Failure> {
-    let Value::Array(members) = answer else {
-        let is_absent = matches!(answer, Value::ServerError(error) if error.details().is_some_and(|text| text.contains("no such key")));
-        return if is_absent { Ok(Ends::default()) } else { Err(unexpected()) };
+    let members = match answer {
+        Value::Array(members) => members,
+        Value::Nil => return Ok(Ends::default()),
+        _ => return Err(unexpected()),
     };
     let member = |name: &str| {
         let mut pairs = members.chunks_exact(2);

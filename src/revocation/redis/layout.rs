@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use redis::{Value, cmd};
+use redis::{Cmd, Value, cmd};
 
 use super::RedisStore;
 use super::connections::Deadline;
@@ -40,10 +40,15 @@ impl RedisStore {
     async fn check_layout_by(&self, deadline: Deadline) -> Result<(), LayoutError> {
         let made = self.connections.made();
         let key = self.keys.layout();
-        let mut command = cmd("SET");
-        command.arg(&key).arg(LAYOUT).arg("NX").arg("GET");
-        let request = Request::Command(&command);
-        let found = self.connections.ask(slot(&key), request, None, deadline).await.map_err(StoreError::from)?;
+        let mut command = cmd("GET");
+        command.arg(&key);
+        let mut found = self.ask_for_layout(&key, &command, deadline).await?;
+        // Only then is it written: a server that takes no writes can be followed all the same.
+        if found == Value::Nil {
+            let mut command = cmd("SET");
+            command.arg(&key).arg(LAYOUT).arg("NX").arg("GET");
+            found = self.ask_for_layout(&key, &command, deadline).await?;
+        }
         match found {
             Value::Nil => {}
             Value::BulkString(found) if found == LAYOUT.as_bytes() => {}
@@ -55,6 +60,10 @@ impl RedisStore {
         }
         self.layout_seen.store(made + 1, Ordering::SeqCst);
         Ok(())
+    }
+
+    async fn ask_for_layout(&self, key: &str, command: &Cmd, deadline: Deadline) -> Result<Value, StoreError> {
+        Ok(self.connections.ask(slot(key), Request::Command(command), None, deadline).await?)
     }
 
     /// The same once for each new connection: behind it may be another server than before.

@@ -74,28 +74,6 @@ impl Link {
         Ok(answer)
     }
 
-    /// The answers to all of `commands`, which the server answers as one step. One that it refuses has a [`Value::ServerError`].
-    pub(super) async fn at_once(&self, commands: &[Cmd]) -> Result<Vec<Value>, Failure> {
-        let mut connection = self.connection().await?;
-        let mut all = redis::pipe();
-        all.atomic();
-        for command in commands {
-            all.add_command(command.clone());
-        }
-        // Each is acknowledged, after MULTI, and EXEC has what is wanted.
-        match connection.send_packed_commands(&all, commands.len() + 1, 1).await {
-            Ok(answers) => match answers.into_iter().next() {
-                Some(Value::Array(answers)) => Ok(answers),
-                Some(Value::ServerError(error)) => Err(Failure::of(&RedisError::from(error), &self.address)),
-                _ => Err(unexpected()),
-            },
-            Err(error) => {
-                self.forget();
-                Err(Failure::of(&error, &self.address))
-            }
-        }
-    }
-
     /// The next request makes a new connection: this one answers nobody, and may never.
     pub(super) fn forget(&self) {
         if let Ok(mut connection) = self.connection.try_lock() {
