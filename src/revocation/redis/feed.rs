@@ -30,7 +30,9 @@ impl Changes for RedisStore {
             self.be_sure_of_layout(Deadline::begin()).await?;
             let link = self.connections.open(slot, Deadline::begin()).await?;
             let (connections, keys) = (Arc::clone(&self.connections), self.keys.clone());
-            Ok(Box::new(RedisFeed { connections, keys, slot, link }) as Box<dyn Feed>)
+            let feed = RedisFeed { connections, keys, slot, link };
+            feed.begin().await?;
+            Ok(Box::new(feed) as Box<dyn Feed>)
         };
         match connected.await {
             Ok(feed) => Ok(feed),
@@ -50,6 +52,13 @@ struct RedisFeed {
 }
 
 impl RedisFeed {
+    /// Connects, to a server that may be followed.
+    async fn begin(&self) -> Result<(), StoreError> {
+        let connected = timeout(DEADLINE, self.link.connect()).await;
+        let connected = connected.unwrap_or_else(|_| Err(Failure::Slow(self.link.address().clone())));
+        connected.map_err(|failure| self.lost(failure))
+    }
+
     async fn ask(&self, request: Request<'_>, patience: Duration) -> Result<Value, StoreError> {
         let asked = timeout(patience, self.link.ask(request, false, None)).await;
         let answer = asked.unwrap_or_else(|_| Err(Failure::Slow(self.link.address().clone())));

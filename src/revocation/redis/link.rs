@@ -47,6 +47,11 @@ impl Link {
         &self.address
     }
 
+    /// Connects, unless it is connected.
+    pub(super) async fn connect(&self) -> Result<(), Failure> {
+        self.connection().await.map(drop)
+    }
+
     /// The answer to a request. With `asking`, also for a slot that is only on its way to this node. With `wait`, once so many
     /// replicas have it.
     pub(super) async fn ask(&self, request: Request<'_>, asking: bool, wait: Option<Wait>) -> Result<Value, Failure> {
