@@ -11,10 +11,20 @@ use super::Core;
 use super::store::Shared;
 use crate::base::Clock;
 use crate::base::entropy::random;
-use crate::revocation::changes::{Heed, follow};
+use crate::revocation::changes::{Heed, follow, measure};
 use crate::revocation::follower::{Action, Pace};
 use crate::revocation::{Bucket, Follower, Freshness, Revocations, StoreError, StoredMark};
 use crate::telemetry::Telemetry;
+
+/// Asks for the time of a store that answers, so that there are logins from the first request on.
+pub(super) async fn begin(revocations: &Revocations, shared: &Shared) {
+    if !shared.answered {
+        return;
+    }
+    if let Err(error) = measure(&*shared.changes, revocations.clock()).await {
+        tracing::warn!(%error, "what time it is by the store's clock is not known yet");
+    }
+}
 
 /// Follows `shared`: over one connection, or where each part may be at another server, over one for each.
 pub(super) fn start(background: &mut JoinSet<()>, core: &Core, shared: &Shared) {

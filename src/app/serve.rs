@@ -244,6 +244,9 @@ async fn core(settings: &Settings, bound: &Bound, parts: &Parts) -> Result<(Core
         Some(shared) => Revocations::new(store, clock, settings.cache).shared(Arc::clone(&shared.freshness)),
         None => Revocations::open(store, clock, settings.cache).await?,
     };
+    if let Some(shared) = &shared {
+        following::begin(&revocations, shared).await;
+    }
     let revocations = revocations.named(instance_name(&bound.public));
     let core = Core {
         revocations: Arc::new(revocations),

@@ -14,6 +14,8 @@ pub(super) struct Shared {
     pub(super) changes: Arc<dyn Changes>,
     /// Whether its parts may be at different servers.
     pub(super) is_apart: bool,
+    /// Whether it answered at the start.
+    pub(super) answered: bool,
     /// How old the view of it is.
     pub(super) freshness: Arc<Freshness>,
 }
@@ -31,16 +33,17 @@ pub(super) async fn open(
         StoreKind::Embedded => Arc::new(EmbeddedStore::open(&settings.data_dir.join(STORE_FILE))?),
         StoreKind::Redis(redis) => {
             let store = Arc::new(RedisStore::new(RedisSettings::clone(redis)).ok_or(StartError::NobodyTrusted)?);
-            match store.check_layout().await {
+            let answered = match store.check_layout().await {
                 Err(error @ LayoutError::Other { .. }) => return Err(error.into()),
                 Err(LayoutError::Store(error)) => {
                     tracing::error!(%error, "`store.redis` does not answer; nobody can log in, and no token passes, until it does");
+                    false
                 }
-                Ok(()) => {}
-            }
+                Ok(()) => true,
+            };
             let changes = Arc::<RedisStore>::clone(&store);
             let is_apart = redis.mode == Mode::Cluster;
-            return Ok((store, Some(Shared { changes, is_apart, freshness: Arc::default() })));
+            return Ok((store, Some(Shared { changes, is_apart, answered, freshness: Arc::default() })));
         }
     };
     Ok((store, None))

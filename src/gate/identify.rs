@@ -107,6 +107,12 @@ impl Identities {
 
     fn failure(&self, rejected: Rejected) -> Failure {
         let Rejected { error, issuer, kid } = rejected;
+        let is_own = issuer.as_ref().is_some_and(|rules| rules.own);
+        let of_time = matches!(error, VerifyError::Expired | VerifyError::NotYetValid);
+        // By this machine's clock, which may be wrong, before the store's was ever seen: nobody can tell.
+        if is_own && of_time && !self.revocations.knows_time() {
+            return Failure::new(Reason::StoreUnavailable, issuer);
+        }
         let named = error == VerifyError::UnknownKey && kid.is_some();
         let unavailable = error == VerifyError::KeysUnavailable;
         let keys = issuer.as_ref().filter(|_| named || unavailable).and_then(|rules| self.issuers.get(&rules.issuer));

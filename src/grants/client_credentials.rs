@@ -35,7 +35,7 @@ impl Grants {
         scope: Option<&ScopeSet>,
         from: Option<IpAddr>,
     ) -> Result<Minted, GrantError> {
-        self.ask_for_record()?;
+        self.ask_to_issue()?;
         let client = self.clients.acting(caller, GrantKind::ClientCredentials)?;
         // Who has shown no secret is nobody, whatever the configuration allows.
         if !matches!(caller, Caller::Confidential(_)) {

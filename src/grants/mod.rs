@@ -77,7 +77,7 @@ impl Grants {
         self.audit_refused(operation, error.reason(), client, address);
         // Where it is nobody's fault outside, the client learns no more than that it should come again.
         match error {
-            GrantError::Store(_) => {
+            GrantError::Store(_) | GrantError::TimeUnknown => {
                 self.telemetry.metrics.store_error(operation);
                 self.telemetry.metrics.set_store_up(false);
                 tracing::error!(operation, %error, "the store of sessions does not answer");
@@ -105,9 +105,14 @@ impl Grants {
         self.telemetry.audit(self.clock.now(), &refused);
     }
 
-    /// Nothing is issued that the audit log could not tell of.
-    fn ask_for_record(&self) -> Result<(), GrantError> {
-        if self.telemetry.has_room() { Ok(()) } else { Err(GrantError::Unlogged) }
+    /// Nothing is issued that the audit log could not tell of, or with a date that may be wrong.
+    fn ask_to_issue(&self) -> Result<(), GrantError> {
+        if self.telemetry.has_room() { self.ask_for_time() } else { Err(GrantError::Unlogged) }
+    }
+
+    /// Nor is anything revoked by a time that may be wrong: a token could pass for one that is over.
+    fn ask_for_time(&self) -> Result<(), GrantError> {
+        if self.revocations.knows_time() { Ok(()) } else { Err(GrantError::TimeUnknown) }
     }
 
     /// Tells that the store answered.

@@ -16,17 +16,22 @@ impl Grants {
     /// # Errors
     /// [`OrderError`]; for [`GrantError::Store`] in it nobody can tell whether it is durable.
     pub async fn order(&self, order: &Order, from: Option<IpAddr>) -> Result<Ordered, OrderError> {
-        let done = match order.kind {
-            OrderKind::Token if order.value.starts_with(RefreshToken::PREFIX) => self.order_refresh(order, from).await,
-            OrderKind::Token => self.order_access(order, from).await,
-            kind => self.order_by_name(kind, order, from).await,
-        };
+        let done = self.try_order(order, from).await;
         match &done {
             Ok(_) => self.tell_store_up(),
             Err(OrderError::Grant(error)) => self.tell_refused(WHAT, error, None, from),
             Err(_) => self.audit_refused(WHAT, Reason::MalformedRequest.as_str(), None, from),
         }
         done
+    }
+
+    async fn try_order(&self, order: &Order, from: Option<IpAddr>) -> Result<Ordered, OrderError> {
+        self.ask_for_time()?;
+        match order.kind {
+            OrderKind::Token if order.value.starts_with(RefreshToken::PREFIX) => self.order_refresh(order, from).await,
+            OrderKind::Token => self.order_access(order, from).await,
+            kind => self.order_by_name(kind, order, from).await,
+        }
     }
 
     async fn order_refresh(&self, order: &Order, from: Option<IpAddr>) -> Result<Ordered, OrderError> {

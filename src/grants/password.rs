@@ -42,7 +42,7 @@ impl Grants {
     }
 
     async fn try_log_in(&self, login: Login<'_>) -> Result<Minted, GrantError> {
-        self.ask_for_record()?;
+        self.ask_to_issue()?;
         let client = self.clients.acting(login.caller, GrantKind::Password)?;
         let user = self.admit(login.username, login.password, login.from).await?;
         let scope = self.grantable(&user, client, login.scope.as_ref())?;

@@ -41,7 +41,7 @@ impl Grants {
         scope: Option<&ScopeSet>,
         from: Option<IpAddr>,
     ) -> Result<Minted, GrantError> {
-        self.ask_for_record()?;
+        self.ask_to_issue()?;
         self.clients.ask_for_client(caller)?;
         let token = RefreshToken::read(text, &self.server_keys).map_err(|_| GrantError::InvalidRefreshToken)?;
         let sid = Sid::of(&token.family);

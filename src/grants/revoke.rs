@@ -16,15 +16,20 @@ impl Grants {
     /// [`GrantError::InvalidClient`] and [`GrantError::ForeignToken`] for another client's token, which lives on;
     /// [`GrantError::Store`] if the mark could not be made durable: never answered 200.
     pub async fn revoke(&self, caller: &Caller, text: &str, from: Option<IpAddr>) -> Result<(), GrantError> {
-        let revoked = if text.starts_with(RefreshToken::PREFIX) {
-            self.revoke_refresh_token(caller, text, from).await
-        } else {
-            self.revoke_access_token(caller, text, from).await
-        };
+        let revoked = self.try_revoke(caller, text, from).await;
         if let Err(error) = &revoked {
             self.tell_refused("revoke", error, caller.id(), from);
         }
         revoked
+    }
+
+    async fn try_revoke(&self, caller: &Caller, text: &str, from: Option<IpAddr>) -> Result<(), GrantError> {
+        self.ask_for_time()?;
+        if text.starts_with(RefreshToken::PREFIX) {
+            self.revoke_refresh_token(caller, text, from).await
+        } else {
+            self.revoke_access_token(caller, text, from).await
+        }
     }
 
     async fn revoke_refresh_token(&self, caller: &Caller, text: &str, from: Option<IpAddr>) -> Result<(), GrantError> {

@@ -110,6 +110,19 @@ pub async fn follow(
     }
 }
 
+/// Asks once what time it is by the store's clock: for what must be dated before anything was followed.
+///
+/// # Errors
+/// [`StoreError`] if it does not answer; following finds it out later.
+pub async fn measure(changes: &dyn Changes, clock: &StoreClock) -> Result<(), StoreError> {
+    let Some(bucket) = Bucket::all().next() else { return Ok(()) };
+    let mut feed = changes.connect(&[bucket]).await?;
+    let sent = clock.uptime();
+    let Looked { time, .. } = feed.look(bucket).await?;
+    clock.measured(sent, clock.uptime(), time);
+    Ok(())
+}
+
 /// Does what each follower asks for until all want to read, and then reads once for all of them.
 async fn round(
     feed: &mut dyn Feed,
@@ -152,9 +165,9 @@ async fn prepare(
             Ask::Read { after, .. } => return Ok(after),
             Ask::Connect => return Err(StoreError::Unavailable("the answers did not fit the questions".to_owned())),
             Ask::Ends => {
-                let (sent, sent_at) = (clock.uptime(), clock.local());
+                let sent = clock.uptime();
                 let Looked { history, ends, time } = feed.look(bucket).await?;
-                clock.measured(sent_at, clock.local(), time);
+                clock.measured(sent, clock.uptime(), time);
                 Heard::Ends { sent, history, ends }
             }
             Ask::Page { after, limit } => Heard::Page(feed.page(bucket, after, limit).await?),

@@ -207,6 +207,11 @@ impl Revocations {
         &self.clock
     }
 
+    /// Whether the store's time is known: that of one which others share has to be asked for.
+    pub fn knows_time(&self) -> bool {
+        self.freshness.is_none() || self.clock.is_known()
+    }
+
     /// How old the view is; `None` for a store that only this instance writes, whose view is never old.
     pub fn staleness(&self) -> Option<Staleness> {
         let age = self.freshness.as_ref()?.age(self.clock.uptime());

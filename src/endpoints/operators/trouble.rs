@@ -90,7 +90,7 @@ impl From<OrderError> for Trouble {
             OrderError::OtherIssuer => Self::Invalid("The token is of another issuer than `issuer` says"),
             OrderError::NoSession => Self::Invalid("`value` is not a `sid` as doorward's tokens have it"),
             OrderError::NoToken => Self::NoToRevoke("`value` is no token that is taken here: nothing was revoked"),
-            OrderError::Grant(GrantError::Store(_)) => Self::Store,
+            OrderError::Grant(GrantError::Store(_) | GrantError::TimeUnknown) => Self::Store,
             OrderError::Grant(GrantError::KeysUnavailable) => Self::Keys,
             OrderError::Grant(GrantError::UnsupportedTokenType) => {
                 Self::NoToRevoke("`value` is a signed token, and no access token: nothing was revoked")

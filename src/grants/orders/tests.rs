@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::*;
 use crate::base::{Clock, ManualClock, Secret};
-use crate::grants::{ClientRules, Clients, ScopeClaim, Settings};
+use crate::grants::{Caller, ClientRules, Clients, Login, ScopeClaim, Settings};
 use crate::keys::{Algorithm, KeyNumber, KeyRing, KeySet, LiveKeys, ServerKeys, SigningKey, pem};
 use crate::revocation::{CacheSettings, Family, MemoryStore, Revocations, SessionLife, Store, StoredMark};
 use crate::telemetry::{self, Sink, Telemetry};
@@ -264,4 +264,39 @@ async fn a_store_that_has_no_room_confirms_nothing() {
     }
     let log = world.sink.lines().concat();
     assert!(log.contains("reason=store-unavailable") && !log.contains("audit=revoked"), "{log}");
+}
+
+#[tokio::test]
+async fn before_the_stores_time_is_known_nothing_is_issued_or_revoked() {
+    let mut world = World::new(MemoryStore::new(None)).await;
+    let (store, clock) = (Arc::clone(&world.store) as _, Arc::clone(&world.grants.clock));
+    let cache = CacheSettings { capacity: 100, ttl: Duration::from_secs(30) };
+    world.grants.revocations = Arc::new(Revocations::new(store, clock, cache).shared(Arc::default()));
+    let (access, _) = World::token(&world.own, HOUR);
+    let (sid, refresh) = world.session(HOUR).await;
+    let (anybody, session) = (Caller::Anonymous, sid.to_string());
+    let password = || Secret::new(*b"secret");
+    let orders = [
+        (OrderKind::Token, access.as_str()),
+        (OrderKind::Token, &refresh),
+        (OrderKind::Session, &session),
+        (OrderKind::Subject, "johndoe"),
+        (OrderKind::Client, "web"),
+    ];
+    for (kind, value) in orders {
+        assert_eq!(world.order(kind, value, None).await, Err(GrantError::TimeUnknown.into()), "{kind:?}");
+    }
+    for token in [&access, &refresh] {
+        assert_eq!(world.grants.revoke(&anybody, token, None).await, Err(GrantError::TimeUnknown));
+    }
+    assert_eq!(world.grants.refresh(&anybody, &refresh, None, None).await.err(), Some(GrantError::TimeUnknown));
+    let login = Login { caller: &anybody, username: "johndoe", password: password(), scope: None, from: None };
+    assert_eq!(world.grants.log_in(login).await.err(), Some(GrantError::TimeUnknown));
+    assert!(world.marks().await.is_empty() && !world.store.family(sid).await.unwrap().unwrap().revoked);
+
+    let clock = world.grants.revocations.clock();
+    clock.measured(clock.uptime(), clock.uptime(), NOW);
+    for (kind, value) in orders {
+        assert!(world.order(kind, value, None).await.is_ok(), "{kind:?}");
+    }
 }

@@ -73,7 +73,8 @@ impl Failure {
     fn from_code(code: &str) -> Option<Self> {
         Some(match code {
             "OOM" => Self::Full,
-            "READONLY" => Self::NotServing("the server is a replica, or was made one"),
+            // What was waited for: this is how a server that was a master takes leave.
+            "READONLY" | "UNBLOCKED" => Self::NotServing("the server is a replica, or was made one"),
             "LOADING" => Self::NotServing("the server is loading its data"),
             "MASTERDOWN" => Self::NotServing("the server is a replica that has lost its master"),
             "CLUSTERDOWN" => Self::NotServing("the Cluster is down, or nobody in it has the slot"),
@@ -140,9 +141,16 @@ mod tests {
         ] {
             assert_eq!(failure(answer), expected, "{answer}");
         }
-        for answer in
-            ["READONLY x", "LOADING x", "MASTERDOWN x", "CLUSTERDOWN x", "NOREPLICAS x", "MISCONF x", "BUSY x"]
-        {
+        for answer in [
+            "READONLY x",
+            "UNBLOCKED x",
+            "LOADING x",
+            "MASTERDOWN x",
+            "CLUSTERDOWN x",
+            "NOREPLICAS x",
+            "MISCONF x",
+            "BUSY x",
+        ] {
             let failure = failure(&format!("-{answer}\r\n"));
             assert!(matches!(failure, Failure::NotServing(_)) && failure.is_of_the_place(), "{answer}: {failure:?}");
         }

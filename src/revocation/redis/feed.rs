@@ -29,7 +29,9 @@ impl Changes for RedisStore {
         let slot = slot(&self.keys.bucket(*first).stream);
         self.be_sure_of_layout(Deadline::begin()).await?;
         let opened = self.connections.open(slot, Deadline::begin()).await?;
-        Ok(Box::new(RedisFeed { connections: Arc::clone(&self.connections), keys: self.keys.clone(), slot, opened }))
+        let feed = RedisFeed { connections: Arc::clone(&self.connections), keys: self.keys.clone(), slot, opened };
+        feed.begin().await?;
+        Ok(Box::new(feed))
     }
 
     async fn pause(&self, failures: u32) {
@@ -47,6 +49,12 @@ struct RedisFeed {
 }
 
 impl RedisFeed {
+    /// Connects, to a server that may be followed.
+    async fn begin(&self) -> Result<(), StoreError> {
+        let connected = self.opened.link.connect(Deadline::begin().at()).await;
+        connected.map_err(|failure| self.lost(failure))
+    }
+
     async fn ask(&self, request: Request<'_>, patience: Duration) -> Result<Value, StoreError> {
         let Opened { link, asking } = &self.opened;
         let answer = link.ask(request, *asking, None, Instant::now() + patience).await;
@@ -64,16 +72,9 @@ impl RedisFeed {
 impl Feed for RedisFeed {
     async fn look(&mut self, bucket: Bucket) -> Result<Looked, StoreError> {
         let stream = self.keys.bucket(bucket).stream;
-        let commands = [
-            cmd("INFO").arg("server").to_owned(),
-            cmd("INFO").arg("replication").to_owned(),
-            cmd("XINFO").arg("STREAM").arg(&stream).to_owned(),
-            cmd("TIME"),
-        ];
-        let Opened { link, asking } = &self.opened;
-        // As one step: between two, the server could be made the replica of another, whose stream this would be then.
-        let answers = link.at_once(&commands, *asking, Deadline::begin().at()).await;
-        answers.and_then(|answers| looked(&answers)).map_err(|failure| self.lost(failure))
+        let request = Request::Script { script: &script::LOOK, keys: &[&stream], arguments: &[] };
+        let Value::Array(answers) = self.ask(request, DEADLINE).await? else { return Err(self.lost(unexpected())) };
+        looked(&answers).map_err(|failure| self.lost(failure))
     }
 
     async fn page(
@@ -144,9 +145,10 @@ fn looked(answers: &[Value]) -> Result<Looked, Failure> {
 
 /// Of `XINFO STREAM`; there is no stream before its first entry.
 fn ends(answer: &Value) -> Result<Ends, Failure> {
-    let Value::Array(members) = answer else {
-        let is_absent = matches!(answer, Value::ServerError(error) if error.details().is_some_and(|text| text.contains("no such key")));
-        return if is_absent { Ok(Ends::default()) } else { Err(unexpected()) };
+    let members = match answer {
+        Value::Array(members) => members,
+        Value::Nil => return Ok(Ends::default()),
+        _ => return Err(unexpected()),
     };
     let member = |name: &str| {
         let mut pairs = members.chunks_exact(2);

@@ -72,17 +72,9 @@ impl Link {
         self.judged(number, answer.unwrap_or_else(|_| Err(Failure::Slow(self.address.clone()))))
     }
 
-    /// The answers to all of `commands`, which the server answers as one step. One that it refuses has a [`Value::ServerError`].
-    pub(super) async fn at_once(
-        self: &Arc<Self>,
-        commands: &[Cmd],
-        asking: bool,
-        deadline: Instant,
-    ) -> Result<Vec<Value>, Failure> {
-        let live = self.connection(deadline).await?;
-        let number = live.number;
-        let answers = timeout_at(deadline, self.transact(live.connection, commands, asking)).await;
-        self.judged(number, answers.unwrap_or_else(|_| Err(Failure::Slow(self.address.clone()))))
+    /// Connects, unless it is connected.
+    pub(super) async fn connect(self: &Arc<Self>, deadline: Instant) -> Result<(), Failure> {
+        self.connection(deadline).await.map(drop)
     }
 
     async fn exchange(
@@ -113,37 +105,6 @@ impl Link {
             }
         }
         Ok(answer)
-    }
-
-    async fn transact(
-        &self,
-        mut connection: MultiplexedConnection,
-        commands: &[Cmd],
-        asking: bool,
-    ) -> Result<Vec<Value>, Failure> {
-        let mut all = redis::pipe();
-        all.atomic();
-        for command in commands {
-            all.add_command(command.clone());
-        }
-        if asking {
-            // It holds until the end of what the next command begins.
-            self.send(&mut connection, &cmd("ASKING"), false).await?;
-        }
-        // Each is acknowledged, after MULTI, and EXEC has what is wanted.
-        match connection.send_packed_commands(&all, commands.len() + 1, 1).await {
-            Ok(answers) => match answers.into_iter().next() {
-                Some(Value::Array(answers)) => Ok(answers),
-                Some(Value::ServerError(error)) => Err(Failure::of(&RedisError::from(error), &self.address)),
-                _ => Err(unexpected()),
-            },
-            Err(error) => {
-                // Where one of them is refused, all are, with a word that says nothing.
-                let inner = error.clone().into_server_errors();
-                let cause = inner.and_then(|errors| Some(RedisError::from(errors.first()?.1.clone())));
-                Err(Failure::of(cause.as_ref().unwrap_or(&error), &self.address))
-            }
-        }
     }
 
     /// After some failures the next request makes a new connection: this one answers nobody, or what it leads to is not what it was.

@@ -87,3 +87,23 @@ async fn another_history_is_told_after_a_restart_and_a_replica_is_not_followed()
     assert!(matches!(feed.look(bucket).await, Err(StoreError::Unavailable(_))));
     assert!(store.connect(&[bucket]).await.is_err());
 }
+
+/// One that begins to follow, too: after a cut everybody does.
+#[tokio::test]
+async fn a_server_that_takes_no_writes_is_followed_all_the_same() {
+    for (setting, value) in [("maxmemory", "1"), ("min-replicas-to-write", "1")] {
+        let server = Server::start(Maker::Redis, &["--maxmemory-policy", "noeviction"]);
+        let settings = settings(&[&server], Mode::Single);
+        let made = marks(1).remove(0);
+        let bucket = Bucket::of(&made.key());
+        let at = stands(&store(&settings), made.clone()).await;
+        server.ask::<()>(&["CONFIG", "SET", setting, value]);
+        let newcomer = store(&settings);
+        assert!(newcomer.mark(jti(1)).await.is_err(), "{setting}");
+        assert_eq!(newcomer.check_layout().await, Ok(()), "{setting}");
+        let mut feed = newcomer.connect(&[bucket]).await.unwrap();
+        assert_eq!(feed.look(bucket).await.unwrap().ends.last, at, "{setting}");
+        assert_eq!(feed.page(bucket, None, 10).await.unwrap(), [StoredMark::from(made)], "{setting}");
+        assert_eq!(feed.read(&[(bucket, at)], 10).await.unwrap(), [], "{setting}");
+    }
+}

@@ -1,6 +1,7 @@
 //! A store that others write too: how old what is known of it is, and a clock that is not this machine's.
 
 use super::*;
+use crate::base::Uptime;
 use crate::gate::Wording;
 use crate::revocation::{Bucket, Freshness, OnStoreFailure, StalenessSettings};
 
@@ -160,7 +161,7 @@ async fn own_tokens_and_marks_go_by_the_stores_clock_and_others_by_this_machines
         let shared = Shared::new().await;
         shared.refresh_view();
         let server = Timestamp::from_seconds(NOW.seconds() + offset);
-        shared.revocations.clock().measured(NOW, NOW, server);
+        shared.revocations.clock().measured(Uptime::default(), Uptime::default(), server);
         let token = shared.token(issuer, "one", from, until);
         assert_eq!(shared.ask("/", &token).await, refused, "{story}");
         // A mark that is over by the store's clock, and one that is not.
@@ -181,7 +182,31 @@ async fn a_stream_ends_with_its_token_by_the_clock_of_its_issuer() {
         let token = shared.token(issuer, "one", 0, 100);
         let verified = shared.decision("/", &token).await.verified.unwrap();
         let server = Timestamp::from_seconds(NOW.seconds() + offset);
-        shared.revocations.clock().measured(NOW, NOW, server);
+        shared.revocations.clock().measured(Uptime::default(), Uptime::default(), server);
         assert_eq!(shared.ended(&verified), ended, "{issuer} {offset}");
+    }
+}
+
+#[tokio::test]
+async fn before_the_stores_time_is_known_no_own_token_is_too_early_or_too_late() {
+    let unknown = Some(("store-unavailable", 503));
+    for (issuer, from, until, refused) in [
+        (0, 300, 1200, unknown),
+        (0, -400, -100, unknown),
+        // By this machine's clock, which is all there is for it.
+        (1, 300, 1200, Some(("not-yet-valid", 401))),
+        (1, -400, -100, Some(("expired", 401))),
+    ] {
+        let shared = Shared::new().await;
+        shared.refresh_view();
+        let token = shared.token(issuer, "one", from, until);
+        assert_eq!(shared.ask("/", &token).await, refused, "{issuer} {from}");
+        let server = Timestamp::from_seconds(NOW.seconds() + from);
+        shared.revocations.clock().measured(Uptime::default(), Uptime::default(), server);
+        assert_eq!(
+            shared.ask("/", &token).await,
+            if issuer == 0 { None } else { refused },
+            "{issuer} {from}: it is known"
+        );
     }
 }
