@@ -42,8 +42,13 @@ class Fleet(Doorward):
         return self
 
     def follows(self):
-        """Nobody waits for one that has just started, or that was cut off."""
-        until(lambda: all(replica.metric("doorward_revocation_staleness_seconds") < 3 for replica in self.replicas), what="replicas that follow")
+        """Each has had everything at some time since this was asked, whatever it was cut off from before."""
+        began = time.monotonic()
+
+        def has_everything(replica):
+            return replica.metric("doorward_revocation_staleness_seconds") < time.monotonic() - began
+
+        until(lambda: all(map(has_everything, self.replicas)), what="replicas that follow")
 
     def stop(self):
         for replica in self.replicas:
