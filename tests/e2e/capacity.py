@@ -4,12 +4,12 @@ import asyncio
 import os
 import re
 import secrets
-import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
 
+import children
 import pytest
 import valkey
 from fleet import Fleet
@@ -18,13 +18,13 @@ from sidecar import plain_session, until
 
 SECONDS = float(os.environ.get("CAPACITY_SECONDS", "5"))
 SCRIPTS = Path(__file__).resolve().parents[2] / "src/revocation/redis/scripts"
+MARK, ANNOUNCE = SCRIPTS / "mark.lua", SCRIPTS / "announce.lua"
 PREFIX = "capacity:"
 STREAMS = [f"{PREFIX}{{m:{bucket:02}}}:stream" for bucket in range(16)]
 # Where an id begins, and of which stream it is.
 FOUND = re.compile(rb"\{m:(\d\d)\}:stream\r\n|\r\n(\d{13}-\d+)\r\n")
-FOLLOWERS = (1, 50, 200)
-# Marks a second while followers are counted: each is delivered alone.
-RATE = 20
+# How many, and marks a second: with the first two each is delivered alone, with the last several at once.
+FOLLOWERS = ((200, 20), (1000, 4), (200, 400))
 
 
 @pytest.fixture
@@ -94,33 +94,46 @@ def test_what_followers_cost(redis):
             mark.make(100)
     each = alone.cpu / 10_000
     print(f"\na mark, nobody follows, 100 in a pipeline, appendfsync always: {each * 1e6:.0f} us of Redis, {10_000 / alone.took:.0f} marks/s")
-    with Cost(redis) as announced:
-        for _ in range(100):
-            mark.announce(100)
-    print(f"an announcement, of 100 replicas, 100 in a pipeline: {announced.cpu / 10_000 * 1e6:.0f} us of Redis")
-    for number in FOLLOWERS:
-        process = subprocess.Popen([sys.executable, __file__, redis.host, str(redis.port), str(number)])
+    with Cost(redis) as nobody:
+        time.sleep(SECONDS)
+    base = nobody.cpu / nobody.took
+    print(f"idle, nobody follows: {base * 1e6:.0f} us of Redis a second, which is left out below")
+    for number, rate in FOLLOWERS:
+        process = children.start([sys.executable, __file__, redis.host, redis.port, number], end="KILL")
         try:
             until(lambda number=number: int(redis.info("clients")["blocked_clients"]) == number, what="followers")
             with Cost(redis) as idle:
                 time.sleep(SECONDS)
             memory = int(redis.info("memory")["mem_clients_normal"]) / number
+            heartbeat = (idle.cpu - base * idle.took) / idle.reads
+            print(f"{number} followers, idle: {idle.reads / idle.took / number:.2f} reads a second each, {heartbeat * 1e6:.0f} us of Redis a read,")
+            print(f"  {idle.sent / idle.took / number:.0f} B/s each, {memory / 1024:.0f} KiB a connection")
+            marks = int(SECONDS * rate)
             with Cost(redis) as busy:
                 began = time.monotonic()
-                for turn in range(int(SECONDS * RATE)):
-                    time.sleep(max(0, began + turn / RATE - time.monotonic()))
+                for turn in range(marks):
+                    time.sleep(max(0, began + turn / rate - time.monotonic()))
                     mark.make(1)
-            marks = int(SECONDS * RATE)
             deliveries = marks * number
-            assert busy.reads >= 0.5 * deliveries, "most are delivered alone"
-            print(
-                f"{number} followers: idle {idle.cpu / idle.took / number * 1e6:.0f} us of Redis and {idle.sent / idle.took / number:.0f} B/s each, "
-                f"{memory / 1024:.0f} KiB a connection; at {RATE} marks/s {(busy.cpu - each * marks) / deliveries * 1e6:.0f} us, "
-                f"{busy.sent / deliveries:.0f} B and {busy.reads / deliveries:.2f} reads a delivery"
-            )
+            spent = (busy.cpu - base * busy.took - each * marks) / deliveries
+            print(f"  {marks / busy.took:.0f} marks/s: {spent * 1e6:.1f} us of Redis, {busy.sent / deliveries:.0f} B and {busy.reads / deliveries:.2f} reads a delivery")
+            assert busy.reads > 0.5 * number, "they follow"
         finally:
             process.kill()
             process.wait()
+
+
+@pytest.mark.skipif(not ANNOUNCE.exists(), reason="replicas announce nothing")
+def test_what_announcements_cost(redis):
+    """Once a second each replica says up to where it has everything."""
+    client = valkey.Valkey(redis.host, redis.port)
+    script = client.script_load(ANNOUNCE.read_text())
+    keys = [f"{PREFIX}{{meta}}:replicas", f"{PREFIX}{{meta}}:positions"]
+    with Cost(redis) as cost:
+        for number in range(10_000):
+            # What it tells is about so long.
+            client.evalsha(script, 2, *keys, f"replica-{number % 1000:08}", secrets.token_bytes(550), 3_600_000, 10_000)
+    print(f"\nan announcement, of 1000 replicas: {cost.cpu / 10_000 * 1e6:.0f} us of Redis")
 
 
 class Marks:
@@ -128,7 +141,7 @@ class Marks:
 
     def __init__(self, redis):
         self.client = valkey.Valkey(redis.host, redis.port)
-        self.mark, self.announcement = (self.client.script_load((SCRIPTS / f"{name}.lua").read_text()) for name in ("mark", "announce"))
+        self.script = self.client.script_load(MARK.read_text())
 
     def make(self, number):
         """In buckets of their own, as those of many sessions would be."""
@@ -139,15 +152,7 @@ class Marks:
             keys = [name + part for part in ("marks", "expiry", "index", "stream")]
             until_then = int(time.time() * 1000) + 900_000
             named = "jti https://auth.example.test " + secrets.token_urlsafe(16)
-            pipeline.evalsha(self.mark, 4, *keys, 100_000, 100, key, until_then, "-", named)
-        pipeline.execute()
-
-    def announce(self, number):
-        """Once a second each replica says up to where it has everything, in a record of about this size."""
-        pipeline = self.client.pipeline(transaction=False)
-        for replica in range(number):
-            keys = [f"{PREFIX}{{meta}}:replicas", f"{PREFIX}{{meta}}:positions"]
-            pipeline.evalsha(self.announcement, 2, *keys, f"replica-{replica:08}", secrets.token_bytes(420), 60_000, 20_000)
+            pipeline.evalsha(self.script, 4, *keys, 100_000, 100, key, until_then, "-", named)
         pipeline.execute()
 
 

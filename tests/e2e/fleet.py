@@ -3,7 +3,7 @@
 import itertools
 import time
 
-from sidecar import Doorward, plain_session, until
+from sidecar import DEADLINE, Doorward, plain_session, until
 
 # What one revokes all refuse within this, in seconds.
 WITHIN = 1
@@ -38,7 +38,8 @@ class Fleet(Doorward):
             replica.launch(prefix, environment)
         for replica in self.replicas:
             replica.bound()
-        self.follows()
+        # Nothing of theirs is older than they are.
+        until(lambda: all(replica.metric("doorward_revocation_staleness_seconds") < DEADLINE for replica in self.replicas), what="replicas that follow")
         return self
 
     def follows(self):
