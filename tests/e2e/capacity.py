@@ -23,8 +23,9 @@ PREFIX = "capacity:"
 STREAMS = [f"{PREFIX}{{m:{bucket:02}}}:stream" for bucket in range(16)]
 # Where an id begins, and of which stream it is.
 FOUND = re.compile(rb"\{m:(\d\d)\}:stream\r\n|\r\n(\d{13}-\d+)\r\n")
-# How many, and marks a second: with the first two each is delivered alone, with the last several at once.
-FOLLOWERS = ((200, 20), (1000, 4), (200, 400))
+# How many, of how many streams over one connection, and marks a second: at the first two rates each is delivered alone, at the third
+# several at once. One stream is what each of the connections to a Cluster has.
+FOLLOWERS = ((200, 16, 20), (1000, 16, 4), (200, 16, 400), (1000, 1, 0))
 
 
 @pytest.fixture
@@ -98,16 +99,18 @@ def test_what_followers_cost(redis):
         time.sleep(SECONDS)
     base = nobody.cpu / nobody.took
     print(f"idle, nobody follows: {base * 1e6:.0f} us of Redis a second, which is left out below")
-    for number, rate in FOLLOWERS:
-        process = children.start([sys.executable, __file__, redis.host, redis.port, number], end="KILL")
+    for number, streams, rate in FOLLOWERS:
+        process = children.start([sys.executable, __file__, redis.host, redis.port, number, streams], end="KILL")
         try:
             until(lambda number=number: int(redis.info("clients")["blocked_clients"]) == number, what="followers")
             with Cost(redis) as idle:
                 time.sleep(SECONDS)
             memory = int(redis.info("memory")["mem_clients_normal"]) / number
             heartbeat = (idle.cpu - base * idle.took) / idle.reads
-            print(f"{number} followers, idle: {idle.reads / idle.took / number:.2f} reads a second each, {heartbeat * 1e6:.0f} us of Redis a read,")
+            print(f"{number} followers of {streams} streams, idle: {idle.reads / idle.took / number:.2f} reads a second each, {heartbeat * 1e6:.0f} us of Redis a read,")
             print(f"  {idle.sent / idle.took / number:.0f} B/s each, {memory / 1024:.0f} KiB a connection")
+            if not rate:
+                continue
             marks = int(SECONDS * rate)
             with Cost(redis) as busy:
                 began = time.monotonic()
@@ -156,12 +159,12 @@ class Marks:
         pipeline.execute()
 
 
-async def follow(host, port):
-    """As doorward does it: waits a second for a change in any of the 16 streams, then asks for what comes behind it."""
+async def follow(host, port, streams):
+    """As doorward does it: waits a second for a change in any of the streams, then asks for what comes behind it."""
     reader, writer = await asyncio.open_connection(host, port, limit=2**22)
-    last = [b"$"] * 16
+    last = [b"$"] * streams
     while True:
-        words = [b"XREAD", b"COUNT", b"1000", b"BLOCK", b"1000", b"STREAMS", *map(str.encode, STREAMS), *last]
+        words = [b"XREAD", b"COUNT", b"1000", b"BLOCK", b"1000", b"STREAMS", *map(str.encode, STREAMS[:streams]), *last]
         writer.write(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words))
         answer = await reader.readuntil(b"\r\n")
         if answer == b"*-1\r\n":
@@ -176,9 +179,9 @@ async def follow(host, port):
                 last[bucket] = found[2]
 
 
-async def follow_all(host, port, number):
-    await asyncio.gather(*(follow(host, port) for _ in range(number)))
+async def follow_all(host, port, number, streams):
+    await asyncio.gather(*(follow(host, port, streams) for _ in range(number)))
 
 
 if __name__ == "__main__":
-    asyncio.run(follow_all(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
+    asyncio.run(follow_all(sys.argv[1], *map(int, sys.argv[2:])))
