@@ -120,7 +120,10 @@ class Doorward:
         return self
 
     def start(self, prefix=(), environment=None):
-        self.launch(prefix, environment)
+        return self.launch(prefix, environment).bound()
+
+    def bound(self):
+        """Waits until it listens."""
         self.public, self.admin = self.output.wait_for(bound_addresses)
         return self
 

@@ -68,6 +68,8 @@ struct Trail {
 
 #[derive(Clone, Debug, Default)]
 struct Paging {
+    /// From before the first page.
+    began: Uptime,
     after: Option<MarkKey>,
     seen: Seen,
 }
@@ -138,9 +140,15 @@ impl Follower {
         let same = self.history.as_ref() == Some(&history);
         let follows = same && self.trail.is_some_and(|trail| trail.follows(&ends, self.added));
         self.trail = match self.trail {
-            Some(Trail { to, .. }) if follows => Some(Trail { from: to, to }),
+            Some(Trail { to, .. }) if follows => {
+                // There is nothing to read on to. Where nobody writes, the next answer is a second away.
+                if ends.last == to && self.paging.is_none() {
+                    self.fresh_at = Some(sent);
+                }
+                Some(Trail { from: to, to })
+            }
             _ => {
-                self.paging = Some(Paging::default());
+                self.paging = Some(Paging { began: sent, ..Paging::default() });
                 Some(Trail { from: ends.last, to: ends.last })
             }
         };
@@ -157,6 +165,8 @@ impl Follower {
             return Vec::new();
         };
         let Some(last) = marks.last() else {
+            // All that was durable before the first page is on one of them; not so what came since, if it was cut off meanwhile.
+            self.fresh_at = self.fresh_at.max(Some(paging.began));
             let lacking = self.view.compare(self.bucket, |mark| paging.seen.lacks(mark));
             let restore = (!lacking.is_empty()).then_some(Action::Restore(lacking));
             return restore.into_iter().chain([Action::Announce]).collect();

@@ -92,7 +92,7 @@ fn it_pages_first_and_reads_from_where_the_stream_stood_before() {
     assert_eq!(story.follower.position(), None, "half of it is no position");
     let actions = story.tell(Heard::Page(Vec::new()), story.read(7));
     assert_eq!((actions, story.view.len()), (vec![Action::Announce], 2));
-    assert_eq!(story.follower.fresh_at(), None, "what changed meanwhile is not read yet");
+    assert_eq!(story.follower.fresh_at(), Some(uptime(1)), "what changed meanwhile is not read yet");
     let actions = story.tell(entries(2, &[(8, &marks[2])]), story.read(8));
     assert_eq!((actions, story.view.len()), (vec![Action::Announce], 3));
     assert_eq!(story.follower.fresh_at(), Some(uptime(2)), "as of when it was asked, not of when it was answered");
@@ -150,13 +150,18 @@ fn an_answer_as_long_as_may_be_could_have_begun_after_a_gap() {
         let (mut story, marks) = (Story::reading_from(7), marks());
         let actions = story.tell(entries(2, &[(8, &marks[0]), (9, &marks[1])]), Ask::Ends);
         assert_eq!((actions, story.follower.position()), (vec![Action::Announce], None), "{what}");
-        assert_eq!((story.view.len(), story.follower.fresh_at()), (2, None), "{what}");
+        let fresh_at = |story: &Story| story.follower.fresh_at();
+        assert_eq!((story.view.len(), fresh_at(&story)), (2, Some(uptime(1))), "{what}");
         // A cut in between does not make it forget the doubt.
         story.tell(Heard::Failed, Ask::Connect);
         story.tell(Heard::Connected, Ask::Ends);
         let next = if fits { story.read(9) } else { FIRST_PAGE };
-        story.tell(look("a", 3, stream), next);
-        assert_eq!(story.follower.fresh_at(), None, "{what}: there may be more");
+        story.tell(look("a", 3, stream.clone()), next.clone());
+        assert_eq!(fresh_at(&story), Some(uptime(if fits { 3 } else { 1 })), "{what}");
+        story.tell(Heard::Failed, Ask::Connect);
+        story.tell(Heard::Connected, Ask::Ends);
+        story.tell(look("a", 4, Ends { last: id(10), added: 10, ..stream }), next);
+        assert_eq!(fresh_at(&story), Some(uptime(if fits { 3 } else { 1 })), "{what}: there is more");
     }
 }
 
@@ -185,7 +190,11 @@ fn paging_goes_on_after_a_cut_and_begins_again_after_a_loss() {
         story.tell(Heard::Page(marks[..2].to_vec()), Ask::Page { after: Some(marks[1].key), limit: 2 });
         story.tell(Heard::Failed, Ask::Connect);
         story.tell(Heard::Connected, Ask::Ends);
-        assert_eq!(story.tell(look(server, 2, stream), next), [], "{what}");
+        assert_eq!(story.tell(look(server, 2, stream), next.clone()), [], "{what}");
+        assert_eq!(story.follower.fresh_at(), None, "{what}");
+        story.tell(Heard::Page(Vec::new()), story.read(if next == FIRST_PAGE { 9 } else { 7 }));
+        let began = if next == FIRST_PAGE { 2 } else { 1 };
+        assert_eq!(story.follower.fresh_at(), Some(uptime(began)), "{what}: what came before the cut may be on no page");
     }
 }
 
