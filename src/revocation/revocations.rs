@@ -182,14 +182,14 @@ impl Revocations {
         horizon::stored(&*self.store).await
     }
 
-    /// Forgets what is past, here and in the store.
+    /// Forgets what is past for a while, here and in the store.
     ///
     /// # Errors
     /// [`StoreError`] of the store. The view is swept all the same.
     pub async fn sweep(&self) -> Result<Swept, StoreError> {
-        let now = self.clock.now();
-        self.view.sweep(now);
-        self.store.sweep(now).await
+        let past = self.clock.now().minus(KEPT_BEYOND);
+        self.view.sweep(past);
+        self.store.sweep(past).await
     }
 
     /// Where sessions are kept. Marks are made through [`Revocations::mark`]: one made in the store alone has no effect here.
@@ -280,6 +280,9 @@ fn broken(error: &JoinError) -> StoreError {
     let how = if error.is_panic() { "panicked" } else { "was cancelled" };
     StoreError::Unavailable(format!("a write {how}"))
 }
+
+/// How long what is over is kept: a clock that was set forward by mistake, and is set back, must not have cost a mark.
+const KEPT_BEYOND: Duration = Duration::from_mins(10);
 
 /// Marks read at once.
 const PAGE: usize = 1000;
