@@ -167,7 +167,9 @@ async fn prepare(
             Ask::Ends => {
                 let sent = clock.uptime();
                 let Looked { history, ends, time } = feed.look(bucket).await?;
-                clock.measured(sent, clock.uptime(), time);
+                if bucket.keeps_time() {
+                    clock.measured(sent, clock.uptime(), time);
+                }
                 Heard::Ends { sent, history, ends }
             }
             Ask::Page { after, limit } => Heard::Page(feed.page(bucket, after, limit).await?),
@@ -186,3 +188,6 @@ fn tell_all(followers: &mut [Follower], heard: &Heard, heed: &mut dyn Heed) {
         tell(follower, heard.clone(), heed);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -194,7 +194,11 @@ fn paging_goes_on_after_a_cut_and_begins_again_after_a_loss() {
         assert_eq!(story.follower.fresh_at(), None, "{what}");
         story.tell(Heard::Page(Vec::new()), story.read(if next == FIRST_PAGE { 9 } else { 7 }));
         let began = if next == FIRST_PAGE { 2 } else { 1 };
-        assert_eq!(story.follower.fresh_at(), Some(uptime(began)), "{what}: what came before the cut may be on no page");
+        assert_eq!(
+            story.follower.fresh_at(),
+            Some(uptime(began)),
+            "{what}: what came before the cut may be on no page"
+        );
     }
 }
 
