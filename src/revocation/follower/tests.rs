@@ -156,7 +156,7 @@ fn an_answer_as_long_as_may_be_could_have_begun_after_a_gap() {
         story.tell(Heard::Failed, Ask::Connect);
         story.tell(Heard::Connected, Ask::Ends);
         let next = if fits { story.read(9) } else { FIRST_PAGE };
-        story.tell(look("a", 3, stream.clone()), next.clone());
+        story.tell(look("a", 3, stream), next);
         assert_eq!(fresh_at(&story), Some(uptime(if fits { 3 } else { 1 })), "{what}");
         story.tell(Heard::Failed, Ask::Connect);
         story.tell(Heard::Connected, Ask::Ends);
@@ -190,7 +190,7 @@ fn paging_goes_on_after_a_cut_and_begins_again_after_a_loss() {
         story.tell(Heard::Page(marks[..2].to_vec()), Ask::Page { after: Some(marks[1].key), limit: 2 });
         story.tell(Heard::Failed, Ask::Connect);
         story.tell(Heard::Connected, Ask::Ends);
-        assert_eq!(story.tell(look(server, 2, stream), next.clone()), [], "{what}");
+        assert_eq!(story.tell(look(server, 2, stream), next), [], "{what}");
         assert_eq!(story.follower.fresh_at(), None, "{what}");
         story.tell(Heard::Page(Vec::new()), story.read(if next == FIRST_PAGE { 9 } else { 7 }));
         let began = if next == FIRST_PAGE { 2 } else { 1 };
