@@ -73,13 +73,13 @@ async fn a_frozen_server_holds_nobody_up_and_is_well_when_it_thaws() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_who_wait_for_a_frozen_server_wait_no_longer_than_one() {
     let server = Server::start(Maker::Redis, &[]);
-    let store = std::sync::Arc::new(store(&settings(&[&server], Mode::Single)));
+    let store = Arc::new(store(&settings(&[&server], Mode::Single)));
     fill(&store).await;
     server.signal("STOP");
     let started = Stopwatch::start();
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..100 {
-        let store = std::sync::Arc::clone(&store);
+        let store = Arc::clone(&store);
         tasks.spawn(async move { store.mark(jti(number)).await.is_err() });
     }
     assert!(tasks.join_all().await.into_iter().all(|failed| failed));
