@@ -61,13 +61,13 @@ impl Revocations {
     /// [`StoreError`] if one page cannot be read. There is no start with a part of the marks.
     pub async fn open(store: Arc<dyn Store>, clock: Arc<dyn Clock>, cache: CacheSettings) -> Result<Self, StoreError> {
         let this = Self::new(store, clock, cache);
-        let now = this.clock.now();
+        let past = this.clock.now().minus(KEPT_BEYOND);
         let mut after = None;
         loop {
             let page = this.store.marks(after, PAGE).await?;
             let Some(last) = page.last() else { break };
             after = Some(last.key);
-            for mark in page.iter().filter(|mark| mark.expires_at > now) {
+            for mark in page.iter().filter(|mark| mark.expires_at > past) {
                 this.view.insert(mark);
             }
         }

@@ -11,7 +11,7 @@ use redis::{Value, cmd};
 use super::connections::{Connections, Deadline};
 use super::keys::{Keys, slot};
 use super::link::{Request, number, unexpected};
-use super::page::page;
+use super::page::{page, under};
 use super::record::{Parts, exact};
 use super::script;
 use super::settings::RedisSettings;
@@ -140,6 +140,12 @@ impl Store for RedisStore {
         }
     }
 
+    async fn marks_under(&self, keys: &[MarkKey]) -> Result<Vec<StoredMark>, StoreError> {
+        let deadline = Deadline::begin();
+        self.be_sure_of_layout(deadline).await?;
+        Ok(under(&self.connections, &self.keys, keys, deadline).await?)
+    }
+
     async fn latest_access_exp(&self) -> Result<Timestamp, StoreError> {
         let key = self.keys.latest_access_exp();
         let mut command = cmd("GET");
@@ -225,6 +231,7 @@ impl RedisStore {
     /// between must outlive its token too. Rounded up, so that a store that is busy need not do it for each login, and once more for each
     /// server that takes over, which may have lost it.
     async fn raise_latest(&self, end: i64, deadline: Deadline) -> Result<(), StoreError> {
+        self.be_sure_of_layout(deadline).await?;
         let (known, made) = (self.latest.load(Ordering::SeqCst), self.connections.made());
         if end == i64::MIN || (end <= known && self.latest_stored.load(Ordering::SeqCst) > made) {
             return Ok(());
