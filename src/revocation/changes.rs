@@ -142,9 +142,9 @@ async fn prepare(
             Ask::Read { after, .. } => return Ok(after),
             Ask::Connect => return Err(StoreError::Unavailable("the answers did not fit the questions".to_owned())),
             Ask::Ends => {
-                let (sent, sent_at) = (clock.uptime(), clock.local());
+                let sent = clock.uptime();
                 let Looked { history, ends, time } = feed.look(bucket).await?;
-                clock.measured(sent_at, clock.local(), time);
+                clock.measured(sent, clock.uptime(), time);
                 Heard::Ends { sent, history, ends }
             }
             Ask::Page { after, limit } => Heard::Page(feed.page(bucket, after, limit).await?),

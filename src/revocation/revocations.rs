@@ -61,13 +61,13 @@ impl Revocations {
     /// [`StoreError`] if one page cannot be read. There is no start with a part of the marks.
     pub async fn open(store: Arc<dyn Store>, clock: Arc<dyn Clock>, cache: CacheSettings) -> Result<Self, StoreError> {
         let this = Self::new(store, clock, cache);
-        let now = this.clock.now();
+        let past = this.clock.now().minus(KEPT_BEYOND);
         let mut after = None;
         loop {
             let page = this.store.marks(after, PAGE).await?;
             let Some(last) = page.last() else { break };
             after = Some(last.key);
-            for mark in page.iter().filter(|mark| mark.expires_at > now) {
+            for mark in page.iter().filter(|mark| mark.expires_at > past) {
                 this.view.insert(mark);
             }
         }
@@ -182,14 +182,14 @@ impl Revocations {
         horizon::stored(&*self.store).await
     }
 
-    /// Forgets what is past, here and in the store.
+    /// Forgets what is past for a while, here and in the store.
     ///
     /// # Errors
     /// [`StoreError`] of the store. The view is swept all the same.
     pub async fn sweep(&self) -> Result<Swept, StoreError> {
-        let now = self.clock.now();
-        self.view.sweep(now);
-        self.store.sweep(now).await
+        let past = self.clock.now().minus(KEPT_BEYOND);
+        self.view.sweep(past);
+        self.store.sweep(past).await
     }
 
     /// Where sessions are kept. Marks are made through [`Revocations::mark`]: one made in the store alone has no effect here.
@@ -280,6 +280,9 @@ fn broken(error: &JoinError) -> StoreError {
     let how = if error.is_panic() { "panicked" } else { "was cancelled" };
     StoreError::Unavailable(format!("a write {how}"))
 }
+
+/// How long what is over is kept: a clock that was set forward by mistake, and is set back, must not have cost a mark.
+const KEPT_BEYOND: Duration = Duration::from_mins(10);
 
 /// Marks read at once.
 const PAGE: usize = 1000;

@@ -90,7 +90,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     async fn latest_access_exp(&self) -> Result<Timestamp, StoreError>;
 
     /// Forgets the marks with `expires_at` ≤ `now` and the families with [`kept_until`](Family::kept_until) ≤ `now`, as they
-    /// are when it comes to them; no others. Work goes on meanwhile. A server that forgets families itself leaves them to that.
+    /// are when it comes to them; no others. Work goes on meanwhile. A server that forgets families itself leaves them to that, and one that
+    /// has a clock keeps what is not over by it either.
     ///
     /// # Errors
     /// [`StoreError`]; some may be gone then, the others wait for the next time.

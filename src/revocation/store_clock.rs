@@ -7,14 +7,15 @@ use std::time::Duration;
 use crate::base::{Clock, Timestamp, Uptime};
 
 /// This machine's clock, set right by what the store's was found to be. What several instances have to agree on is dated and judged by
-/// it: own tokens, sessions and marks. A machine whose clock is wrong then neither spares a token nor kills a new one.
+/// it: own tokens, sessions and marks. A machine whose clock is wrong then neither spares a token nor kills a new one, nor does one whose
+/// clock is set while it runs: from one measurement to the next the machine's uptime goes on, which nobody can set.
 ///
 /// The same as the machine's where nothing was measured: a store that only this instance has goes by this clock anyway.
 #[derive(Debug)]
 pub struct StoreClock {
     local: Arc<dyn Clock>,
-    /// How far the store's clock is ahead, in milliseconds; it may be behind.
-    offset: AtomicI64,
+    /// What the store's clock showed when this machine started, in milliseconds; [`UNKNOWN`] before the first measurement.
+    at_start: AtomicI64,
     far: AtomicBool,
 }
 
@@ -22,10 +23,10 @@ impl StoreClock {
     /// The time of `local`, until something is measured.
     #[must_use]
     pub fn new(local: Arc<dyn Clock>) -> Self {
-        Self { local, offset: AtomicI64::default(), far: AtomicBool::default() }
+        Self { local, at_start: AtomicI64::new(UNKNOWN), far: AtomicBool::default() }
     }
 
-    /// The store's time when this machine's clock shows `local`.
+    /// The store's time when this machine's clock shows `local`, which is about now.
     #[must_use]
     pub fn at(&self, local: Timestamp) -> Timestamp {
         Timestamp::from_millis(local.millis().saturating_add(self.offset_millis()))
@@ -40,18 +41,29 @@ impl StoreClock {
     /// How far the store's clock is ahead of this machine's, in milliseconds; it may be behind.
     #[must_use]
     pub fn offset_millis(&self) -> i64 {
-        self.offset.load(Ordering::Relaxed)
+        self.known().map_or(0, |now| now.saturating_sub(self.local.now().millis()))
     }
 
-    /// Takes up that the store's clock showed `server` at some moment between `sent` and `received` of this machine's: in the middle,
-    /// it is assumed. An answer that took longer than a second says too little, and one from before its question nothing.
-    pub fn measured(&self, sent: Timestamp, received: Timestamp, server: Timestamp) {
+    /// Whether the store's time was ever found out.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.at_start.load(Ordering::Relaxed) != UNKNOWN
+    }
+
+    fn known(&self) -> Option<i64> {
+        let at_start = self.at_start.load(Ordering::Relaxed);
+        (at_start != UNKNOWN).then(|| at_start.saturating_add(millis(self.local.uptime())))
+    }
+
+    /// Takes up that the store's clock showed `server` at some moment between `sent` and `received`: in the middle, it is assumed. An
+    /// answer that took longer than a second says too little, and one from before its question nothing.
+    pub fn measured(&self, sent: Uptime, received: Uptime, server: Timestamp) {
         if received < sent || received.since(sent) > LONGEST_ROUND_TRIP {
             return;
         }
-        let middle = sent.plus(received.since(sent) / 2);
-        let offset = server.millis().saturating_sub(middle.millis());
-        self.offset.store(offset, Ordering::Relaxed);
+        let middle = millis(sent).saturating_add(millis(received)) / 2;
+        self.at_start.store(server.millis().saturating_sub(middle).max(UNKNOWN + 1), Ordering::Relaxed);
+        let offset = self.offset_millis();
         let far = offset.unsigned_abs() > FAR_MILLIS;
         // Once for each time that it becomes so.
         if self.far.swap(far, Ordering::Relaxed) != far {
@@ -69,13 +81,19 @@ impl StoreClock {
 
 impl Clock for StoreClock {
     fn now(&self) -> Timestamp {
-        self.at(self.local.now())
+        self.known().map_or_else(|| self.local.now(), Timestamp::from_millis)
     }
 
     fn uptime(&self) -> Uptime {
         self.local.uptime()
     }
 }
+
+fn millis(uptime: Uptime) -> i64 {
+    i64::try_from(uptime.since_start().as_millis()).unwrap_or(i64::MAX)
+}
+
+const UNKNOWN: i64 = i64::MIN;
 
 const LONGEST_ROUND_TRIP: Duration = Duration::from_secs(1);
 
@@ -87,28 +105,63 @@ mod tests {
     use super::*;
     use crate::base::ManualClock;
 
+    const fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    const fn up(millis: u64) -> Uptime {
+        Uptime::after_start(Duration::from_millis(millis))
+    }
+
+    /// A machine that is up for five seconds, and its clock.
+    fn machine() -> (Arc<ManualClock>, StoreClock) {
+        let local = Arc::new(ManualClock::at(at(95_000)));
+        local.advance(Duration::from_secs(5));
+        let clock = StoreClock::new(Arc::clone(&local) as Arc<dyn Clock>);
+        (local, clock)
+    }
+
     #[test]
     fn the_offset_is_that_of_the_middle() {
-        let at = Timestamp::from_millis;
         for (what, sent, received, server, offset) in [
-            ("at once, ahead", 1000, 1000, 301_000, 300_000),
-            ("at once, behind", 400_000, 400_000, 100_000, -300_000),
-            ("in the middle", 1000, 1400, 1200, 0),
-            ("as late as may be", 1000, 2000, 1600, 100),
-            ("too late", 1000, 2001, 9000, 7),
-            ("before it was asked", 1000, 999, 9000, 7),
-            ("nonsense", 0, 0, i64::MAX, i64::MAX),
+            ("at once, ahead", 5000, 5000, 400_000, 300_000),
+            ("at once, behind", 5000, 5000, 70_000, -30_000),
+            ("in the middle", 4600, 5000, 99_800, 0),
+            ("as late as may be", 4000, 5000, 99_600, 100),
+            ("a while ago", 1000, 1000, 96_007, 7),
+            ("too late", 3999, 5000, 900_000, 7),
+            ("before it was asked", 5000, 4999, 900_000, 7),
         ] {
-            let local = Arc::new(ManualClock::at(at(5000)));
-            let clock = StoreClock::new(Arc::clone(&local) as Arc<dyn Clock>);
-            assert_eq!(clock.now(), at(5000), "nothing was measured yet");
-            clock.measured(at(0), at(0), at(7));
-            clock.measured(at(sent), at(received), at(server));
-            assert_eq!(clock.offset_millis(), offset, "{what}");
-            assert_eq!(clock.now(), at(5000_i64.saturating_add(offset)), "{what}");
+            let (local, clock) = machine();
+            assert!(!clock.is_known() && clock.now() == at(100_000), "nothing was measured yet");
+            clock.measured(up(0), up(0), at(95_007));
+            clock.measured(up(sent), up(received), at(server));
+            assert!(clock.is_known());
+            assert_eq!((clock.offset_millis(), clock.now()), (offset, at(100_000 + offset)), "{what}");
             local.advance(Duration::from_secs(1));
-            assert_eq!(clock.now(), at(6000_i64.saturating_add(offset)), "{what}: it goes on");
+            assert_eq!(clock.now(), at(101_000 + offset), "{what}: it goes on");
             assert_eq!(clock.uptime(), local.uptime(), "{what}");
+        }
+    }
+
+    #[test]
+    fn setting_the_machines_clock_changes_nothing() {
+        for set_to in [100_000 + 300_000, 100_000 - 300_000, 0, i64::MAX, i64::MIN] {
+            let (local, clock) = machine();
+            clock.measured(up(5000), up(5000), at(100_007));
+            local.set(at(set_to));
+            assert_eq!(clock.now(), at(100_007), "{set_to}");
+            assert_eq!(clock.offset_millis(), 100_007_i64.saturating_sub(set_to), "{set_to}");
+        }
+    }
+
+    #[test]
+    fn nonsense_overflows_nothing() {
+        for server in [i64::MIN, i64::MAX] {
+            let (_, clock) = machine();
+            clock.measured(up(5000), up(5000), at(server));
+            assert!(clock.is_known());
+            let _ = (clock.now(), clock.offset_millis(), clock.at(at(server)));
         }
     }
 }

@@ -78,6 +78,29 @@ async fn what_is_over_by_the_servers_clock_goes_with_the_next_mark_a_hundred_at_
     assert_eq!(all_marks(&store, 10).await, [jti(0)]);
 }
 
+#[tokio::test]
+async fn a_sweep_is_complete_and_takes_what_is_over_by_both_clocks() {
+    let server = server();
+    let settings = settings(&[&server], Mode::Single);
+    let store = store(&settings);
+    let moment = Timestamp::from_millis;
+    let all: Vec<_> = (0..5_000).map(|number| StoredMark::from(jti(number))).collect();
+    store.restore(&all).await.unwrap();
+    // As they are when their time comes while nobody writes. In each bucket more than one script takes are over at the last of these times.
+    let mut scores = redis::pipe();
+    for (number, mark) in all.iter().enumerate() {
+        let [_, expiry, ..] = bucket_keys(&settings.prefix, Bucket::of(&mark.key));
+        let score = [5, 6, 7, 7, at(1000).millis()][number % 5];
+        scores.cmd("ZADD").arg(expiry).arg(score).arg(mark.key.as_bytes().as_slice()).ignore();
+    }
+    let client = redis::Client::open(format!("redis://{}:{}", server.host, server.port)).unwrap();
+    scores.exec(&mut client.get_connection().unwrap()).unwrap();
+    for (now, dropped) in [(4, 0), (5, 1_000), (6, 1_000), (6, 0), (i64::MAX, 2_000), (i64::MAX, 0)] {
+        assert_eq!(store.sweep(moment(now)).await.map(|swept| swept.marks), Ok(dropped), "{now}");
+    }
+    assert_eq!(store.marks(None, 2_000).await.unwrap().len(), 1_000, "those that are not over by the server's clock");
+}
+
 fn raw(server: &Server, words: &[&[u8]]) {
     let client = redis::Client::open(format!("redis://{}:{}", server.host, server.port)).unwrap();
     let mut command = redis::cmd(std::str::from_utf8(words[0]).unwrap());

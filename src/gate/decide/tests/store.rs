@@ -1,6 +1,7 @@
 //! A store that others write too: how old what is known of it is, and a clock that is not this machine's.
 
 use super::*;
+use crate::base::Uptime;
 use crate::gate::Wording;
 use crate::revocation::{Bucket, Freshness, OnStoreFailure, StalenessSettings};
 
@@ -160,7 +161,7 @@ async fn own_tokens_and_marks_go_by_the_stores_clock_and_others_by_this_machines
         let shared = Shared::new().await;
         shared.refresh_view();
         let server = Timestamp::from_seconds(NOW.seconds() + offset);
-        shared.revocations.clock().measured(NOW, NOW, server);
+        shared.revocations.clock().measured(Uptime::default(), Uptime::default(), server);
         let token = shared.token(issuer, "one", from, until);
         assert_eq!(shared.ask("/", &token).await, refused, "{story}");
         // A mark that is over by the store's clock, and one that is not.
@@ -181,7 +182,7 @@ async fn a_stream_ends_with_its_token_by_the_clock_of_its_issuer() {
         let token = shared.token(issuer, "one", 0, 100);
         let verified = shared.decision("/", &token).await.verified.unwrap();
         let server = Timestamp::from_seconds(NOW.seconds() + offset);
-        shared.revocations.clock().measured(NOW, NOW, server);
+        shared.revocations.clock().measured(Uptime::default(), Uptime::default(), server);
         assert_eq!(shared.ended(&verified), ended, "{issuer} {offset}");
     }
 }
