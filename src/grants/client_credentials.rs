@@ -43,7 +43,7 @@ impl Grants {
         }
         let scope = self.granted_to(client, scope)?;
         let subject = format!("{SUBJECT_PREFIX}{}", client.id);
-        let now = self.clock.now();
+        let now = self.issuing();
         let holder = Holder { subject: &subject, client: &client.id, session: None };
         let life = self.life(&subject, &client.id, now);
         let issued = self.access_token(holder, &scope, life, &Map::new())?;

@@ -30,6 +30,17 @@ pub(super) struct Life {
 }
 
 impl Grants {
+    /// The time that what is issued now is dated with: by the store's clock, as far back as that may be. What is revoked from now on is cut
+    /// off as late as it may be, by whichever instance: so no error of their clocks puts it before this.
+    pub(super) fn issuing(&self) -> Timestamp {
+        self.clock.now().minus(self.revocations.clock().error())
+    }
+
+    /// The cut-off of what is revoked now, or was at `at`.
+    pub(super) fn cutting_off(&self, at: Timestamp) -> Timestamp {
+        at.plus(self.revocations.clock().error())
+    }
+
     /// The life of a token for `subject` that is issued `now` through `client`. After a mark on everything that either was issued up to
     /// and including this second, the token is dated one second later: otherwise it would be born revoked.
     pub(super) fn life(&self, subject: &str, client: &str, now: Timestamp) -> Life {

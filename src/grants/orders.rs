@@ -83,7 +83,8 @@ impl Grants {
             // What another issuer issues is seen when it is shown here, and lives no longer than this.
             now.plus(rules.max_lifetime).plus(MAX_LEEWAY)
         };
-        let mark = Mark { issued_before: has_future.then_some(now), ..mark(mark_kind, issuer, &order.value, until) };
+        let cutoff = self.cutting_off(now);
+        let mark = Mark { issued_before: has_future.then_some(cutoff), ..mark(mark_kind, issuer, &order.value, until) };
         let position = self.mark_until(mark).await?;
         self.tell_ordered(told, order, (None, None), from);
         Ok(Ordered { expires_at: until, position })

@@ -46,7 +46,7 @@ impl Grants {
         let client = self.clients.acting(login.caller, GrantKind::Password)?;
         let user = self.admit(login.username, login.password, login.from).await?;
         let scope = self.grantable(&user, client, login.scope.as_ref())?;
-        let now = self.clock.now();
+        let now = self.issuing();
         // After the time that the token says: if the password is changed from now on, that ends the token too.
         if !self.users.still_has(&user) {
             return Err(GrantError::WrongLogin);

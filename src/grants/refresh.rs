@@ -50,7 +50,7 @@ impl Grants {
         // Before the session is touched: by another client's mistake it must neither move on nor end.
         let client = self.clients.refreshing(caller, stored.client.as_deref())?;
         loop {
-            let now = self.clock.now();
+            let now = self.issuing();
             let attempt = Attempt { token, sid, from, now };
             match self.advance(&attempt, client, &stored, scope).await? {
                 Advanced::Done(minted) => return Ok(minted),

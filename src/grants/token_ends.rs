@@ -73,7 +73,8 @@ impl TokenEnds {
             issuer: self.issuer.clone(),
             value: subject.to_owned(),
             expires_at: latest.plus(MAX_LEEWAY),
-            issued_before: Some(at),
+            // As late as it may have been by any instance's clock.
+            issued_before: Some(at.plus(self.revocations.clock().error())),
         };
         self.revocations.mark(mark).await?;
         let (issuer, subject) = (Some(self.issuer.as_str()), Some(subject));

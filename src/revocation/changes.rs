@@ -144,7 +144,9 @@ async fn prepare(
             Ask::Ends => {
                 let sent = clock.uptime();
                 let Looked { history, ends, time } = feed.look(bucket).await?;
-                clock.measured(sent, clock.uptime(), time);
+                if bucket.keeps_time() {
+                    clock.measured(sent, clock.uptime(), time);
+                }
                 Heard::Ends { sent, history, ends }
             }
             Ask::Page { after, limit } => Heard::Page(feed.page(bucket, after, limit).await?),
@@ -163,3 +165,6 @@ fn tell_all(followers: &mut [Follower], heard: &Heard, heed: &mut dyn Heed) {
         tell(follower, heard.clone(), heed);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,6 +22,12 @@ impl Bucket {
         Self(*first & 0x0f)
     }
 
+    /// Whether the server that has it keeps the store's time. In a Cluster each has a clock of its own: only one may count.
+    #[must_use]
+    pub const fn keeps_time(self) -> bool {
+        self.0 == 0
+    }
+
     /// 0 to 15.
     #[must_use]
     pub const fn number(self) -> u8 {
@@ -41,5 +47,6 @@ mod tests {
             assert_eq!(Bucket::of(&MarkKey::from_bytes(bytes)).number(), bucket);
         }
         assert_eq!(Bucket::all().count(), Bucket::COUNT);
+        assert_eq!(Bucket::all().filter(|bucket| bucket.keeps_time()).count(), 1, "one clock");
     }
 }
