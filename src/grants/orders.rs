@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::revoke::OTHER_CLOCKS;
 use super::{GrantError, Grants, Order, OrderError, OrderKind, Ordered};
 use crate::base::Timestamp;
 use crate::policy::Reason;
@@ -44,7 +45,7 @@ impl Grants {
         if order.issuer.as_ref().is_some_and(|issuer| *issuer != *claims.issuer) {
             return Err(OrderError::OtherIssuer);
         }
-        let until = claims.expires_at.plus(MAX_LEEWAY);
+        let until = self.taken_until(&verified);
         let mark = mark(MarkKind::Jti, &claims.issuer, verified.identifier(), until);
         let position = self.mark_until(mark).await?;
         self.tell_ordered("token", order, (Some(&verified), None), from);
@@ -81,9 +82,10 @@ impl Grants {
             if has_future { tokens.max(end.sessions) } else { tokens }
         } else {
             // What another issuer issues is seen when it is shown here, and lives no longer than this.
-            now.plus(rules.max_lifetime).plus(MAX_LEEWAY)
+            now.plus(rules.max_lifetime).plus(MAX_LEEWAY).plus(OTHER_CLOCKS)
         };
-        let cutoff = self.cutting_off(now);
+        // Others' tokens are judged by this machine's clock, and so cut off by it.
+        let cutoff = if rules.own { self.cutting_off(now) } else { self.revocations.clock().local() };
         let mark = Mark { issued_before: has_future.then_some(cutoff), ..mark(mark_kind, issuer, &order.value, until) };
         let position = self.mark_until(mark).await?;
         self.tell_ordered(told, order, (None, None), from);
