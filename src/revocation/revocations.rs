@@ -8,7 +8,7 @@ use tokio::task::JoinError;
 
 use super::answers::{Answer, Answers};
 use super::follower::Pace;
-use super::horizon::{self, Horizon};
+use super::horizon::Horizon;
 use super::{
     Bucket, CacheSettings, Follower, Freshness, Identifiers, Mark, MarkKey, MarkKind, OnStoreFailure, Position, Sid,
     StalenessSettings, Standing, Store, StoreClock, StoreError, StoredMark, Swap, Swept, Until, View,
@@ -179,16 +179,18 @@ impl Revocations {
     /// # Errors
     /// [`StoreError`] if it is unknown; a guess could let a mark end before its tokens.
     pub async fn issued_until(&self) -> Result<Until, StoreError> {
-        horizon::stored(&*self.store).await
+        self.horizon.until(&*self.store).await
     }
 
-    /// Forgets what is past for a while, here and in the store.
+    /// Forgets what is past for a while, here and in the store, which is told again [how long](Self::cover) what was issued lives if it may have
+    /// lost that.
     ///
     /// # Errors
     /// [`StoreError`] of the store. The view is swept all the same.
     pub async fn sweep(&self) -> Result<Swept, StoreError> {
         let past = self.clock.now().minus(KEPT_BEYOND);
         self.view.sweep(past);
+        self.horizon.cover(&*self.store, Until::default()).await?;
         self.store.sweep(past).await
     }
 

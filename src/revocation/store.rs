@@ -89,6 +89,12 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// [`StoreError`] if it is unknown; a guess could let a mark end before its tokens.
     async fn latest_access_exp(&self) -> Result<Timestamp, StoreError>;
 
+    /// Another number whenever the store may have lost what it had confirmed, since another server may have taken over. What is remembered to be
+    /// there, is only as long as it stays the same. Always the same for a store that loses nothing.
+    fn epoch(&self) -> u64 {
+        0
+    }
+
     /// Forgets the marks with `expires_at` ≤ `now` and the families with [`kept_until`](Family::kept_until) ≤ `now`, as they
     /// are when it comes to them; no others. Work goes on meanwhile. A server that forgets families itself leaves them to that, and one that
     /// has a clock keeps what is not over by it either.

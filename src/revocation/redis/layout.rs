@@ -62,8 +62,6 @@ impl RedisStore {
         if self.layout_seen.load(Ordering::SeqCst) > self.connections.made() {
             return Ok(());
         }
-        // A server that lost its last writes has perhaps lost this one too.
-        self.latest_stored.store(i64::MIN, Ordering::SeqCst);
         self.check_layout_by(deadline).await.map_err(|error| match error {
             LayoutError::Store(error) => error,
             LayoutError::Other { .. } => StoreError::Unavailable(format!("Redis: {error}")),

@@ -28,8 +28,10 @@ pub struct RedisStore {
     pub(super) settings: RedisSettings,
     /// How many connections had been made when the layout was last found good, and one.
     pub(super) layout_seen: AtomicU64,
-    /// At least so late is the latest end of access tokens in the store, in milliseconds.
-    pub(super) latest_stored: AtomicI64,
+    /// The latest end of access tokens that was stored from here, in milliseconds.
+    latest: AtomicI64,
+    /// How many connections had been made before it was stored, and one.
+    latest_stored: AtomicU64,
 }
 
 impl RedisStore {
@@ -41,7 +43,8 @@ impl RedisStore {
             keys: Keys::new(&settings.prefix),
             settings,
             layout_seen: AtomicU64::new(0),
-            latest_stored: AtomicI64::new(i64::MIN),
+            latest: AtomicI64::new(i64::MIN),
+            latest_stored: AtomicU64::new(0),
         })
     }
 
@@ -56,17 +59,19 @@ impl RedisStore {
 impl Store for RedisStore {
     async fn create(&self, sid: Sid, family: Family) -> Result<(), StoreError> {
         let deadline = Deadline::begin();
-        self.raise_latest(&family, deadline).await?;
+        self.raise_latest(latest(&family), deadline).await?;
         let (key, record) = (self.keys.family(sid), of_family(&family).map_err(unreadable)?);
         let mut command = cmd("SET");
         command.arg(&key).arg(&record).arg("NX").arg("GET").arg("PXAT").arg(kept_until(&family));
         match self.write(&key, Request::Command(&command), deadline).await? {
-            Value::Nil => Ok(()),
+            Value::Nil => {}
             // Ours, and the answer was lost on its way.
-            Value::BulkString(found) if found == record => Ok(()),
-            Value::BulkString(_) => Err(StoreError::Unavailable(TAKEN.to_owned())),
-            _ => Err(unexpected().into()),
+            Value::BulkString(found) if found == record => {}
+            Value::BulkString(_) => return Err(StoreError::Unavailable(TAKEN.to_owned())),
+            _ => return Err(unexpected().into()),
         }
+        // If this went to another server than that, which never heard of it.
+        self.raise_latest(latest(&family), deadline).await
     }
 
     async fn family(&self, sid: Sid) -> Result<Option<Family>, StoreError> {
@@ -78,7 +83,7 @@ impl Store for RedisStore {
 
     async fn swap(&self, sid: Sid, expected: &Family, next: Family) -> Result<Swap, StoreError> {
         let deadline = Deadline::begin();
-        self.raise_latest(&next, deadline).await?;
+        self.raise_latest(latest(&next), deadline).await?;
         let key = self.keys.family(sid);
         let (mut bytes, next_bytes) = (of_family(expected).map_err(unreadable)?, of_family(&next).map_err(unreadable)?);
         let until = kept_until(&next).to_string();
@@ -89,7 +94,10 @@ impl Store for RedisStore {
                 return Err(unexpected().into());
             };
             match answer.as_slice() {
-                [Value::Int(1)] => return Ok(Swap::Done),
+                [Value::Int(1)] => {
+                    self.raise_latest(latest(&next), deadline).await?;
+                    return Ok(Swap::Done);
+                }
                 [Value::Int(0), Value::BulkString(current)] if *current != bytes => {
                     let family = to_family(current).map_err(unreadable)?;
                     if family != *expected {
@@ -138,17 +146,24 @@ impl Store for RedisStore {
         let key = self.keys.latest_access_exp();
         let mut command = cmd("GET");
         command.arg(&key);
-        match self.ask(&key, Request::Command(&command), Deadline::begin()).await? {
-            Value::Nil => Ok(Timestamp::default()),
+        let stored = match self.ask(&key, Request::Command(&command), Deadline::begin()).await? {
+            Value::Nil => 0,
             Value::BulkString(text) => {
                 let millis = std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok());
-                millis.map(Timestamp::from_millis).ok_or_else(|| unreadable(Unreadable))
+                millis.ok_or_else(|| unreadable(Unreadable))?
             }
-            _ => Err(unexpected().into()),
-        }
+            _ => return Err(unexpected().into()),
+        };
+        // It may have been lost there.
+        Ok(Timestamp::from_millis(stored.max(self.latest.load(Ordering::SeqCst))))
+    }
+
+    fn epoch(&self) -> u64 {
+        self.connections.made()
     }
 
     async fn sweep(&self, now: Timestamp) -> Result<Swept, StoreError> {
+        self.raise_latest(self.latest.load(Ordering::SeqCst), Deadline::begin()).await?;
         let mut swept = Swept::default();
         let (now, most) = (exact(now).to_string(), PART.to_string());
         for bucket in Bucket::all() {
@@ -204,18 +219,22 @@ impl RedisStore {
         }
     }
 
-    /// Raises the latest end of access tokens in the store to that of `family`, before it is there itself: a mark that is made in between must
-    /// outlive its token too. Rounded up, so that a store that is busy need not do it for each login.
-    async fn raise_latest(&self, family: &Family, deadline: Deadline) -> Result<(), StoreError> {
-        let exp = exact(family.latest_access_exp);
-        if exp <= self.latest_stored.load(Ordering::SeqCst) {
+    /// Raises the latest end of access tokens in the store to `end`, before a session with such a one is there itself: a mark that is made in
+    /// between must outlive its token too. Rounded up, so that a store that is busy need not do it for each login, and once more for each
+    /// server that takes over, which may have lost it.
+    async fn raise_latest(&self, end: i64, deadline: Deadline) -> Result<(), StoreError> {
+        self.be_sure_of_layout(deadline).await?;
+        let (known, made) = (self.latest.load(Ordering::SeqCst), self.connections.made());
+        if end == i64::MIN || (end <= known && self.latest_stored.load(Ordering::SeqCst) > made) {
             return Ok(());
         }
-        let rounded = exp.saturating_add(LATEST_STEP - 1).div_euclid(LATEST_STEP).saturating_mul(LATEST_STEP);
-        let (key, text) = (self.keys.latest_access_exp(), rounded.to_string());
+        let rounded = end.saturating_add(LATEST_STEP - 1).div_euclid(LATEST_STEP).saturating_mul(LATEST_STEP);
+        let wanted = rounded.max(known);
+        let (key, text) = (self.keys.latest_access_exp(), wanted.to_string());
         let request = Request::Script { script: &script::RAISE, keys: &[&key], arguments: &[text.as_bytes()] };
         self.write(&key, request, deadline).await?;
-        self.latest_stored.fetch_max(rounded, Ordering::SeqCst);
+        self.latest.fetch_max(wanted, Ordering::SeqCst);
+        self.latest_stored.fetch_max(made + 1, Ordering::SeqCst);
         Ok(())
     }
 }
@@ -233,6 +252,11 @@ fn found(value: &Value) -> Result<Option<Family>, StoreError> {
         Value::BulkString(bytes) => to_family(bytes).map(Some).map_err(unreadable),
         _ => Err(unexpected().into()),
     }
+}
+
+/// In milliseconds.
+fn latest(family: &Family) -> i64 {
+    exact(family.latest_access_exp)
 }
 
 /// In milliseconds; a time at or before the epoch would not be taken.

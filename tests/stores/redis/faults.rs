@@ -1,10 +1,11 @@
 //! One server: frozen, killed, full, made a replica.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use doorward::base::Stopwatch;
+use doorward::base::{ManualClock, Stopwatch};
 use doorward::revocation::redis::{DEADLINE, Mode, Wait};
-use doorward::revocation::{RedisStore, Store, StoreError, Swap};
+use doorward::revocation::{CacheSettings, RedisStore, Revocations, Store, StoreError, Swap, Until};
 
 use super::deployments::replicas;
 use super::failover::until_it_works;
@@ -72,13 +73,13 @@ async fn a_frozen_server_holds_nobody_up_and_is_well_when_it_thaws() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_who_wait_for_a_frozen_server_wait_no_longer_than_one() {
     let server = Server::start(Maker::Redis, &[]);
-    let store = std::sync::Arc::new(store(&settings(&[&server], Mode::Single)));
+    let store = Arc::new(store(&settings(&[&server], Mode::Single)));
     fill(&store).await;
     server.signal("STOP");
     let started = Stopwatch::start();
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..100 {
-        let store = std::sync::Arc::clone(&store);
+        let store = Arc::clone(&store);
         tasks.spawn(async move { store.mark(jti(number)).await.is_err() });
     }
     assert!(tasks.join_all().await.into_iter().all(|failed| failed));
@@ -168,4 +169,42 @@ async fn a_write_counts_once_enough_replicas_have_it() {
     assert_eq!(confirmed.family(sid(1)).await, Ok(Some(family())), "and is not held up");
     replica.signal("CONT");
     until_it_works("the replica has caught up", async || confirmed.mark(jti(4)).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_lost_everything_is_told_how_long_tokens_live() {
+    // It keeps nothing on disk.
+    let mut server = Server::start(Maker::Redis, &[]);
+    let settings = settings(&[&server], Mode::Single);
+    let key = format!("{}{{meta}}:latest-access-exp", settings.prefix);
+    let (here, elsewhere) = (store(&settings), store(&settings));
+    let clock = Arc::new(ManualClock::at(at(0)));
+    let cache = CacheSettings { capacity: 0, ttl: Duration::ZERO };
+    let revocations = Revocations::new(Arc::new(store(&settings)), clock, cache);
+    revocations.cover(Until { tokens: at(300), sessions: at(9_000) }).await.unwrap();
+    here.create(sid(1), family().issued(at(400))).await.unwrap();
+    for way in ["create", "swap", "sweep"] {
+        server.kill();
+        server.restart();
+        eventually_loaded(&server);
+        assert_eq!(server.try_ask::<Option<String>>(&["GET", &key]).unwrap(), None, "{way}: it is gone");
+        let short = family().issued(at(100));
+        match way {
+            "create" => here.create(sid(2), short).await.unwrap(),
+            "swap" => {
+                elsewhere.create(sid(3), short.clone()).await.unwrap();
+                server.ask::<i64>(&["DEL", &key]);
+                assert_eq!(here.swap(sid(3), &short, rotated(&short, at(1))).await, Ok(Swap::Done));
+            }
+            _ => {
+                assert!(here.latest_access_exp().await.unwrap() >= at(400), "who stored it knows still");
+                here.sweep(at(0)).await.unwrap();
+            }
+        }
+        let stored: i64 = server.ask(&["GET", &key]);
+        assert!(stored >= at(400).millis(), "{way}: {stored}");
+        revocations.sweep().await.unwrap();
+        let other = Revocations::new(Arc::new(store(&settings)), Arc::new(ManualClock::at(at(0))), cache);
+        assert!(other.issued_until().await.unwrap().sessions >= at(9_000), "{way}");
+    }
 }
