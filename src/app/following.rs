@@ -77,8 +77,14 @@ impl Heed for Following {
 }
 
 impl Following {
-    /// In place of what was still to be written of this bucket, which is among them.
-    fn restore(&mut self, bucket: Bucket, marks: Vec<StoredMark>) {
+    /// In place of what was still to be written of this bucket, which is among them. What is over is in the view for a while yet, and a
+    /// store that forgot it has lost nothing.
+    fn restore(&mut self, bucket: Bucket, mut marks: Vec<StoredMark>) {
+        let now = self.revocations.clock().now();
+        marks.retain(|mark| mark.expires_at > now);
+        if marks.is_empty() {
+            return;
+        }
         tracing::warn!(marks = marks.len(), "the store lost revocations that are known here; writing them back");
         let revocations = Arc::clone(&self.revocations);
         let task = tokio::spawn(async move { write_back(&revocations, marks).await });
@@ -118,3 +124,44 @@ const PART: usize = 100;
 const BREATH: Duration = Duration::from_millis(10);
 
 const PAUSE: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{ManualClock, Timestamp};
+    use crate::revocation::{CacheSettings, MarkKey, MemoryStore};
+    use crate::telemetry::{self, Sink};
+
+    #[tokio::test]
+    async fn what_is_over_was_not_lost() {
+        let now = Timestamp::from_seconds(1000);
+        let cache = CacheSettings { capacity: 0, ttl: Duration::ZERO };
+        let store = Arc::new(MemoryStore::new(None));
+        let revocations = Arc::new(Revocations::new(store, Arc::new(ManualClock::at(now)), cache));
+        let follower = revocations.followers(Pace::default()).remove(0);
+        let mark = |ends: i64| StoredMark {
+            key: MarkKey::from_bytes([0; 16]),
+            name: None,
+            expires_at: Timestamp::from_seconds(ends),
+            issued_before: None,
+        };
+        for (ends, restored) in [
+            (vec![], false),
+            (vec![1], false),
+            (vec![1, 999, 1000], false),
+            (vec![1001], true),
+            (vec![1, 1001, 1000], true),
+        ] {
+            let mut following = Following {
+                freshness: Arc::default(),
+                revocations: Arc::clone(&revocations),
+                telemetry: Arc::new(Telemetry::new(Sink::memory(), &telemetry::Settings::default())),
+                restoring: HashMap::new(),
+                is_told: false,
+            };
+            let marks = ends.iter().map(|ends| mark(*ends)).collect();
+            following.heard(&follower, vec![Action::Restore(marks)]);
+            assert_eq!(following.restoring.contains_key(&follower.bucket()), restored, "{ends:?}");
+        }
+    }
+}
