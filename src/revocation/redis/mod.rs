@@ -19,8 +19,8 @@
 //!
 //! # Time
 //!
-//! What is over goes by the server's clock and needs nobody who sweeps: sessions end by `PXAT`, buckets with their last mark, and
-//! whoever makes a mark drops some that are over.
+//! What is over goes by the server's clock and needs nobody who sweeps: sessions end by `PXAT`, buckets with their last mark, their
+//! streams a day later, and whoever makes a mark drops some that are over.
 //!
 //! # What Redis cannot promise
 //!

@@ -38,12 +38,43 @@ async fn the_server_forgets_by_itself_and_not_early() {
     for ends in [at(50), at(70), at(60)] {
         store.mark(Mark { expires_at: ends, ..latest.clone() }).await.unwrap();
     }
-    for key in bucket_keys(&settings.prefix, bucket) {
-        assert_eq!(server.ask::<i64>(&["PEXPIRETIME", &key]), at(70).millis(), "{key}");
+    let [marks, expiry, index, stream] = bucket_keys(&settings.prefix, bucket);
+    let day = 24 * 60 * 60;
+    for (key, ends) in [(marks, at(70)), (expiry, at(70)), (index, at(70)), (stream, at(70 + day))] {
+        assert_eq!(server.ask::<i64>(&["PEXPIRETIME", &key]), ends.millis(), "{key}");
     }
     let now = SystemClock.now();
     let over = family().kept_until();
     assert!(over > now, "the fixtures' day has come");
+}
+
+#[tokio::test]
+async fn a_bucket_that_emptied_itself_goes_on_with_its_ids_and_not_for_ever() {
+    let server = server();
+    let settings = settings(&[&server], Mode::Single);
+    let store = store(&settings);
+    let bucket = Bucket::of(&jti(0).key());
+    let [marks, expiry, index, stream] = bucket_keys(&settings.prefix, bucket);
+    // The server's clock was an hour ahead when its last entry was put there, and was set back.
+    let ahead = SystemClock.now().plus(std::time::Duration::from_hours(1)).millis();
+    let soon = SystemClock.now().plus(std::time::Duration::from_secs(60));
+    server.ask::<String>(&["XADD", &stream, &format!("{ahead}-0"), "m", "x"]);
+    store.mark(Mark { expires_at: soon, ..jti(0) }).await.unwrap();
+    // Its time comes, as the server has it.
+    let first = server.ask::<i64>(&["PEXPIRETIME", &marks]);
+    for key in [&marks, &expiry, &index, &stream] {
+        if server.ask::<i64>(&["PEXPIRETIME", key]) == first {
+            server.ask::<i64>(&["DEL", key]);
+        }
+    }
+    let Position::Stream { id, .. } = store.mark(jti(0)).await.unwrap() else { panic!("on a stream") };
+    assert!(i64::try_from(id.millis).unwrap() >= ahead, "{id}: who follows would not see it");
+    // Of a mark that is over when it is made nothing stays, at last.
+    server.ask::<()>(&["FLUSHALL"]);
+    let past = SystemClock.now().minus(std::time::Duration::from_secs(1));
+    store.mark(Mark { expires_at: past, ..jti(0) }).await.unwrap();
+    assert_eq!(server.ask::<i64>(&["EXISTS", &marks]), 0);
+    assert!(server.ask::<i64>(&["PEXPIRETIME", &stream]) > 0, "the stream goes");
 }
 
 #[tokio::test]

@@ -59,10 +59,11 @@ if #over > 0 then
   redis.call('ZREM', index, unpack(over))
 end
 
--- A prefix that nobody uses any more empties itself: all four end with the bucket's last mark.
+-- A prefix that nobody uses any more empties itself: all end with the bucket's last mark, and a day later the stream. Were there a new one
+-- while followers still read behind the last id of this one, and this clock set back meanwhile, they would not see what is put there.
 local last = redis.call('ZRANGE', expiry, -1, -1, 'WITHSCORES')[2]
 if last then
-  last = string.format('%.0f', last)
-  for _, name in ipairs(KEYS) do redis.call('PEXPIREAT', name, last) end
+  for _, name in ipairs({ marks, expiry, index }) do redis.call('PEXPIREAT', name, string.format('%.0f', last)) end
 end
+redis.call('PEXPIREAT', stream, string.format('%.0f', (last or now) + 86400000))
 return id
