@@ -85,6 +85,7 @@ impl Grants {
         if !matches!(stored.present(&presented, &terms), Step::Rotate(_) | Step::Ahead(_)) {
             return Ok(None);
         }
+        self.catch_up(None, &stored.subject, &client.id).await?;
         let user = match self.user_of(&stored).await {
             Ok(user) => user,
             Err(

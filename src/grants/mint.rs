@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{GrantError, Grants};
 use crate::base::{Timestamp, entropy};
+use crate::revocation::{self, Sid};
 use crate::tokens::{AccessToken, Issued, ScopeSet};
 use crate::users::User;
 
@@ -34,6 +35,13 @@ impl Grants {
     /// off as late as it may be, by whichever instance: so no error of their clocks puts it before this.
     pub(super) fn issuing(&self) -> Timestamp {
         self.clock.now().minus(self.revocations.clock().error())
+    }
+
+    /// Whatever another instance has revoked of `subject`, `client` and the session `sid` is known when this returns. With the time of
+    /// [`issuing`](Self::issuing) taken before: what is revoked later kills what is issued with it.
+    pub(super) async fn catch_up(&self, sid: Option<Sid>, subject: &str, client: &str) -> Result<(), GrantError> {
+        let client = Some(client);
+        Ok(self.revocations.catch_up(&self.settings.issuer, revocation::Holder { sid, subject, client }).await?)
     }
 
     /// The cut-off of what is revoked now, or was at `at`.

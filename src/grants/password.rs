@@ -51,6 +51,7 @@ impl Grants {
         if !self.users.still_has(&user) {
             return Err(GrantError::WrongLogin);
         }
+        self.catch_up(None, &user.username, &client.id).await?;
         let life = self.life(&user.username, &client.id, now);
         let session =
             client.may(GrantKind::RefreshToken).then(|| self.session(&user, client, &scope, now)).transpose()?;

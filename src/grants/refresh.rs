@@ -69,6 +69,8 @@ impl Grants {
         scope: Option<&ScopeSet>,
     ) -> Result<Advanced, GrantError> {
         let Attempt { token, sid, from, now } = *attempt;
+        // Before anything comes of it: where nobody can tell, the session must be as it was.
+        self.catch_up(Some(sid), &stored.subject, &client.id).await?;
         let presented = Presented { generation: token.generation, key_number: token.key, from, at: now };
         let terms = Terms {
             grace: self.settings.refresh_grace,

@@ -8,6 +8,7 @@
 //! the view: an answer is dropped as soon as something changes near the token's marks.
 
 mod answers;
+mod catching_up;
 pub mod changes;
 pub mod confirmation;
 pub mod embedded;
@@ -27,6 +28,7 @@ pub mod store;
 mod store_clock;
 mod view;
 
+pub use catching_up::Holder;
 pub use confirmation::Confirmation;
 pub use embedded::{EmbeddedStore, OpenError};
 pub use family::{Family, Presented, Refused, ReuseCause, SessionLife, Step, Strangers, Terms};

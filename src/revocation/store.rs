@@ -81,6 +81,17 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// [`StoreError`] if not all of the page can be read: a part is never passed off as the whole.
     async fn marks(&self, after: Option<MarkKey>, limit: usize) -> Result<Vec<StoredMark>, StoreError>;
 
+    /// The marks under `keys`, those that there are, as the latest finished writes left them: for whoever must not decide by a view that is a
+    /// moment behind. Asked at once, however many they are. A store that only this instance writes has none that the view has not, and says
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it cannot be told of each whether there is one.
+    async fn marks_under(&self, keys: &[MarkKey]) -> Result<Vec<StoredMark>, StoreError> {
+        let _ = keys;
+        Ok(Vec::new())
+    }
+
     /// The latest [`Family::latest_access_exp`] of all that was ever stored here, also of sessions since forgotten: how
     /// long a mark on a subject must live, whatever today's setting is. The epoch if there was none. A server may say up to a minute more,
     /// and count what was not stored in the end.

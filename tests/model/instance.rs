@@ -11,7 +11,7 @@ use doorward::keys::KeyNumber;
 use doorward::revocation::changes::{Changes, Feed, Heed, Looked, follow};
 use doorward::revocation::follower::{Action, Bucket, Entry, Follower, History, Pace, StreamId};
 use doorward::revocation::{
-    CacheSettings, MarkKey, Presented, Revocations, Sid, Step, Store, StoreError, StoredMark, Swap, Terms,
+    CacheSettings, Holder, MarkKey, Presented, Revocations, Sid, Step, Store, StoreError, StoredMark, Swap, Terms,
 };
 use parking_lot::Mutex;
 
@@ -114,6 +114,12 @@ impl Instance {
         let Some(mut stored) = store.family(sid).await? else { return Ok(Presenting::Refused) };
         loop {
             let at = self.world.now();
+            let holder = Holder { sid: Some(sid), subject: &stored.subject, client: None };
+            self.revocations.catch_up(ISSUER, holder).await?;
+            let cutoff = self.revocations.cutoff(ISSUER, &stored.subject, None);
+            if cutoff.is_some_and(|cutoff| stored.issued_at <= cutoff) {
+                return Ok(Presenting::Refused);
+            }
             let presented = Presented { generation: token.0, key_number: token.1, from: Some(from), at };
             let idle = Duration::from_hours(1);
             let terms = Terms { grace: Duration::from_millis(400), idle, key_number: self.key };

@@ -23,6 +23,8 @@ pub enum Property {
     NoWayBack,
     /// A session that was ended for reuse is over, everywhere, with its access tokens.
     EndedIsOver,
+    /// Once all of a user's was revoked, none of his sessions of before is given anything, wherever it asks.
+    CutOffIsOver,
     /// A position that is announced has all that came before it.
     Position,
     /// A view that says how old it is, has all that was confirmed by then.
@@ -49,6 +51,8 @@ pub struct Ledger {
     grants: Mutex<Vec<Grant>>,
     /// When a client was told that its session was ended for reuse, the first time.
     ended: Mutex<BTreeMap<Sid, u64>>,
+    /// When all that its user had been issued was revoked.
+    cut_off: Mutex<BTreeMap<Sid, u64>>,
     /// Marks that were confirmed, and when.
     marks: Mutex<Vec<(u64, StoredMark)>>,
     broken: Mutex<Vec<Broken>>,
@@ -61,6 +65,10 @@ impl Ledger {
 
     pub fn end(&self, sid: Sid, at: u64) {
         self.ended.lock().entry(sid).or_insert(at);
+    }
+
+    pub fn cut_off(&self, sid: Sid, at: u64) {
+        self.cut_off.lock().entry(sid).or_insert(at);
     }
 
     pub fn mark(&self, at: u64, mark: StoredMark) {
@@ -109,6 +117,12 @@ impl Ledger {
             }
             if self.ended.lock().get(&grant.sid).is_some_and(|ended| *ended < grant.begun) {
                 self.broken(Property::EndedIsOver, format!("{grant:?} after the session had ended"));
+            }
+            if let Some(at) = self.cut_off.lock().get(&grant.sid).filter(|at| **at < grant.begun) {
+                self.broken(
+                    Property::CutOffIsOver,
+                    format!("{grant:?} after {at}, when all of its user's was revoked"),
+                );
             }
         }
     }

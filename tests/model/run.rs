@@ -59,6 +59,10 @@ async fn act(world: &Arc<World>, ledger: &Arc<Ledger>) {
         for tab in 0..3 {
             actors.spawn(refresh(Arc::clone(&session), instances.clone(), tab));
         }
+        if world.once_in(3) {
+            let instance = &instances[usize::try_from(world.below(3)).unwrap()];
+            actors.spawn(cut_off(Arc::clone(instance), session));
+        }
     }
     actors.join_all().await;
     world.calm();
@@ -140,21 +144,42 @@ async fn revoke(instance: Arc<Instance>, buckets: Vec<Bucket>) {
     }
 }
 
+/// Revokes, at some time, all that the user of a session was issued.
+async fn cut_off(instance: Arc<Instance>, session: Arc<Session>) {
+    let world = Arc::clone(&instance.world);
+    for _ in 0..world.below(u64::from(2 * REFRESHES)) {
+        world.pause().await;
+    }
+    let now = world.now();
+    let (kind, issuer, value) = (MarkKind::Sub, ISSUER.to_owned(), session.subject.clone());
+    let expires_at = now.plus(Duration::from_secs(100));
+    let mark = Mark { kind, issuer, value, expires_at, issued_before: Some(now) };
+    if instance.revocations.mark(mark.clone()).await.is_ok() {
+        let at = world.tick();
+        instance.ledger.mark(at, mark.into());
+        instance.ledger.cut_off(session.sid, at);
+    }
+}
+
 /// A login session, as those have it who share its tokens.
 struct Session {
     sid: Sid,
+    subject: String,
     known: Mutex<Vec<Token>>,
 }
 
 impl Session {
     async fn begin(world: &Arc<World>, buckets: &[Bucket], number: u8, key: KeyNumber) -> Self {
-        let in_reach = |sid: &Sid| buckets.contains(&Bucket::of(&MarkKey::of(MarkKind::Sid, ISSUER, &sid.to_string())));
+        let is_followed = |kind, value: &str| buckets.contains(&Bucket::of(&MarkKey::of(kind, ISSUER, value)));
+        let in_reach = |sid: &Sid| is_followed(MarkKind::Sid, &sid.to_string());
+        let mut subjects = (0..200_u8).map(|salt| format!("user {number} {salt}"));
+        let subject = subjects.find(|subject| is_followed(MarkKind::Sub, subject)).unwrap();
         let mut sids = (0..=255).map(|salt| Sid::of(&FamilyId([[number, salt]; 8].concat().try_into().unwrap())));
         let sid = sids.find(in_reach).unwrap();
         let life = SessionLife { now: world.now(), absolute: Duration::from_hours(9), idle: Duration::from_hours(1) };
-        let family = Family::begin("alice", None, ScopeSet::default(), key, life);
+        let family = Family::begin(&subject, None, ScopeSet::default(), key, life);
         while world.create(sid, family.clone()).await.is_err() {}
-        Self { sid, known: Mutex::new(vec![(0, key)]) }
+        Self { sid, subject, known: Mutex::new(vec![(0, key)]) }
     }
 }
 

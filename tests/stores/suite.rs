@@ -299,6 +299,26 @@ async fn of_all_who_mark_at_once_the_one_that_kills_most_stays(store: Arc<dyn St
     assert_eq!(all_marks(&*store, 10).await, [expected]);
 }
 
+async fn marks_are_found_by_their_keys_as_they_are_now(store: Arc<dyn Store>) {
+    let marks: Vec<_> = (0..40).map(jti).collect();
+    for mark in &marks[..20] {
+        store.mark(mark.clone()).await.unwrap();
+    }
+    let under = async |marks: &[Mark]| {
+        let keys: Vec<_> = marks.iter().map(Mark::key).collect();
+        let mut found = store.marks_under(&keys).await.unwrap();
+        found.sort_by_key(|mark| mark.key);
+        found
+    };
+    let mut expected: Vec<_> = marks[10..20].iter().cloned().map(StoredMark::from).collect();
+    expected.sort_by_key(|mark| mark.key);
+    assert_eq!(under(&marks[10..30]).await, expected, "those that there are");
+    assert_eq!(under(&[]).await, []);
+    let later = Mark { expires_at: at(5_000), ..marks[0].clone() };
+    store.mark(later.clone()).await.unwrap();
+    assert_eq!(under(&marks[..1]).await, [StoredMark::from(later)]);
+}
+
 async fn what_is_not_over_by_the_servers_clock_is_kept_whoever_says_what(store: Arc<dyn Store>) {
     let marks: Vec<_> = (0..40).map(jti).collect();
     for mark in &marks {
@@ -396,6 +416,7 @@ macro_rules! served {
         suite! { $name, (crate::redis::server::store(&$settings), ()),
             what_is_restored_is_merged_with_what_is_there
             what_is_not_over_by_the_servers_clock_is_kept_whoever_says_what
+            marks_are_found_by_their_keys_as_they_are_now
         }
     };
 }

@@ -10,7 +10,7 @@ use super::*;
 use crate::base::{Clock, ManualClock, Timestamp};
 use crate::grants::{Caller, ClientRules, Clients, Login, ScopeClaim, Settings, TokenEnds};
 use crate::keys::{KeyRing, ServerKeys, SigningKey};
-use crate::revocation::{CacheSettings, MemoryStore, Revocations};
+use crate::revocation::{CacheSettings, MemoryStore, Revocations, Store};
 use crate::telemetry::{self, Sink, Telemetry};
 use crate::tokens::{Issuer, IssuerRules, RefreshToken, ScopeSet, TokenType, Verifier};
 use crate::users::{
@@ -20,6 +20,8 @@ use crate::users::{
 const ISSUER: &str = "https://api.example.com";
 const PASSWORD: &str = "secret";
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+mod elsewhere;
 
 /// One user, whose hash is what was put there last.
 #[derive(Debug, Default)]
@@ -91,12 +93,15 @@ struct World {
 
 impl World {
     async fn new(hash: &str, rehashes: bool, fails: bool) -> Self {
+        Self::over(Arc::new(MemoryStore::new(None)), hash, rehashes, fails).await
+    }
+
+    async fn over(store: Arc<dyn Store>, hash: &str, rehashes: bool, fails: bool) -> Self {
         let hash = Mutex::new(hash.to_owned());
         let table = Arc::new(Table { hash, rehashes, fails, ..Table::default() });
         let manual = Arc::new(ManualClock::at(NOW));
         let clock: Arc<dyn Clock> = Arc::clone(&manual) as _;
         let cache = CacheSettings { capacity: 100, ttl: Duration::from_secs(30) };
-        let store = Arc::new(MemoryStore::new(None));
         let revocations = Arc::new(Revocations::open(store, Arc::clone(&clock), cache).await.unwrap());
         let ring =
             KeyRing::of(Arc::new(SigningKey::from_secret(&Secret::new("p7Qm2xVf9Lr4Tz8Wc1Ky6Hd3Nb5Sg0Ja")).unwrap()));

@@ -1,9 +1,9 @@
-//! Pages of all marks, in the order of their keys, out of buckets that have each a part of them.
+//! Marks by their keys, and pages of all of them in the order of their keys, out of buckets that have each a part of them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use redis::Value;
+use redis::{Value, cmd};
 use tokio::task::JoinSet;
 
 use super::connections::{Connections, Deadline};
@@ -57,6 +57,40 @@ pub(super) async fn page(
     together(parts, share, limit)
 }
 
+/// The marks under `wanted`, all asked for at once, wherever they are.
+pub(super) async fn under(
+    connections: &Arc<Connections>,
+    keys: &Keys,
+    wanted: &[MarkKey],
+    deadline: Deadline,
+) -> Result<Vec<StoredMark>, StoreError> {
+    let mut asked = JoinSet::new();
+    for key in wanted.iter().copied() {
+        let (connections, marks) = (Arc::clone(connections), keys.bucket(Bucket::of(&key)).marks);
+        asked.spawn(async move {
+            let mut command = cmd("HGET");
+            command.arg(&marks).arg(key.as_bytes().as_slice());
+            (key, connections.ask(slot(&marks), Request::Command(&command), None, deadline).await)
+        });
+    }
+    let mut found = Vec::new();
+    while let Some(answer) = asked.join_next().await {
+        let (key, answer) = answer.map_err(|_| StoreError::Unavailable("a read was cancelled".to_owned()))?;
+        match answer? {
+            Value::Nil => {}
+            Value::BulkString(record) => found.push(of(key, &record)?),
+            _ => return Err(unexpected().into()),
+        }
+    }
+    Ok(found)
+}
+
+/// The mark that stands under `key`.
+fn of(key: MarkKey, record: &[u8]) -> Result<StoredMark, StoreError> {
+    let mark = to_mark(record).ok().filter(|mark| mark.key == key);
+    mark.ok_or_else(|| super::store::unreadable(crate::revocation::record::Unreadable))
+}
+
 pub(super) fn read(answer: Value) -> Result<Part, Failure> {
     let Value::Array(values) = answer else { return Err(unexpected()) };
     let mut part = Vec::with_capacity(values.len() / 2);
@@ -80,11 +114,7 @@ fn together(parts: Vec<Part>, share: usize, limit: usize) -> Result<Page, StoreE
     for (key, record) in all.into_iter().take(limit) {
         page.last = Some(key);
         let Some(record) = record else { continue };
-        let mark = to_mark(&record).map_err(super::store::unreadable)?;
-        if mark.key != key {
-            return Err(super::store::unreadable(crate::revocation::record::Unreadable));
-        }
-        page.marks.push(mark);
+        page.marks.push(of(key, &record)?);
     }
     Ok(page)
 }

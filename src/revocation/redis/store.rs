@@ -10,7 +10,7 @@ use redis::{Value, cmd};
 use super::connections::{Connections, Deadline};
 use super::keys::{Keys, slot};
 use super::link::{Request, number, unexpected};
-use super::page::page;
+use super::page::{page, under};
 use super::record::{Parts, exact};
 use super::script;
 use super::settings::RedisSettings;
@@ -140,6 +140,12 @@ impl Store for RedisStore {
             // All of them were gone from the hash and not from the index: that is not the end.
             after = page.last;
         }
+    }
+
+    async fn marks_under(&self, keys: &[MarkKey]) -> Result<Vec<StoredMark>, StoreError> {
+        let deadline = Deadline::begin();
+        self.be_sure_of_layout(deadline).await?;
+        Ok(under(&self.connections, &self.keys, keys, deadline).await?)
     }
 
     async fn latest_access_exp(&self) -> Result<Timestamp, StoreError> {

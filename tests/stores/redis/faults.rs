@@ -30,6 +30,8 @@ async fn nothing_works_and_nothing_hangs(store: &RedisStore, what: &str) {
     let now = Stopwatch::start();
     fails("marks", store.marks(None, 10).await.map(|_| ()), now).await;
     let now = Stopwatch::start();
+    fails("marks_under", store.marks_under(&[jti(1).key(), jti(2).key()]).await.map(|_| ()), now).await;
+    let now = Stopwatch::start();
     fails("latest_access_exp", store.latest_access_exp().await.map(|_| ()), now).await;
     let now = Stopwatch::start();
     fails("sweep", store.sweep(at(0)).await.map(|_| ()), now).await;

@@ -220,6 +220,7 @@ async fn another_layout_is_not_touched() {
     assert!(matches!(&error, StoreError::Unavailable(text) if text.contains("layout 2")), "{error}");
     assert!(store.create(sid(1), family()).await.is_err());
     assert!(store.marks(None, 10).await.is_err());
+    assert!(store.marks_under(&[jti(1).key()]).await.is_err());
     assert_eq!(server.ask::<usize>(&["DBSIZE"]), 1);
 }
 
@@ -237,6 +238,7 @@ async fn what_cannot_be_read_is_an_error_and_stays() {
     server.ask::<()>(&["SET", &format!("{}{{meta}}:latest-access-exp", settings.prefix), "soon"]);
     for error in [
         store.marks(None, 10).await.unwrap_err(),
+        store.marks_under(&[jti(1).key()]).await.unwrap_err(),
         store.mark(jti(1)).await.unwrap_err(),
         store.family(sid(1)).await.unwrap_err(),
         store.swap(sid(1), &family(), family().revoke()).await.unwrap_err(),
