@@ -41,6 +41,10 @@ fn call(command: &str, script: &str, keys: &[&str], arguments: &[&[u8]]) -> Cmd 
 }
 
 pub(super) static MARK: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/mark.lua")));
+pub(super) static ADMIT: LazyLock<Script> =
+    LazyLock::new(|| Script::new(concat!(include_str!("scripts/failures.lua"), include_str!("scripts/admit.lua"))));
+pub(super) static SETTLE: LazyLock<Script> =
+    LazyLock::new(|| Script::new(concat!(include_str!("scripts/failures.lua"), include_str!("scripts/settle.lua"))));
 pub(super) static PAGE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/page.lua")));
 pub(super) static SWEEP: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/sweep.lua")));
 pub(super) static SWAP: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/swap.lua")));

@@ -4,6 +4,8 @@
 pub mod deployments;
 /// A failover, a Cluster that changes, one frozen node.
 mod failover;
+/// Failed logins of several instances.
+mod failures;
 /// One server: frozen, killed, full, made a replica.
 mod faults;
 /// Following what changes.
