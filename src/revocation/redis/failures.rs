@@ -177,7 +177,8 @@ const CELLS_OF_PART: u16 = 128;
 /// its turn to be hashed.
 const LONGEST_TRY: &str = "30000";
 
-/// How long it is remembered from where a user has logged in, in milliseconds: 30 days.
+/// How long it is remembered from where a user has logged in, in milliseconds: 30 days. Some 300 bytes for each user with one address, and
+/// nobody gets one without a password.
 const REMEMBERED: &str = "2592000000";
 
 #[cfg(test)]
