@@ -32,9 +32,11 @@
 
 mod connections;
 mod dial;
+mod examine;
 mod failure;
 mod failures;
 mod feed;
+mod findings;
 mod keys;
 mod layout;
 mod link;
@@ -47,6 +49,7 @@ mod store;
 
 pub use connections::DEADLINE;
 pub use failures::{Admission, Admitted, Attempted, Borne, Outcome};
+pub use findings::{Finding, State};
 pub use layout::LayoutError;
 pub use settings::{Address, Authorities, Login, Mode, RedisSettings, Wait};
 pub use store::RedisStore;

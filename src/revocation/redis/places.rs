@@ -40,6 +40,11 @@ impl Slots {
         self.ranges.values().map(|(_, address)| address).chain(self.moved.values()).collect()
     }
 
+    /// How many somebody has.
+    pub(super) fn covered(&self) -> u16 {
+        self.ranges.iter().map(|(first, (last, _))| last - first + 1).sum()
+    }
+
     /// From the answer to `CLUSTER SLOTS` of the node `asked`.
     fn read(answer: &Value, asked: &Address) -> Option<Self> {
         let Value::Array(entries) = answer else { return None };
@@ -93,9 +98,8 @@ pub(super) async fn ask_for_master(links: Vec<std::sync::Arc<Link>>, name: &str)
     let most = links.len() / 2 + 1;
     let mut asked = JoinSet::new();
     for link in links {
-        let mut command = cmd("SENTINEL");
-        command.arg("GET-MASTER-ADDR-BY-NAME").arg(name);
-        asked.spawn(async move { master(&patiently(&link, &command).await?) });
+        let name = name.to_owned();
+        asked.spawn(async move { master_named_by(&link, &name).await });
     }
     let mut votes: HashMap<Address, usize> = HashMap::new();
     let mut failure = Failure::NotServing("no Sentinel answers");
@@ -118,6 +122,13 @@ pub(super) async fn ask_for_master(links: Vec<std::sync::Arc<Link>>, name: &str)
     let mut named: Vec<_> = votes.into_iter().collect();
     named.sort_by_key(|(_, votes)| std::cmp::Reverse(*votes));
     Ok(named.into_iter().map(|(address, _)| address).collect())
+}
+
+/// Who this Sentinel says it is.
+pub(super) async fn master_named_by(sentinel: &Link, name: &str) -> Result<Address, Failure> {
+    let mut command = cmd("SENTINEL");
+    command.arg("GET-MASTER-ADDR-BY-NAME").arg(name);
+    master(&patiently(sentinel, &command).await?)
 }
 
 fn master(answer: &Value) -> Result<Address, Failure> {

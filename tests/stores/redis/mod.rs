@@ -2,6 +2,8 @@
 
 /// Servers that belong together.
 pub mod deployments;
+/// What servers look like from outside.
+mod examine;
 /// A failover, a Cluster that changes, one frozen node.
 mod failover;
 /// Failed logins of several instances.
