@@ -105,6 +105,10 @@ pub fn build(
         .map(|before| &before.throttle)
         .filter(|throttle| throttle.settings() == settings.throttle)
         .map_or_else(|| Throttles::new(settings.throttle), Throttles::clone);
+    let throttle = match &core.failures {
+        Some(failures) => throttle.sharing(failures, &server_keys),
+        None => throttle,
+    };
     let stores::Stores { users, postgres, file, ended } = stores::open(settings, users, before)?;
     let clock: Arc<dyn Clock> = Arc::<StoreClock>::clone(core.revocations.clock());
     let (revocations, telemetry) = (&core.revocations, &core.telemetry);

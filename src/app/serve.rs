@@ -15,6 +15,7 @@ use super::listen::{self, ADMIN_MODE, BindError};
 use super::operators::admin_token;
 use super::reload::{Environment, Live, Reloader};
 use super::run_loop::{self, Terms};
+use super::throttling::FailuresInRedis;
 use super::{Core, build, descriptors, following, store, sweeping};
 use crate::admin::{Admin, Health};
 use crate::base::{Clock, Stopwatch, SystemClock};
@@ -26,9 +27,9 @@ use crate::issuers::{Fetch, HttpFetch};
 use crate::proxy::streams::OpenStreams;
 use crate::proxy::{Door, Refusals, Site, Upstream};
 use crate::revocation::redis::LayoutError;
-use crate::revocation::{OpenError, Revocations, Store, StoreError};
+use crate::revocation::{OpenError, Revocations, Store, StoreClock, StoreError};
 use crate::telemetry::Telemetry;
-use crate::users::{Hasher, PostgresUsers};
+use crate::users::{Hasher, PostgresUsers, SharedFailures};
 
 /// What a start needs besides the configuration.
 pub struct Parts {
@@ -248,8 +249,14 @@ async fn core(settings: &Settings, bound: &Bound, parts: &Parts) -> Result<(Core
         following::begin(&revocations, shared).await;
     }
     let revocations = revocations.named(instance_name(&bound.public));
+    let failures = shared.as_ref().map(|shared| {
+        let clock: Arc<dyn Clock> = Arc::<StoreClock>::clone(revocations.clock());
+        let counts = FailuresInRedis::new(Arc::clone(&shared.redis), clock, Arc::clone(&parts.telemetry));
+        Arc::new(counts) as Arc<dyn SharedFailures>
+    });
     let core = Core {
         revocations: Arc::new(revocations),
+        failures,
         clock: Arc::clone(&parts.clock),
         telemetry: Arc::clone(&parts.telemetry),
         health: Arc::default(),

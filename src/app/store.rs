@@ -12,6 +12,8 @@ use crate::revocation::{EmbeddedStore, Freshness, MemoryStore, RedisSettings, Re
 pub(super) struct Shared {
     /// Where its changes are told.
     pub(super) changes: Arc<dyn Changes>,
+    /// The same as a server that counts.
+    pub(super) redis: Arc<RedisStore>,
     /// Whether its parts may be at different servers.
     pub(super) is_apart: bool,
     /// Whether it answered at the start.
@@ -41,9 +43,10 @@ pub(super) async fn open(
                 }
                 Ok(()) => true,
             };
-            let changes = Arc::<RedisStore>::clone(&store);
+            let (changes, redis_store) = (Arc::<RedisStore>::clone(&store), Arc::clone(&store));
             let is_apart = redis.mode == Mode::Cluster;
-            return Ok((store, Some(Shared { changes, is_apart, answered, freshness: Arc::default() })));
+            let freshness = Arc::default();
+            return Ok((store, Some(Shared { changes, redis: redis_store, is_apart, answered, freshness })));
         }
     };
     Ok((store, None))

@@ -36,8 +36,9 @@ enum Command {
     Serve(Configuration),
     /// Check a configuration, with all that a start would read, and bind nothing.
     ///
-    /// Every problem at once as `FILE:LINE:COLUMN: code: message`. Exit code 0 if there is none, 1 if there is.
-    Check(Configuration),
+    /// Every problem at once as `FILE:LINE:COLUMN: code: message`. Exit code 0 if there is none, 1 if there is. With --connect, also
+    /// what `store.redis` is like, and what that costs.
+    Check(check::Check),
     /// Hash a password for the users file: from stdin, or typed at a hidden prompt.
     HashPassword(hash_password::HashPassword),
     /// Make a private key, in PEM; for HS256 a random secret; or the secret of a client.
@@ -86,7 +87,7 @@ pub fn main() -> ExitCode {
     };
     let done = match arguments.command {
         Command::Serve(configuration) => serve::run(&configuration.config),
-        Command::Check(configuration) => Ok(check::run(&configuration.config)),
+        Command::Check(check) => check.run(),
         Command::HashPassword(command) => command.run(),
         Command::Keygen(keygen) => keygen.run(),
         Command::Token(Token::Inspect(inspect)) => inspect.run(),

@@ -28,6 +28,8 @@ struct ServerKey {
     password: hmac::Key,
     /// Keys what marks a hash that was made anew here.
     carried: hmac::Key,
+    /// Keys what failed logins are counted under in a store that several instances share.
+    failures: hmac::Key,
 }
 
 /// Length of a refresh tag, in bytes: HMAC-SHA-256.
@@ -81,6 +83,13 @@ impl ServerKeys {
         keys.any(|key| hmac::verify(&key.issuer_keys, message, tag).is_ok())
     }
 
+    /// What failed logins of `message` are counted under: the same wherever the first key is the same, and of no use to whoever reads it there.
+    /// With another first key they are counted anew.
+    #[must_use]
+    pub fn count_under(&self, message: &[u8]) -> [u8; 16] {
+        hmac::sign(&self.first.failures, message).as_ref().first_chunk().copied().unwrap_or_default()
+    }
+
     /// What tells the password hash in `message` from others, under the key `number`; `None` if that key is no longer configured.
     pub(super) fn print_password(&self, number: KeyNumber, message: &[u8]) -> Option<[u8; 16]> {
         hmac::sign(&self.find(number)?.password, message).as_ref().first_chunk().copied()
@@ -116,6 +125,7 @@ impl ServerKey {
             issuer_keys: key("issuer keys"),
             password: key("password print"),
             carried: key("carried print"),
+            failures: key("failed logins"),
         }
     }
 }

@@ -210,6 +210,26 @@ impl Connections {
         Err(Failure::NotServing("the Sentinels name another master"))
     }
 
+    /// Those that are asked where the data is.
+    pub(super) fn guides(&self) -> &[Arc<Link>] {
+        &self.guides
+    }
+
+    /// All servers that have some of the data, as they are now.
+    pub(super) async fn masters(self: &Arc<Self>) -> Result<Vec<Arc<Link>>, Failure> {
+        let first = self.owner(0, Deadline::begin().at()).await?;
+        if self.mode != Mode::Cluster {
+            return Ok(vec![self.link(&first, Lane::Prompt)]);
+        }
+        let slots = self.known.slots.lock();
+        Ok(slots.nodes().into_iter().map(|address| self.link(address, Lane::Prompt)).collect())
+    }
+
+    /// How many slots somebody has, as far as is known.
+    pub(super) fn covered(&self) -> u16 {
+        self.known.slots.lock().covered()
+    }
+
     /// All nodes that are known: those that were configured may be gone.
     fn nodes(&self) -> Vec<Arc<Link>> {
         let known: Vec<_> = self.known.slots.lock().nodes().into_iter().cloned().collect();

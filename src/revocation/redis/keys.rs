@@ -41,6 +41,11 @@ impl Keys {
         format!("{}{{meta}}:latest-access-exp", self.prefix)
     }
 
+    /// What is counted of failed logins. In one slot, since one script must see all of it.
+    pub(super) fn failures(&self, kind: &str, what: &str, of: &str) -> String {
+        format!("{}{{failures}}:{kind}:{what}:{of}", self.prefix)
+    }
+
     /// STRING: the version of all this.
     pub(super) fn layout(&self) -> String {
         format!("{}{{meta}}:layout", self.prefix)

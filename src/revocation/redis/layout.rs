@@ -76,4 +76,4 @@ impl RedisStore {
 }
 
 /// The version of the keys and of what is in them. Another one may mean anything.
-const LAYOUT: &str = "1";
+pub(super) const LAYOUT: &str = "1";

@@ -12,6 +12,7 @@
 //! | `{m:BB}:stream` | stream | `m` = the record of a mark that was made or changed; the last hundred thousand or so |
 //! | `{f:SID}` | string | the record of a session, as the embedded store has it |
 //! | `{meta}:latest-access-exp` | string | the latest end of all access tokens |
+//! | `{failures}:…` | hashes, sorted sets | failed logins and client secrets, under keyed hashes: `KIND:user-MS:PART` and `KIND:address-MS:PART` with cells of windows, `KIND:known-MS:USER` from where somebody has logged in, `KIND:tried…` what is being tried |
 //! | `{meta}:layout` | string | `1`: the version of all this |
 //!
 //! A mark's bucket is the low half of its key's first byte, so that marks, the order they are paged in and the stream that tells of
@@ -32,8 +33,11 @@
 mod attempt;
 mod connections;
 mod dial;
+mod examine;
 mod failure;
+mod failures;
 mod feed;
+mod findings;
 mod keys;
 mod lanes;
 mod layout;
@@ -47,6 +51,8 @@ pub mod settings;
 mod store;
 
 pub use connections::DEADLINE;
+pub use failures::{Admission, Admitted, Attempted, Borne, Outcome};
+pub use findings::{Finding, State};
 pub use layout::LayoutError;
 pub use settings::{Address, Authorities, Login, Mode, RedisSettings, Wait};
 pub use store::RedisStore;

@@ -41,6 +41,11 @@ impl Slots {
         self.ranges.values().map(|(_, address)| address).chain(self.moved.values()).collect()
     }
 
+    /// How many somebody has.
+    pub(super) fn covered(&self) -> u16 {
+        self.ranges.iter().map(|(first, (last, _))| last - first + 1).sum()
+    }
+
     /// From the answer to `CLUSTER SLOTS` of the node `asked`.
     fn read(answer: &Value, asked: &Address) -> Option<Self> {
         let Value::Array(entries) = answer else { return None };
@@ -101,9 +106,8 @@ pub(super) async fn ask_for_master(links: Vec<Arc<Link>>, name: &str) -> Result<
     let most = links.len() / 2 + 1;
     let mut asked = JoinSet::new();
     for link in links {
-        let mut command = cmd("SENTINEL");
-        command.arg("GET-MASTER-ADDR-BY-NAME").arg(name);
-        asked.spawn(async move { master(&ask(&link, &command).await?) });
+        let name = name.to_owned();
+        asked.spawn(async move { master_named_by(&link, &name).await });
     }
     let mut votes: HashMap<Address, usize> = HashMap::new();
     let mut failure = Failure::NotServing("no Sentinel answers");
@@ -121,6 +125,13 @@ pub(super) async fn ask_for_master(links: Vec<Arc<Link>>, name: &str) -> Result<
         }
     }
     Err(if votes.is_empty() { failure } else { Failure::NotServing(NO_MAJORITY) })
+}
+
+/// Who this Sentinel says it is.
+pub(super) async fn master_named_by(sentinel: &Arc<Link>, name: &str) -> Result<Address, Failure> {
+    let mut command = cmd("SENTINEL");
+    command.arg("GET-MASTER-ADDR-BY-NAME").arg(name);
+    master(&ask(sentinel, &command).await?)
 }
 
 fn master(answer: &Value) -> Result<Address, Failure> {

@@ -43,7 +43,30 @@ fn call(command: &str, script: &str, keys: &[&str], arguments: &[&[u8]]) -> Cmd 
 pub(super) static CREATE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/create.lua")));
 pub(super) static MARK: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/mark.lua")));
 pub(super) static LOOK: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/look.lua")));
+pub(super) static ADMIT: LazyLock<Script> =
+    LazyLock::new(|| Script::new(concat!(include_str!("scripts/failures.lua"), include_str!("scripts/admit.lua"))));
+pub(super) static SETTLE: LazyLock<Script> =
+    LazyLock::new(|| Script::new(concat!(include_str!("scripts/failures.lua"), include_str!("scripts/settle.lua"))));
+pub(super) static PERMISSIONS: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("scripts/permissions.lua")));
 pub(super) static PAGE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/page.lua")));
 pub(super) static SWEEP: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/sweep.lua")));
 pub(super) static SWAP: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/swap.lua")));
 pub(super) static RAISE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/raise.lua")));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What `doorward check --connect` asks for and the README's ACL grants.
+    #[test]
+    fn every_command_of_a_script_is_among_those_that_are_asked_for() {
+        let asked = PERMISSIONS.text;
+        let scripts = [&MARK, &PAGE, &SWEEP, &SWAP, &RAISE, &ADMIT, &SETTLE];
+        for call in scripts.iter().flat_map(|script| script.text.split("redis.").skip(1)) {
+            let Some(name) = call.strip_prefix("call('").or_else(|| call.strip_prefix("pcall('")) else { continue };
+            let name = name.split('\'').next().unwrap_or_default();
+            assert!(asked.contains(&format!("{{ '{name}'")), "{name}");
+        }
+    }
+}

@@ -50,7 +50,7 @@ impl RedisStore {
     }
 
     /// Asks for what is written, once the layout is known to be ours: a server that was not there yet may be another than before.
-    async fn ask(&self, key: &str, request: Request<'_>, deadline: Deadline) -> Result<Value, StoreError> {
+    pub(super) async fn ask(&self, key: &str, request: Request<'_>, deadline: Deadline) -> Result<Value, StoreError> {
         self.be_sure_of_layout(deadline).await?;
         Ok(self.connections.ask(slot(key), request, None, deadline).await?)
     }

@@ -1,18 +1,67 @@
 //! Passwords, ACL users, TLS.
 
-use doorward::base::Secret;
-use doorward::revocation::redis::{Authorities, Login, Mode};
-use doorward::revocation::{RedisSettings, Store, StoreError, Swap};
+use std::time::Duration;
+
+use doorward::base::{Clock, Secret, SystemClock};
+use doorward::revocation::changes::Changes;
+use doorward::revocation::redis::{Admission, Attempted, Authorities, Borne, Login, Mode, Outcome, State};
+use doorward::revocation::{Bucket, RedisSettings, Store, StoreError, StreamId, Swap};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
+use super::deployments::Cluster;
 use super::server::{Maker, Server, free_place, settings, store};
 use crate::fixtures::{all_marks, at, family, jti, sid};
 
 const PASSWORD: &str = "correct-horse-Qg7";
 
-/// What doorward's user needs, as the documentation says it.
-const ACL: &[&str] =
-    &["~test*", "-@all", "+@read", "+@write", "+@scripting", "+@connection", "+info", "+role", "+time", "+wait"];
+/// What doorward's user needs, as the README says it.
+fn acl() -> Vec<&'static str> {
+    let line = include_str!("../../../README.md")
+        .lines()
+        .find_map(|line| line.strip_prefix("ACL SETUSER doorward on >PASSWORD "));
+    let rules: Vec<_> = line.unwrap().split(' ').collect();
+    assert_eq!(rules[..2], ["~doorward:*", "-@all"]);
+    rules
+}
+
+/// What all doorward does there, by a user with these rules alone.
+async fn do_everything(settings: &RedisSettings) {
+    let store = store(settings);
+    store.create(sid(1), family()).await.unwrap();
+    assert_eq!(store.swap(sid(1), &family(), family().revoke()).await, Ok(Swap::Done));
+    store.mark(jti(1)).await.unwrap();
+    store.restore(&[jti(2).into()]).await.unwrap();
+    assert_eq!(all_marks(&store, 10).await.len(), 2);
+    let bucket = Bucket::of(&jti(1).key());
+    let mut feed = store.connect(&[bucket]).await.unwrap();
+    feed.look(bucket).await.unwrap();
+    assert_eq!(feed.page(bucket, None, 10).await.unwrap().len(), 1);
+    assert_eq!(feed.read(&[(bucket, StreamId::default())], 10).await.unwrap().len(), 1);
+    store.sweep(at(0)).await.unwrap();
+    assert!(store.latest_access_exp().await.unwrap() >= at(100));
+    let borne = Some(Borne { failures: 10, slot: 1000 });
+    let (user, address) = ([1; 16], [2; 16]);
+    let attempted = Attempted {
+        kind: "logins",
+        id: [3; 8],
+        user,
+        address,
+        known: borne,
+        per_user: borne,
+        per_address: borne,
+        now: None,
+        until: SystemClock.now().plus(Duration::from_secs(30)),
+    };
+    for outcome in [Outcome::Untold, Outcome::Succeeded, Outcome::Failed] {
+        let Admission::Admitted(admitted) = store.admit(&attempted).await.unwrap() else { panic!("{outcome:?}") };
+        store.settle(&attempted, admitted, outcome).await.unwrap();
+    }
+    let findings = store.examine(&SystemClock).await;
+    let permissions = findings.iter().filter(|finding| finding.check == "permissions");
+    for finding in permissions {
+        assert_eq!(finding.state, State::Fine, "{finding:?}");
+    }
+}
 
 fn login(username: Option<&str>, password: &str) -> Login {
     Login { username: username.map(str::to_owned), password: Secret::new(password) }
@@ -38,19 +87,24 @@ async fn a_password_is_needed_and_is_not_told() {
 #[tokio::test]
 async fn an_acl_user_needs_no_more_than_is_documented() {
     let server = Server::start(Maker::Redis, &[]);
-    server.ask::<()>(&[&["ACL", "SETUSER", "door", "on", &format!(">{PASSWORD}")], ACL].concat());
+    server.ask::<()>(&[&["ACL", "SETUSER", "door", "on", &format!(">{PASSWORD}")], &acl()[..]].concat());
     server.ask::<()>(&["ACL", "SETUSER", "mute", "on", &format!(">{PASSWORD}"), "~*", "+@connection", "+role"]);
     let settings = settings(&[&server], Mode::Single);
     let mute = store(&RedisSettings { login: Some(login(Some("mute"), PASSWORD)), ..settings.clone() });
     let error = mute.mark(jti(1)).await.unwrap_err();
     assert!(error.to_string().contains("NOPERM"), "{error}");
-    let store = store(&RedisSettings { login: Some(login(Some("door"), PASSWORD)), ..settings });
-    store.create(sid(1), family()).await.unwrap();
-    assert_eq!(store.swap(sid(1), &family(), family().revoke()).await, Ok(Swap::Done));
-    store.mark(jti(1)).await.unwrap();
-    assert_eq!(all_marks(&store, 10).await, [jti(1)]);
-    store.sweep(at(0)).await.unwrap();
-    assert!(store.latest_access_exp().await.unwrap() >= at(100));
+    let own = RedisSettings { login: Some(login(Some("door"), PASSWORD)), prefix: "doorward:".to_owned(), ..settings };
+    do_everything(&own).await;
+}
+
+#[tokio::test]
+async fn an_acl_user_of_a_cluster_needs_no_more_either() {
+    let all = Cluster::start(Maker::Redis);
+    for node in &all.nodes {
+        node.ask::<()>(&[&["ACL", "SETUSER", "door", "on", &format!(">{PASSWORD}")], &acl()[..]].concat());
+    }
+    let login = Some(login(Some("door"), PASSWORD));
+    do_everything(&RedisSettings { login, prefix: "doorward:".to_owned(), ..all.settings() }).await;
 }
 
 /// A CA, and a key and certificate of its for `host`, in PEM.

@@ -2,8 +2,12 @@
 
 /// Servers that belong together.
 pub mod deployments;
+/// What servers look like from outside.
+mod examine;
 /// A failover, a Cluster that changes, one frozen node.
 mod failover;
+/// Failed logins of several instances.
+mod failures;
 /// One server: frozen, killed, full, made a replica.
 mod faults;
 /// Following what changes.

@@ -1,0 +1,95 @@
+//! Failed logins of all instances, counted in the store they share.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::base::Clock;
+use crate::revocation::redis::{Admission, Admitted, Attempted, Borne, DEADLINE, Outcome as Settled};
+use crate::revocation::{RedisStore, StoreError};
+use crate::telemetry::Telemetry;
+use crate::users::Allowance;
+use crate::users::shared_throttle::{Entry, Kind, Outcome, SharedFailures, Tried, wait_for};
+use crate::users::throttle::Wait;
+
+/// Counts them in Redis.
+pub struct FailuresInRedis {
+    store: Arc<RedisStore>,
+    telemetry: Arc<Telemetry>,
+    clock: Arc<dyn Clock>,
+    goes_by_clock: bool,
+}
+
+impl FailuresInRedis {
+    /// By the server's clock, which `clock` is like.
+    #[must_use]
+    pub fn new(store: Arc<RedisStore>, clock: Arc<dyn Clock>, telemetry: Arc<Telemetry>) -> Self {
+        Self { store, telemetry, clock, goes_by_clock: false }
+    }
+
+    /// By `clock` itself, which can be moved in tests.
+    #[must_use]
+    pub fn by_own_clock(self) -> Self {
+        Self { goes_by_clock: true, ..self }
+    }
+
+    fn attempted(&self, tried: &Tried) -> Attempted {
+        let borne = |allowance: Option<Allowance>| {
+            allowance.map(|allowance| Borne { failures: allowance.failures.get(), slot: allowance.slot_length() })
+        };
+        Attempted {
+            kind: match tried.kind {
+                Kind::Logins => "logins",
+                Kind::Clients => "clients",
+            },
+            id: tried.id,
+            user: tried.user,
+            address: tried.address,
+            known: borne(tried.known()),
+            per_user: borne(tried.settings.per_user),
+            per_address: borne(tried.settings.per_address),
+            now: self.goes_by_clock.then(|| self.clock.now()),
+            until: self.clock.now().plus(DEADLINE),
+        }
+    }
+
+    /// That the store is down is told by those who follow it.
+    fn failed(&self, error: &StoreError) {
+        self.telemetry.metrics.store_error("throttle");
+        tracing::debug!(%error, "failed logins are counted by this instance alone");
+    }
+}
+
+#[async_trait]
+impl SharedFailures for FailuresInRedis {
+    async fn admit(&self, tried: &Tried) -> Option<Result<Entry, Wait>> {
+        match self.store.admit(&self.attempted(tried)).await {
+            Ok(Admission::Admitted(Admitted { is_known, at })) => Some(Ok(Entry { is_known, at })),
+            Ok(Admission::ForOthers) => Some(Err(Wait::ForOthers)),
+            Ok(Admission::In(wait)) => Some(Err(wait_for(wait))),
+            Err(error) => {
+                self.failed(&error);
+                None
+            }
+        }
+    }
+
+    async fn settle(&self, tried: &Tried, entry: Entry, outcome: Outcome) {
+        let outcome = match outcome {
+            Outcome::Failed => Settled::Failed,
+            Outcome::Untold => Settled::Untold,
+            Outcome::Succeeded => Settled::Succeeded,
+        };
+        let admitted = Admitted { is_known: entry.is_known, at: entry.at };
+        if let Err(error) = self.store.settle(&self.attempted(tried), admitted, outcome).await {
+            self.failed(&error);
+        }
+    }
+}
+
+impl fmt::Debug for FailuresInRedis {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_tuple("FailuresInRedis").field(&self.store).finish()
+    }
+}
