@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::Core;
+use super::announcing::{Progress, announce};
 use super::store::Shared;
 use crate::base::Clock;
 use crate::revocation::changes::{Heed, follow};
@@ -16,6 +17,8 @@ use crate::telemetry::Telemetry;
 
 /// Follows `shared`: over one connection, or where each part may be at another server, over one for each.
 pub(super) fn start(background: &mut JoinSet<()>, core: &Core, shared: &Shared) {
+    let progress = Arc::<Progress>::default();
+    background.spawn(announce(core.clone(), Arc::clone(&shared.replicas), Arc::clone(&progress)));
     let pace = Pace::default();
     let followers = core.revocations.followers(pace);
     let groups: Vec<Vec<Follower>> =
@@ -24,6 +27,7 @@ pub(super) fn start(background: &mut JoinSet<()>, core: &Core, shared: &Shared) 
         let (core, changes) = (core.clone(), Arc::clone(&shared.changes));
         let mut following = Following {
             freshness: Arc::clone(&shared.freshness),
+            progress: Arc::clone(&progress),
             revocations: Arc::clone(&core.revocations),
             telemetry: Arc::clone(&core.telemetry),
             restoring: HashMap::new(),
@@ -37,6 +41,7 @@ pub(super) fn start(background: &mut JoinSet<()>, core: &Core, shared: &Shared) 
 
 struct Following {
     freshness: Arc<Freshness>,
+    progress: Arc<Progress>,
     revocations: Arc<Revocations>,
     telemetry: Arc<Telemetry>,
     /// Marks that are being written back.
@@ -57,7 +62,7 @@ impl Heed for Following {
         for action in actions {
             match action {
                 Action::Restore(marks) => self.restore(follower.bucket(), marks),
-                Action::Announce => {}
+                Action::Announce => self.progress.note(follower),
             }
         }
     }

@@ -6,7 +6,7 @@ use super::serve::{STORE_FILE, StartError};
 use crate::config::{Settings, StoreKind};
 use crate::revocation::changes::Changes;
 use crate::revocation::redis::{LayoutError, Mode};
-use crate::revocation::{EmbeddedStore, Freshness, MemoryStore, RedisSettings, RedisStore, Store};
+use crate::revocation::{EmbeddedStore, Freshness, MemoryStore, RedisSettings, RedisStore, Replicas, Store};
 
 /// What it takes to follow a store that others write, too.
 pub(super) struct Shared {
@@ -14,6 +14,8 @@ pub(super) struct Shared {
     pub(super) changes: Arc<dyn Changes>,
     /// Whether its parts may be at different servers.
     pub(super) is_apart: bool,
+    /// Who else follows it.
+    pub(super) replicas: Arc<dyn Replicas>,
     /// How old the view of it is.
     pub(super) freshness: Arc<Freshness>,
 }
@@ -38,9 +40,9 @@ pub(super) async fn open(
                 }
                 Ok(()) => {}
             }
-            let changes = Arc::<RedisStore>::clone(&store);
+            let (changes, replicas) = (Arc::<RedisStore>::clone(&store), Arc::<RedisStore>::clone(&store));
             let is_apart = redis.mode == Mode::Cluster;
-            return Ok((store, Some(Shared { changes, is_apart, freshness: Arc::default() })));
+            return Ok((store, Some(Shared { changes, is_apart, replicas, freshness: Arc::default() })));
         }
     };
     Ok((store, None))

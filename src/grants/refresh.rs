@@ -69,6 +69,11 @@ impl Grants {
         scope: Option<&ScopeSet>,
     ) -> Result<Advanced, GrantError> {
         let Attempt { token, sid, from, now } = *attempt;
+        if self.came_back(stored, sid) {
+            // Ended for good: the mark is forgotten long before the session would be over.
+            self.revocations.revoke_session(sid, &self.settings.issuer, MAX_LEEWAY).await?;
+            return Err(GrantError::InvalidRefreshToken);
+        }
         let presented = Presented { generation: token.generation, key_number: token.key, from, at: now };
         let terms = Terms {
             grace: self.settings.refresh_grace,
@@ -114,6 +119,11 @@ impl Grants {
             Swap::Done => self.mint(attempt, stored, mint).map(Advanced::Done),
             Swap::Lost(current) => Ok(Advanced::Lost(current)),
         }
+    }
+
+    /// Whether the session was ended, and lives in the store again: a failover loses what no replica had yet.
+    pub(super) fn came_back(&self, session: &Family, sid: Sid) -> bool {
+        !session.revoked && self.revocations.has_ended(&self.settings.issuer, sid)
     }
 
     /// Whether everything was revoked that its user, or its client, had been issued when it began.

@@ -12,6 +12,8 @@
 //! | `{m:BB}:stream` | stream | `m` = the record of a mark that was made or changed; the last hundred thousand or so |
 //! | `{f:SID}` | string | the record of a session, as the embedded store has it |
 //! | `{meta}:latest-access-exp` | string | the latest end of all access tokens |
+//! | `{meta}:replicas` | sorted set | instance → when it was last heard of, in Unix milliseconds |
+//! | `{meta}:positions` | hash | instance → its name, and up to which entry of each stream it has everything; gone after an hour of silence |
 //! | `{meta}:layout` | string | `1`: the version of all this |
 //!
 //! A mark's bucket is the low half of its key's first byte, so that marks, the order they are paged in and the stream that tells of
@@ -39,6 +41,7 @@ mod link;
 mod page;
 mod places;
 mod record;
+mod replicas;
 mod script;
 pub mod settings;
 mod store;

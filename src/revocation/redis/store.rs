@@ -8,6 +8,8 @@ use async_trait::async_trait;
 use redis::{Value, cmd};
 
 use super::connections::{Connections, Deadline};
+use super::failure::Failure;
+use super::feed::{history, text};
 use super::keys::{Keys, slot};
 use super::link::{Request, number, unexpected};
 use super::page::page;
@@ -46,7 +48,7 @@ impl RedisStore {
     }
 
     /// Asks for what is written, once the layout is known to be ours: a server that was not there yet may be another than before.
-    async fn ask(&self, key: &str, request: Request<'_>, deadline: Deadline) -> Result<Value, StoreError> {
+    pub(super) async fn ask(&self, key: &str, request: Request<'_>, deadline: Deadline) -> Result<Value, StoreError> {
         self.be_sure_of_layout(deadline).await?;
         Ok(self.connections.ask(slot(key), request, None, deadline).await?)
     }
@@ -196,10 +198,7 @@ impl RedisStore {
             arguments: &arguments,
         };
         match self.write(&keys.marks, request, Deadline::begin()).await? {
-            Value::BulkString(id) => {
-                let id = std::str::from_utf8(&id).ok().and_then(|id| id.parse().ok()).ok_or_else(unexpected)?;
-                Ok(Position::Stream { bucket, id })
-            }
+            Value::Array(answer) => Ok(position(bucket, &answer)?),
             _ => Err(unexpected().into()),
         }
     }
@@ -233,6 +232,13 @@ fn found(value: &Value) -> Result<Option<Family>, StoreError> {
         Value::BulkString(bytes) => to_family(bytes).map(Some).map_err(unreadable),
         _ => Err(unexpected().into()),
     }
+}
+
+/// Where a mark stands, from what the script says: the id, and the two parts of `INFO` that name the history.
+fn position(bucket: Bucket, answer: &[Value]) -> Result<Position, Failure> {
+    let [id, server, replication] = answer else { return Err(unexpected()) };
+    let id = text(id)?.parse().map_err(|_| unexpected())?;
+    Ok(Position::Stream { bucket, id, history: history(text(server)?, text(replication)?)?.print() })
 }
 
 /// In milliseconds; a time at or before the epoch would not be taken.

@@ -78,7 +78,7 @@ async fn what_is_over_by_the_servers_clock_goes_with_the_next_mark_a_hundred_at_
     assert_eq!(all_marks(&store, 10).await, [jti(0)]);
 }
 
-fn raw(server: &Server, words: &[&[u8]]) {
+pub(super) fn raw(server: &Server, words: &[&[u8]]) {
     let client = redis::Client::open(format!("redis://{}:{}", server.host, server.port)).unwrap();
     let mut command = redis::cmd(std::str::from_utf8(words[0]).unwrap());
     for word in &words[1..] {
@@ -105,7 +105,7 @@ async fn a_change_is_on_the_stream_once_and_its_place_is_told() {
         Mark { issued_before: None, ..mark.clone() },
         mark.clone(),
     ] {
-        let Position::Stream { bucket: told, id } = store.mark(mark).await.unwrap() else { panic!("on a stream") };
+        let Position::Stream { bucket: told, id, .. } = store.mark(mark).await.unwrap() else { panic!("on a stream") };
         assert_eq!(told, bucket);
         places.push(id);
     }

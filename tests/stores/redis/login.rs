@@ -2,7 +2,8 @@
 
 use doorward::base::Secret;
 use doorward::revocation::redis::{Authorities, Login, Mode};
-use doorward::revocation::{RedisSettings, Store, StoreError, Swap};
+use doorward::revocation::replicas::ReplicaId;
+use doorward::revocation::{Announcement, Applied, Bucket, RedisSettings, Replicas, Store, StoreError, Swap};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
 use super::server::{Maker, Server, free_place, settings, store};
@@ -51,6 +52,10 @@ async fn an_acl_user_needs_no_more_than_is_documented() {
     assert_eq!(all_marks(&store, 10).await, [jti(1)]);
     store.sweep(at(0)).await.unwrap();
     assert!(store.latest_access_exp().await.unwrap() >= at(100));
+    let announcement = Announcement { id: ReplicaId([1; 16]), name: "pod".to_owned(), applied: Applied::default() };
+    assert_eq!(store.announce(&announcement).await, Ok(1));
+    assert_eq!(store.roll(Bucket::of(&jti(1).key())).await.unwrap().replicas.len(), 1);
+    store.leave(announcement.id).await.unwrap();
 }
 
 /// A CA, and a key and certificate of its for `host`, in PEM.

@@ -2,7 +2,8 @@
 --
 -- KEYS: the bucket's marks, expiry, index and stream.
 -- ARGV: the length of the stream, how many marks that are over to drop, and of each mark its key, end, cut-off or `-`, and name or nothing.
--- Returns where the last one stands on the stream.
+-- Returns where the last one stands on the stream, and what names the history in which it does: asked in the same step, or another
+-- server could have taken over meanwhile.
 --
 -- A script is alone on the server while it runs, so no two marks of one key can each take the other for absent. It reads all
 -- before it writes anything: where a record cannot be read or there is no room (OOM is found at the first write), nothing was done.
@@ -65,4 +66,7 @@ if last then
   last = string.format('%.0f', last)
   for _, name in ipairs(KEYS) do redis.call('PEXPIREAT', name, last) end
 end
-return id
+local function told(section, name)
+  return string.match(redis.call('INFO', section), name .. ':%w+') or ''
+end
+return { id, told('server', 'run_id'), told('replication', 'master_replid') }
