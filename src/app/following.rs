@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::Core;
+use super::announcing::{Progress, announce};
 use super::store::Shared;
 use crate::base::Clock;
 use crate::base::entropy::random;
@@ -28,6 +29,8 @@ pub(super) async fn begin(revocations: &Revocations, shared: &Shared) {
 
 /// Follows `shared`: over one connection, or where each part may be at another server, over one for each.
 pub(super) fn start(background: &mut JoinSet<()>, core: &Core, shared: &Shared) {
+    let progress = Arc::<Progress>::default();
+    background.spawn(announce(core.clone(), Arc::clone(&shared.replicas), Arc::clone(&progress)));
     let pace = Pace::default();
     let followers = core.revocations.followers(pace);
     let groups: Vec<Vec<Follower>> =
@@ -37,6 +40,7 @@ pub(super) fn start(background: &mut JoinSet<()>, core: &Core, shared: &Shared) 
         let (core, changes) = (core.clone(), Arc::clone(&shared.changes));
         let mut following = Following {
             freshness: Arc::clone(&shared.freshness),
+            progress: Arc::clone(&progress),
             revocations: Arc::clone(&core.revocations),
             telemetry: Arc::clone(&core.telemetry),
             restoring: HashMap::new(),
@@ -51,6 +55,7 @@ pub(super) fn start(background: &mut JoinSet<()>, core: &Core, shared: &Shared) 
 
 struct Following {
     freshness: Arc<Freshness>,
+    progress: Arc<Progress>,
     revocations: Arc<Revocations>,
     telemetry: Arc<Telemetry>,
     /// Marks that are being written back.
@@ -68,7 +73,7 @@ impl Heed for Following {
         for action in actions {
             match action {
                 Action::Restore(marks) => self.restore(follower.bucket(), marks),
-                Action::Announce => {}
+                Action::Announce => self.progress.note(follower),
             }
         }
     }
@@ -186,6 +191,7 @@ mod tests {
         ] {
             let mut following = Following {
                 freshness: Arc::default(),
+                progress: Arc::default(),
                 revocations: Arc::clone(&revocations),
                 telemetry: Arc::new(Telemetry::new(Sink::memory(), &telemetry::Settings::default())),
                 restoring: HashMap::new(),

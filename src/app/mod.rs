@@ -1,5 +1,6 @@
 //! Putting the parts together and running them.
 
+mod announcing;
 pub mod build;
 pub mod core;
 pub mod data_dir;

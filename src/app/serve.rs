@@ -106,6 +106,7 @@ pub struct Running {
     /// The public ones and the admin one.
     listeners: [Listening; 2],
     background: JoinSet<()>,
+    revocations: Arc<Revocations>,
 }
 
 /// Listeners that can be told to stop.
@@ -191,11 +192,12 @@ impl Running {
         }
         background.spawn(sweeping::sweep(core.clone()));
         background.spawn(watched_streams);
-        let (health, telemetry) = (Arc::clone(health), Arc::clone(telemetry));
+        let (health, telemetry, revocations) =
+            (Arc::clone(health), Arc::clone(telemetry), Arc::clone(&core.revocations));
         let source = (parts.path, parts.environment);
         let reloader = Arc::new(Reloader::new(source, core, live, built, (settings, watched)));
         background.spawn(poll(Arc::clone(&reloader)));
-        Ok(Self { bound, reloader, health, telemetry, registry, listeners, background })
+        Ok(Self { bound, reloader, health, telemetry, registry, listeners, background, revocations })
     }
 
     /// Stops as a pod does: says so on `/readyz` while requests still come, then takes no more and finishes those in flight.
@@ -215,15 +217,24 @@ impl Running {
         }
         // Last, so that probes and scrapes see the drain.
         admin.close().await;
-        self.background.abort_all();
+        self.leave().await;
         self.telemetry.metrics.in_flight()
     }
 
-    /// Stops accepting, and nothing else.
+    /// Stops accepting, and waits for no request.
     pub async fn close(&mut self) {
-        self.background.abort_all();
         for listening in &mut self.listeners {
             listening.close().await;
+        }
+        self.leave().await;
+    }
+
+    /// Whoever waits for confirmations needs none of an instance that serves nobody any more.
+    async fn leave(&mut self) {
+        // Ended, and not only told to: what announces this instance would put it back.
+        self.background.shutdown().await;
+        if let Err(error) = self.revocations.leave().await {
+            tracing::warn!(%error, "other instances cannot be told that this one has ended: for an hour they name it as missing");
         }
     }
 }
@@ -242,7 +253,9 @@ async fn core(settings: &Settings, bound: &Bound, parts: &Parts) -> Result<(Core
     let clock = Arc::clone(&parts.clock);
     let revocations = match &shared {
         // Its followers read everything, whenever it answers.
-        Some(shared) => Revocations::new(store, clock, settings.cache).shared(Arc::clone(&shared.freshness)),
+        Some(shared) => Revocations::new(store, clock, settings.cache)
+            .shared(Arc::clone(&shared.freshness))
+            .among(Arc::clone(&shared.replicas)),
         None => Revocations::open(store, clock, settings.cache).await?,
     };
     if let Some(shared) = &shared {

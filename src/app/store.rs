@@ -6,7 +6,7 @@ use super::serve::{STORE_FILE, StartError};
 use crate::config::{Settings, StoreKind};
 use crate::revocation::changes::Changes;
 use crate::revocation::redis::{LayoutError, Mode};
-use crate::revocation::{EmbeddedStore, Freshness, MemoryStore, RedisSettings, RedisStore, Store};
+use crate::revocation::{EmbeddedStore, Freshness, MemoryStore, RedisSettings, RedisStore, Replicas, Store};
 
 /// What it takes to follow a store that others write, too.
 pub(super) struct Shared {
@@ -18,6 +18,8 @@ pub(super) struct Shared {
     pub(super) is_apart: bool,
     /// Whether it answered at the start.
     pub(super) answered: bool,
+    /// Who else follows it.
+    pub(super) replicas: Arc<dyn Replicas>,
     /// How old the view of it is.
     pub(super) freshness: Arc<Freshness>,
 }
@@ -44,9 +46,11 @@ pub(super) async fn open(
                 Ok(()) => true,
             };
             let (changes, redis_store) = (Arc::<RedisStore>::clone(&store), Arc::clone(&store));
+            let replicas = Arc::<RedisStore>::clone(&store);
             let is_apart = redis.mode == Mode::Cluster;
             let freshness = Arc::default();
-            return Ok((store, Some(Shared { changes, redis: redis_store, is_apart, answered, freshness })));
+            let shared = Shared { changes, redis: redis_store, is_apart, answered, replicas, freshness };
+            return Ok((store, Some(shared)));
         }
     };
     Ok((store, None))

@@ -47,7 +47,9 @@ pub(super) struct Revoke {
     /// What for; it goes into the audit log.
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
-    /// Wait this long for all instances to confirm it: at most 60.
+    /// Wait this long for all instances to confirm it: at most 60. Names those that have, and those that have not.
+    ///
+    /// One that was not heard of for 5 s is named as missing and not waited for. Without it, only the instance that is asked answers.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=60))]
     wait: Option<u64>,
     /// Print the answer as JSON.

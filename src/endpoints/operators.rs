@@ -107,7 +107,11 @@ impl Operators {
         }
         let Asked { order, wait } = request::read(body)?;
         let done = self.grants.order(&order, head.from).await?;
-        let confirmation = self.grants.revocations.confirmation(done.position, wait).await;
+        let confirmation = self.grants.revocations.confirmation(done.position, wait).await.map_err(|error| {
+            self.grants.telemetry.metrics.store_error("revocations");
+            tracing::error!(%error, "a revocation is durable, and nobody knows who has it");
+            Trouble::Unconfirmed
+        })?;
         Ok(Reply::json(
             200,
             &json!({

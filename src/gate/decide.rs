@@ -8,7 +8,7 @@ use super::identify::{Identities, Identity, reason_of};
 use super::permit::{Active, TokenPlace};
 use super::user::Users;
 use super::{Denial, Permit};
-use crate::base::Timestamp;
+use crate::base::{Times, Timestamp};
 use crate::issuers::Issuers;
 use crate::policy::{Access, CanonicalPath, Match, Reason, Route, RouteSpec, Streams, Table};
 use crate::revocation::{Identifiers, Revocations, Standing};
@@ -85,6 +85,12 @@ impl Gate {
     #[must_use]
     pub fn table(&self) -> &Table {
         &self.table
+    }
+
+    /// The present by both clocks, when this machine's shows `local`.
+    #[must_use]
+    pub fn times(&self, local: Timestamp) -> Times {
+        self.identities.times(local)
     }
 
     /// Decides one request, as [`Gate::decide`] does, as of now. If that fails for a key id that the issuer's keys have not, they are asked

@@ -46,7 +46,7 @@ impl Grants {
         let now = self.issuing();
         let holder = Holder { subject: &subject, client: &client.id, session: None };
         self.catch_up(None, &subject, &client.id).await?;
-        let life = self.life(&subject, &client.id, now);
+        let life = self.life(&subject, &client.id, now).await;
         let issued = self.access_token(holder, &scope, life, &Map::new())?;
         self.revocations.cover(Until { tokens: life.expires_at, ..Until::default() }).await?;
         let audit = Audit::Issued {

@@ -50,13 +50,18 @@ impl Grants {
     }
 
     /// The life of a token for `subject` that is issued `now` through `client`. After a mark on everything that either was issued up to
-    /// and including this second, the token is dated one second later: otherwise it would be born revoked.
-    pub(super) fn life(&self, subject: &str, client: &str, now: Timestamp) -> Life {
-        let now = now.whole_second();
+    /// and including this second, the token is dated one second later: otherwise it would be born revoked. That second has begun when this
+    /// returns: a token from the future would escape whatever is revoked until then.
+    pub(super) async fn life(&self, subject: &str, client: &str, now: Timestamp) -> Life {
+        let second = now.whole_second();
         let issued_at = match self.revocations.cutoff(&self.settings.issuer, subject, Some(client)) {
-            Some(cutoff) if cutoff >= now => cutoff.whole_second().plus(Duration::from_secs(1)),
-            _ => now,
+            Some(cutoff) if cutoff >= second => cutoff.whole_second().plus(Duration::from_secs(1)),
+            _ => second,
         };
+        let ahead = issued_at.since(self.issuing());
+        if ahead > Duration::ZERO {
+            tokio::time::sleep(ahead.min(LONGEST_WAIT)).await;
+        }
         Life { issued_at, expires_at: issued_at.plus(self.settings.access_ttl) }
     }
 
@@ -104,3 +109,6 @@ impl fmt::Debug for Minted {
         out.debug_struct("Minted").field("scope", &self.scope).finish_non_exhaustive()
     }
 }
+
+/// A second, and by how much clocks may be wrong.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);

@@ -57,7 +57,9 @@ impl Grants {
         match claims.session.as_deref().and_then(Sid::parse) {
             Some(sid) if self.settings.cascade && verified.rules().own => {
                 let session = self.order_session(sid, order, from).await?;
-                Ok(Ordered { expires_at: until.max(session.expires_at), ..session })
+                // Whoever has the session's mark refuses the token by it.
+                let position = if session.position == Position::Local { position } else { session.position };
+                Ok(Ordered { expires_at: until.max(session.expires_at), position })
             }
             _ => Ok(Ordered { expires_at: until, position }),
         }

@@ -52,7 +52,7 @@ impl Grants {
             return Err(GrantError::WrongLogin);
         }
         self.catch_up(None, &user.username, &client.id).await?;
-        let life = self.life(&user.username, &client.id, now);
+        let life = self.life(&user.username, &client.id, now).await;
         let session =
             client.may(GrantKind::RefreshToken).then(|| self.session(&user, client, &scope, now)).transpose()?;
         let sid = session.as_ref().map(|session| session.sid.to_string());

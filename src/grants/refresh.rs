@@ -71,6 +71,11 @@ impl Grants {
         let Attempt { token, sid, from, now } = *attempt;
         // Before anything comes of it: where nobody can tell, the session must be as it was.
         self.catch_up(Some(sid), &stored.subject, &client.id).await?;
+        if self.came_back(stored, sid) {
+            // Ended for good: the mark is forgotten long before the session would be over.
+            self.revocations.revoke_session(sid, &self.settings.issuer, MAX_LEEWAY).await?;
+            return Err(GrantError::InvalidRefreshToken);
+        }
         let presented = Presented { generation: token.generation, key_number: token.key, from, at: now };
         // Nor does the grace run on while the store is away: who was answered 503, by a rotation that took place, comes again as soon as it is back.
         let away = self.revocations.store().away_within(now.since(stored.rotated_at));
@@ -99,7 +104,7 @@ impl Grants {
         // All that can refuse comes before the rotation: a refused request must not use the token up.
         let user = self.live_user(stored, sid, from).await?;
         let scope = narrowed(&client.limit(&stored.scope), &user, scope)?;
-        let life = self.life(&user.username, &client.id, now);
+        let life = self.life(&user.username, &client.id, now).await;
         let next = next.issued(life.expires_at);
         // With the rotation, under the key of today: so a key may be retired once all sessions have been refreshed.
         let next = match told {
@@ -118,6 +123,11 @@ impl Grants {
             Swap::Done => self.mint(attempt, stored, mint).map(Advanced::Done),
             Swap::Lost(current) => Ok(Advanced::Lost(current)),
         }
+    }
+
+    /// Whether the session was ended, and lives in the store again: a failover loses what no replica had yet.
+    pub(super) fn came_back(&self, session: &Family, sid: Sid) -> bool {
+        !session.revoked && self.revocations.has_ended(&self.settings.issuer, sid)
     }
 
     /// Whether everything was revoked that its user, or its client, had been issued when it began.

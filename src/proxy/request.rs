@@ -154,7 +154,8 @@ async fn permit(
         facts.preflight.unwrap_or(facts.method),
         context.site.authorization,
     );
-    let authorization = authorization::upstream(mode, context.site.mint.as_ref(), &permit, clock.now())?;
+    let authorization =
+        authorization::upstream(mode, context.site.mint.as_ref(), &permit, context.site.gate.times(clock.now()))?;
     let answers = preflight::methods_to_answer(&context.site, context.noted.route, &facts);
     Ok(Permitted { permit, authorization, identity, answers })
 }

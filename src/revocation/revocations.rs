@@ -9,11 +9,14 @@ use tokio::task::JoinError;
 use super::answers::{Answer, Answers};
 use super::follower::Pace;
 use super::horizon::Horizon;
+use super::replicas::ReplicaId;
+use super::writing::{Ending, make};
 use super::{
-    Bucket, CacheSettings, Follower, Freshness, Identifiers, Mark, MarkKey, MarkKind, OnStoreFailure, Position, Sid,
-    StalenessSettings, Standing, Store, StoreClock, StoreError, StoredMark, Swap, Swept, Until, View,
+    Announcement, Applied, Bucket, CacheSettings, Follower, Freshness, Identifiers, Mark, MarkKey, MarkKind,
+    OnStoreFailure, Position, Replicas, Sid, StalenessSettings, Standing, Store, StoreClock, StoreError, Swept, Until,
+    View,
 };
-use crate::base::{Clock, Timestamp};
+use crate::base::{Clock, Timestamp, entropy};
 
 /// Revocation as a whole: the store, the view of its marks, and the answers before the view.
 #[derive(Debug)]
@@ -28,6 +31,10 @@ pub struct Revocations {
     horizon: Horizon,
     /// What this instance is called where several are told apart.
     pub(super) instance: String,
+    /// What tells it from another of that name.
+    pub(super) id: ReplicaId,
+    /// Where others say how far they are; `None` for a store that only this instance writes.
+    pub(super) replicas: Option<Arc<dyn Replicas>>,
 }
 
 /// How old the view is.
@@ -81,7 +88,8 @@ impl Revocations {
         let answers = ArcSwapOption::from(Answers::new(cache).map(Arc::new));
         let (view, horizon, instance) = (Arc::new(View::new()), Horizon::default(), "this instance".to_owned());
         let staleness = ArcSwap::default();
-        Self { store, view, answers, clock, freshness: None, staleness, horizon, instance }
+        let id = ReplicaId(entropy::random());
+        Self { store, view, answers, clock, freshness: None, staleness, horizon, instance, id, replicas: None }
     }
 
     /// Those that keep the view the same as the store, one for each part of it.
@@ -101,6 +109,26 @@ impl Revocations {
     pub fn shared(mut self, freshness: Arc<Freshness>) -> Self {
         self.freshness = Some(freshness);
         self
+    }
+
+    /// The same among others, who tell there how far they are.
+    #[must_use]
+    pub fn among(mut self, replicas: Arc<dyn Replicas>) -> Self {
+        self.replicas = Some(replicas);
+        self
+    }
+
+    /// What this instance, as far as `applied`, tells the others.
+    pub fn announcement(&self, applied: Applied) -> Announcement {
+        Announcement { id: self.id, name: self.instance.clone(), applied }
+    }
+
+    /// Tells the others that this instance serves nobody any more.
+    ///
+    /// # Errors
+    /// [`StoreError`]; they take it for silent then.
+    pub async fn leave(&self) -> Result<(), StoreError> {
+        if let Some(replicas) = &self.replicas { replicas.leave(self.id).await } else { Ok(()) }
     }
 
     /// What the marks say of `token` at `now`, by the store's time. No I/O; asked for every request.
@@ -163,6 +191,12 @@ impl Revocations {
         let now = self.clock.now();
         let of = |kind, value| self.view.cutoff(&MarkKey::of(kind, issuer, value), now);
         of(MarkKind::Sub, subject).max(client.and_then(|client| of(MarkKind::Client, client)))
+    }
+
+    /// Whether a mark says that the session was ended. The store may have it alive all the same: a server that took over need not have
+    /// heard of its end.
+    pub fn has_ended(&self, issuer: &str, sid: Sid) -> bool {
+        self.view.has(&MarkKey::of(MarkKind::Sid, issuer, &sid.to_string()), self.clock.now())
     }
 
     /// Sees to it that marks on what is about to be issued can live as long as that: the store knows of ends no earlier than
@@ -234,51 +268,6 @@ impl Revocations {
     /// Changes how answers are remembered; those there are, are dropped.
     pub fn set_cache(&self, settings: CacheSettings) {
         self.answers.store(Answers::new(settings).map(Arc::new));
-    }
-}
-
-async fn make(store: &dyn Store, view: &View, mark: Mark) -> Result<Position, StoreError> {
-    let stored = StoredMark::from(mark.clone());
-    loop {
-        let compared = view.comparisons(&stored.key);
-        let position = store.mark(mark.clone()).await?;
-        // Another server may have taken over from the one that confirmed the mark, without it, and have been compared with the view
-        // before the mark was in it: nobody would write it back there.
-        if view.insert_since(&stored, compared) {
-            return Ok(position);
-        }
-    }
-}
-
-/// The end of a session, under way.
-struct Ending {
-    sid: Sid,
-    issuer: String,
-    leeway: Duration,
-}
-
-impl Ending {
-    async fn run(self, store: &dyn Store, view: &View) -> Result<bool, StoreError> {
-        let Some(mut family) = store.family(self.sid).await? else { return Ok(false) };
-        loop {
-            // Whoever made it `revoked` had marked it before, and it has been given no token since.
-            if !family.revoked {
-                let mark = Mark {
-                    kind: MarkKind::Sid,
-                    issuer: self.issuer.clone(),
-                    value: self.sid.to_string(),
-                    expires_at: family.latest_access_exp.plus(self.leeway),
-                    issued_before: None,
-                };
-                make(store, view, mark).await?;
-            }
-            // Also where it is over already: what was read may be lost yet, what was written is not.
-            match store.swap(self.sid, &family, family.clone().revoke()).await? {
-                Swap::Done | Swap::Lost(None) => return Ok(true),
-                // It was given another token meanwhile, which the mark must outlive too.
-                Swap::Lost(Some(current)) => family = current,
-            }
-        }
     }
 }
 

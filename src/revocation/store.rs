@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Bucket, Family, Mark, MarkKey, Sid, StoredMark, StreamId};
+use super::{Bucket, Family, HistoryPrint, Mark, MarkKey, Sid, StoredMark, StreamId};
 use crate::base::Timestamp;
 
 /// A store of sessions (families of refresh tokens) and revocation marks. It stores and compares; what a record means is
@@ -128,12 +128,15 @@ pub trait Store: Send + Sync + fmt::Debug {
 pub enum Position {
     /// Nowhere: this instance alone has the store, and applies the change itself.
     Local,
-    /// On the stream of a bucket: whoever has read so far knows of it.
+    /// On the stream of a bucket: whoever has read so far in this history knows of it. For a mark that changed nothing it is where the
+    /// stream ended then: it has been there since some entry before.
     Stream {
         /// Whose stream.
         bucket: Bucket,
         /// The entry.
         id: StreamId,
+        /// In which history it has this id. After a failover another entry may.
+        history: HistoryPrint,
     },
 }
 

@@ -116,6 +116,11 @@ impl View {
         entry.spares()
     }
 
+    /// Whether there is a live mark under `key`.
+    pub(super) fn has(&self, key: &MarkKey, now: Timestamp) -> bool {
+        self.entry(key).is_some_and(|entry| entry.expires_at > now)
+    }
+
     /// A number that has changed whenever something under one of `keys` has: as long as it is the same, so is the answer.
     pub(super) fn version_for(&self, keys: &Keys) -> u64 {
         // A sum will do: each part only ever grows.

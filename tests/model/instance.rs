@@ -111,8 +111,13 @@ impl Instance {
     pub async fn present(&self, sid: Sid, token: Token, from: IpAddr) -> Result<Presenting, StoreError> {
         let begun = self.world.tick();
         let store: &dyn Store = &*self.world;
+        let ended_here = self.revocations.has_ended(ISSUER, sid);
         let Some(mut stored) = store.family(sid).await? else { return Ok(Presenting::Refused) };
         loop {
+            if !stored.revoked && self.revocations.has_ended(ISSUER, sid) {
+                self.revocations.revoke_session(sid, ISSUER, LEEWAY).await?;
+                return Ok(Presenting::Refused);
+            }
             let at = self.world.now();
             let holder = Holder { sid: Some(sid), subject: &stored.subject, client: None };
             self.revocations.catch_up(ISSUER, holder).await?;
@@ -141,6 +146,10 @@ impl Instance {
             }
             let granted = || {
                 let ended = self.world.tick();
+                // Also where confirmed writes are lost: what this instance knows of the session's end holds.
+                if ended_here && self.revocations.has_ended(ISSUER, sid) {
+                    self.ledger.broken(Property::EndedIsOver, format!("{sid} goes on where it is known to have ended"));
+                }
                 self.ledger.grant(Grant { sid, token, successor, begun, ended, access_exp });
                 Ok(Presenting::Successor(successor))
             };

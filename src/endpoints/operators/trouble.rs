@@ -31,6 +31,8 @@ pub(super) enum Trouble {
     NoToRevoke(&'static str),
     /// 503: nobody can tell whether it is durable.
     Store,
+    /// 503: it is durable and in effect here, and nobody can tell where else.
+    Unconfirmed,
     /// 503: the keys that would verify the token are not known.
     Keys,
     /// 500.
@@ -56,6 +58,11 @@ impl Trouble {
             Self::Store => {
                 (503, "temporarily_unavailable", "The store does not answer: nothing is confirmed, ask again")
             }
+            Self::Unconfirmed => (
+                503,
+                "temporarily_unavailable",
+                "It is revoked, durable and in effect here; which other instances there are is not known at the moment: ask again",
+            ),
             Self::Keys => (
                 503,
                 "temporarily_unavailable",
@@ -75,7 +82,7 @@ impl Trouble {
                 reply.with_header("WWW-Authenticate", "Bearer realm=\"doorward admin\", error=\"invalid_token\"")
             }
             Self::Method => reply.with_header("Allow", Operators::METHODS),
-            Self::Store | Self::Keys => reply.with_header("Retry-After", RETRY_SECONDS.to_string()),
+            Self::Store | Self::Unconfirmed | Self::Keys => reply.with_header("Retry-After", RETRY_SECONDS.to_string()),
             _ => reply,
         }
     }

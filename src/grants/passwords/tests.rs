@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use super::*;
 use crate::base::{Clock, ManualClock, Timestamp};
-use crate::grants::{Caller, ClientRules, Clients, Login, ScopeClaim, Settings, TokenEnds};
+use crate::grants::{Caller, Client, ClientRules, Clients, GrantKind, Login, ScopeClaim, Settings, TokenEnds};
 use crate::keys::{KeyRing, ServerKeys, SigningKey};
 use crate::revocation::{CacheSettings, MemoryStore, Revocations, Store};
 use crate::telemetry::{self, Sink, Telemetry};
@@ -323,5 +323,46 @@ async fn a_session_without_a_print_gets_one_at_its_next_refresh() {
         world.put(weak());
         assert_eq!(world.refresh(&session).await.unwrap_err(), GrantError::PasswordChanged);
         world.put(before);
+    }
+}
+
+/// A failover can lose the end of a session that nobody's replica had yet; the mark is in the view of whoever saw it.
+#[tokio::test]
+async fn a_session_that_comes_back_is_over_where_its_mark_is_known() {
+    for (what, is_over, stale) in
+        [("of its current token", true, false), ("of an old token", true, true), ("without a mark", false, false)]
+    {
+        let world = World::new(&weak(), false, false).await;
+        let (first, revocations) = (world.log_in().await, &world.grants.revocations);
+        let session = if stale { world.refresh(&first).await.unwrap() } else { first.clone() };
+        let sid = Sid::of(&RefreshToken::read(&first, &world.grants.server_keys).unwrap().family);
+        let alive = world.family(&session).await;
+        let client = Client {
+            id: alive.client.clone().unwrap(),
+            secret: None,
+            grants: vec![GrantKind::RefreshToken],
+            scopes: None,
+            default: true,
+        };
+        assert!(world.grants.live_session(&client, &session).await.unwrap().is_some());
+        if is_over {
+            assert!(revocations.revoke_session(sid, ISSUER, Duration::ZERO).await.unwrap());
+            let ended = world.family(&session).await;
+            revocations.store().swap(sid, &ended, alive.clone()).await.unwrap();
+        }
+        assert!(!world.family(&session).await.revoked, "{what}");
+        assert_eq!(world.grants.live_session(&client, &session).await.unwrap().is_none(), is_over, "{what}");
+        assert!(!world.family(&session).await.revoked, "{what}: to ask is not to use");
+        let shown = if stale { &first } else { &session };
+        let answer = world.refresh(shown).await;
+        if !is_over {
+            assert!(answer.is_ok());
+            continue;
+        }
+        assert_eq!(answer.unwrap_err(), GrantError::InvalidRefreshToken, "{what}");
+        assert_eq!(world.family(&session).await, alive.revoke(), "{what}: and for good, beyond the life of the mark");
+        world.clock.advance(Duration::from_hours(1));
+        assert!(!revocations.has_ended(ISSUER, sid));
+        assert_eq!(world.refresh(&session).await.unwrap_err(), GrantError::InvalidRefreshToken, "{what}");
     }
 }

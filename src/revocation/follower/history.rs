@@ -1,6 +1,9 @@
 //! Whether what comes next on a stream follows from what was read before.
 
+use aws_lc_rs::digest::{Context, SHA256};
+
 use super::StreamId;
+use crate::revocation::sid::first_half;
 
 /// Whose data it is. A server that is started anew, or follows another one, may have lost what it had: then one of the two differs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -9,6 +12,38 @@ pub struct History {
     pub run_id: Box<str>,
     /// `master_replid` of `INFO replication`: of the data, until another server takes over.
     pub replication_id: Box<str>,
+}
+
+/// A history in 16 bytes, to tell it from others. An id of one says nothing of the ids of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct HistoryPrint([u8; 16]);
+
+impl History {
+    /// What it is told by where it has to be short.
+    #[must_use]
+    pub fn print(&self) -> HistoryPrint {
+        let mut context = Context::new(&SHA256);
+        context.update(LABEL);
+        for part in [&self.run_id, &self.replication_id] {
+            context.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            context.update(part.as_bytes());
+        }
+        HistoryPrint(first_half(context))
+    }
+}
+
+impl HistoryPrint {
+    /// From its bytes, as others announce them.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
 }
 
 /// How a stream stands, as `XINFO STREAM` has it. All zero for one that does not exist.
@@ -36,9 +71,24 @@ impl Ends {
     }
 }
 
+/// Keeps this hash apart from every other hash of the same bytes.
+const LABEL: &[u8] = b"doorward history\0";
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn prints_differ_where_histories_do() {
+        let history = |run: &str, replication: &str| History { run_id: run.into(), replication_id: replication.into() };
+        let one = history("ab", "c");
+        assert_eq!(one.print(), history("ab", "c").print());
+        for other in [history("ab", "d"), history("b", "c"), history("a", "bc"), history("abc", ""), history("c", "ab")]
+        {
+            assert_ne!(one.print(), other.print(), "{other:?}");
+        }
+        assert_eq!(HistoryPrint::from_bytes(*one.print().as_bytes()), one.print());
+    }
 
     #[test]
     fn what_reaches_an_id_and_what_may_not() {

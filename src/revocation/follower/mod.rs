@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 pub use self::bucket::Bucket;
 pub use self::conversation::{Action, Ask, Entry, Heard, Pace};
-pub use self::history::{Ends, History};
+pub use self::history::{Ends, History, HistoryPrint};
 pub use self::id::{NotAnId, StreamId};
 
 use self::seen::Seen;
@@ -48,6 +48,8 @@ pub struct Follower {
     /// When [`Ends`] was asked last.
     looked_at: Uptime,
     fresh_at: Option<Uptime>,
+    /// Entries were read, and there was no position then: it comes with the next look.
+    is_unannounced: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +91,7 @@ impl Follower {
             added: 0,
             looked_at: Uptime::default(),
             fresh_at: None,
+            is_unannounced: false,
         }
     }
 
@@ -113,7 +116,7 @@ impl Follower {
     pub fn hear(&mut self, heard: Heard) -> Vec<Action> {
         match heard {
             Heard::Connected => self.step = Step::Look,
-            Heard::Ends { sent, history, ends } if self.step == Step::Look => self.look(sent, history, ends),
+            Heard::Ends { sent, history, ends } if self.step == Step::Look => return self.look(sent, history, ends),
             Heard::Page(marks) if self.step == Step::Work => return self.turn_page(&marks),
             Heard::Entries { sent, entries } if self.step == Step::Work => return self.read_on(sent, &entries),
             // An answer to what was not asked: whoever asks has lost count.
@@ -136,24 +139,30 @@ impl Follower {
         self.fresh_at
     }
 
-    fn look(&mut self, sent: Uptime, history: History, ends: Ends) {
+    fn look(&mut self, sent: Uptime, history: History, ends: Ends) -> Vec<Action> {
         let same = self.history.as_ref() == Some(&history);
         let follows = same && self.trail.is_some_and(|trail| trail.follows(&ends, self.added));
+        let mut actions = Vec::new();
         self.trail = match self.trail {
             Some(Trail { to, .. }) if follows => {
                 // There is nothing to read on to. Where nobody writes, the next answer is a second away.
                 if ends.last == to && self.paging.is_none() {
                     self.fresh_at = Some(sent);
                 }
+                if std::mem::take(&mut self.is_unannounced) {
+                    actions.push(Action::Announce);
+                }
                 Some(Trail { from: to, to })
             }
             _ => {
+                self.is_unannounced = false;
                 self.paging = Some(Paging { began: sent, ..Paging::default() });
                 Some(Trail { from: ends.last, to: ends.last })
             }
         };
         (self.history, self.added, self.looked_at) = (Some(history), ends.added, sent);
         self.step = Step::Work;
+        actions
     }
 
     fn turn_page(&mut self, marks: &[StoredMark]) -> Vec<Action> {
@@ -200,6 +209,7 @@ impl Follower {
             self.trail = Some(Trail { from: trail.from, to });
             self.step = Step::Look;
         }
+        self.is_unannounced |= self.step == Step::Look && !entries.is_empty();
         if entries.is_empty() { Vec::new() } else { vec![Action::Announce] }
     }
 }

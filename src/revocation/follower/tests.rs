@@ -176,6 +176,29 @@ fn it_looks_again_every_so_often_without_a_cut() {
     story.tell(look("b", 23, ends(3, 7)), FIRST_PAGE);
 }
 
+/// Whoever waits for an entry waits for ever if nobody says that it was read.
+#[test]
+fn a_position_that_was_not_known_when_it_moved_is_announced_once_it_is() {
+    for (what, seconds, one_answer) in
+        [("it was time to look", 20, false), ("the answer was as long as may be", 2, true)]
+    {
+        let (mut story, marks) = (Story::reading_from(7), marks());
+        let read = [(8, &marks[0]), (9, &marks[1])];
+        let read = if one_answer { &read[..] } else { &read[..1] };
+        let last = read.last().unwrap().0;
+        story.tell(entries(seconds, read), Ask::Ends);
+        assert_eq!(story.follower.position(), None, "{what}");
+        story.tell(Heard::Failed, Ask::Connect);
+        story.tell(Heard::Connected, Ask::Ends);
+        let actions = story.tell(look("a", seconds, ends(3, last)), story.read(last));
+        assert_eq!(actions, [Action::Announce], "{what}");
+        assert_eq!(story.follower.position(), Some((&history("a"), id(last))), "{what}");
+        // Once is enough.
+        story.tell(entries(seconds + 20, &[]), Ask::Ends);
+        assert_eq!(story.tell(look("a", seconds + 20, ends(3, last)), story.read(last)), [], "{what}");
+    }
+}
+
 #[test]
 fn paging_goes_on_after_a_cut_and_begins_again_after_a_loss() {
     let marks = marks();

@@ -138,9 +138,13 @@ fn looked(answers: &[Value]) -> Result<Looked, Failure> {
     if field(replication, "role") != Some("master") {
         return Err(Failure::NotServing("the server is a replica"));
     }
+    Ok(Looked { history: history(server, replication)?, ends: ends(stream)?, time: clock(time)? })
+}
+
+/// From `INFO server` and `INFO replication`.
+pub(super) fn history(server: &str, replication: &str) -> Result<History, Failure> {
     let named = |text: &str, name| field(text, name).map(Box::from).ok_or_else(unexpected);
-    let history = History { run_id: named(server, "run_id")?, replication_id: named(replication, "master_replid")? };
-    Ok(Looked { history, ends: ends(stream)?, time: clock(time)? })
+    Ok(History { run_id: named(server, "run_id")?, replication_id: named(replication, "master_replid")? })
 }
 
 /// Of `XINFO STREAM`; there is no stream before its first entry.
@@ -204,7 +208,7 @@ fn clock(value: &Value) -> Result<Timestamp, Failure> {
     Ok(Timestamp::from_millis(number(seconds)?.saturating_mul(1000).saturating_add(number(micros)? / 1000)))
 }
 
-fn text(value: &Value) -> Result<&str, Failure> {
+pub(super) fn text(value: &Value) -> Result<&str, Failure> {
     match value {
         Value::BulkString(bytes) => std::str::from_utf8(bytes).map_err(|_| unexpected()),
         Value::SimpleString(text) => Ok(text),

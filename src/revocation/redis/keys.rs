@@ -46,6 +46,16 @@ impl Keys {
         format!("{}{{failures}}:{kind}:{what}:{of}", self.prefix)
     }
 
+    /// ZSET: instance → when it was last heard of, in milliseconds.
+    pub(super) fn replicas(&self) -> String {
+        format!("{}{{meta}}:replicas", self.prefix)
+    }
+
+    /// HASH: instance → its name, and how far it is; `since` → since when there is one.
+    pub(super) fn positions(&self) -> String {
+        format!("{}{{meta}}:positions", self.prefix)
+    }
+
     /// STRING: the version of all this.
     pub(super) fn layout(&self) -> String {
         format!("{}{{meta}}:layout", self.prefix)
@@ -88,7 +98,9 @@ mod tests {
         assert_eq!(slots.len(), 16);
         assert_eq!(keys.bucket(Bucket::of(&MarkKey::from_bytes([0xf3; 16]))).stream, "doorward:{m:03}:stream");
         assert_eq!(keys.family(Sid::from_bytes([0; 16])), "doorward:{f:AAAAAAAAAAAAAAAAAAAAAA}");
-        assert_eq!(slot(&keys.layout()), slot(&keys.latest_access_exp()));
+        for key in [keys.latest_access_exp(), keys.replicas(), keys.positions()] {
+            assert_eq!(slot(&key), slot(&keys.layout()), "{key}");
+        }
     }
 
     /// The check value of the specification, and slots as `CLUSTER KEYSLOT` tells them.

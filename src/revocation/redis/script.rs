@@ -52,6 +52,8 @@ pub(super) static PERMISSIONS: LazyLock<Script> =
 pub(super) static PAGE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/page.lua")));
 pub(super) static SWEEP: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/sweep.lua")));
 pub(super) static SWAP: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/swap.lua")));
+pub(super) static ANNOUNCE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/announce.lua")));
+pub(super) static ROLL: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/roll.lua")));
 pub(super) static RAISE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/raise.lua")));
 
 #[cfg(test)]
@@ -62,7 +64,7 @@ mod tests {
     #[test]
     fn every_command_of_a_script_is_among_those_that_are_asked_for() {
         let asked = PERMISSIONS.text;
-        let scripts = [&MARK, &PAGE, &SWEEP, &SWAP, &RAISE, &ADMIT, &SETTLE];
+        let scripts = [&CREATE, &MARK, &LOOK, &PAGE, &SWEEP, &SWAP, &RAISE, &ADMIT, &SETTLE, &ANNOUNCE, &ROLL];
         for call in scripts.iter().flat_map(|script| script.text.split("redis.").skip(1)) {
             let Some(name) = call.strip_prefix("call('").or_else(|| call.strip_prefix("pcall('")) else { continue };
             let name = name.split('\'').next().unwrap_or_default();

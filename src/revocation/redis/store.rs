@@ -9,6 +9,8 @@ use async_trait::async_trait;
 use redis::{Value, cmd};
 
 use super::connections::{Connections, Deadline};
+use super::failure::Failure;
+use super::feed::{history, text};
 use super::keys::{Keys, slot};
 use super::link::{Request, number, unexpected};
 use super::page::{page, under};
@@ -219,10 +221,7 @@ impl RedisStore {
             arguments: &arguments,
         };
         match self.write(&keys.marks, request, Deadline::begin()).await? {
-            Value::BulkString(id) => {
-                let id = std::str::from_utf8(&id).ok().and_then(|id| id.parse().ok()).ok_or_else(unexpected)?;
-                Ok(Position::Stream { bucket, id })
-            }
+            Value::Array(answer) => Ok(position(bucket, &answer)?),
             _ => Err(unexpected().into()),
         }
     }
@@ -265,6 +264,13 @@ fn found(value: &Value) -> Result<Option<Family>, StoreError> {
 /// In milliseconds.
 fn latest(family: &Family) -> i64 {
     exact(family.latest_access_exp)
+}
+
+/// Where a mark stands, from what the script says: the id, and the two parts of `INFO` that name the history.
+fn position(bucket: Bucket, answer: &[Value]) -> Result<Position, Failure> {
+    let [id, server, replication] = answer else { return Err(unexpected()) };
+    let id = text(id)?.parse().map_err(|_| unexpected())?;
+    Ok(Position::Stream { bucket, id, history: history(text(server)?, text(replication)?)?.print() })
 }
 
 /// In milliseconds; a time at or before the epoch would not be taken.

@@ -31,7 +31,7 @@ pub(super) async fn until_it_works<T>(
     }
 }
 
-fn master(servers: &[Server], sentinels: &Sentinels) -> usize {
+pub(super) fn master(servers: &[Server], sentinels: &Sentinels) -> usize {
     let address: Vec<String> = sentinels.sentinels[0].ask(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", "main"]);
     servers.iter().position(|server| server.host.to_string() == address[0]).unwrap()
 }

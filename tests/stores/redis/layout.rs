@@ -132,7 +132,7 @@ async fn a_sweep_is_complete_and_takes_what_is_over_by_both_clocks() {
     assert_eq!(store.marks(None, 2_000).await.unwrap().len(), 1_000, "those that are not over by the server's clock");
 }
 
-fn raw(server: &Server, words: &[&[u8]]) {
+pub(super) fn raw(server: &Server, words: &[&[u8]]) {
     let client = redis::Client::open(format!("redis://{}:{}", server.host, server.port)).unwrap();
     let mut command = redis::cmd(std::str::from_utf8(words[0]).unwrap());
     for word in &words[1..] {
@@ -159,7 +159,7 @@ async fn a_change_is_on_the_stream_once_and_its_place_is_told() {
         Mark { issued_before: None, ..mark.clone() },
         mark.clone(),
     ] {
-        let Position::Stream { bucket: told, id } = store.mark(mark).await.unwrap() else { panic!("on a stream") };
+        let Position::Stream { bucket: told, id, .. } = store.mark(mark).await.unwrap() else { panic!("on a stream") };
         assert_eq!(told, bucket);
         places.push(id);
     }

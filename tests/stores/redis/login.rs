@@ -5,7 +5,8 @@ use std::time::Duration;
 use doorward::base::{Clock, Secret, SystemClock};
 use doorward::revocation::changes::Changes;
 use doorward::revocation::redis::{Admission, Attempted, Authorities, Borne, Login, Mode, Outcome, State};
-use doorward::revocation::{Bucket, RedisSettings, Store, StoreError, StreamId, Swap};
+use doorward::revocation::replicas::ReplicaId;
+use doorward::revocation::{Announcement, Applied, Bucket, RedisSettings, Replicas, Store, StoreError, StreamId, Swap};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
 use super::deployments::Cluster;
@@ -56,6 +57,10 @@ async fn do_everything(settings: &RedisSettings) {
         let Admission::Admitted(admitted) = store.admit(&attempted).await.unwrap() else { panic!("{outcome:?}") };
         store.settle(&attempted, admitted, outcome).await.unwrap();
     }
+    let announcement = Announcement { id: ReplicaId([1; 16]), name: "pod".to_owned(), applied: Applied::default() };
+    assert_eq!(store.announce(&announcement).await, Ok(1));
+    assert_eq!(store.roll(bucket).await.unwrap().replicas.len(), 1);
+    store.leave(announcement.id).await.unwrap();
     let findings = store.examine(&SystemClock).await;
     let permissions = findings.iter().filter(|finding| finding.check == "permissions");
     for finding in permissions {

@@ -16,5 +16,7 @@ mod feed;
 mod layout;
 /// Passwords, ACL users, TLS.
 mod login;
+/// The list of instances.
+mod replicas;
 /// Servers.
 pub mod server;

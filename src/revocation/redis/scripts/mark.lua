@@ -3,13 +3,18 @@
 -- KEYS: the bucket's marks, expiry, index and stream.
 -- ARGV: the length of the stream, how many marks that are over to drop, `make` or `restore`, and of each mark its key, end, cut-off or `-`,
 -- and name or nothing.
--- Returns where the last one stands on the stream; `0-0` if it was restored and there already.
+-- Returns where the last one stands on the stream (`0-0` if it was restored and there already), and what names the history in which it does: asked
+-- in the same step, or another server could have taken over meanwhile.
 --
 -- A script is alone on the server while it runs, so no two marks of one key can each take the other for absent. It reads all
 -- before it writes anything: where a record cannot be read or there is no room (OOM is found at the first write), nothing was done.
 local marks, expiry, index, stream = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local function told(section, name)
+  return string.match(redis.call('INFO', section), name .. ':%w+') or ''
+end
 
 -- Numbers are compared as Lua has them: whole and exact up to 2^53, beyond which none is sent.
 local function parse(record)
@@ -35,7 +40,7 @@ for at = 4, #ARGV, 4 do
   -- All replicas restore the same, and but for the first there is nothing to do.
   if record ~= old or ARGV[3] == 'make' then wanted[#wanted + 1] = { key, ends, record, record ~= old } end
 end
-if #wanted == 0 then return '0-0' end
+if #wanted == 0 then return { '0-0', told('server', 'run_id'), told('replication', 'master_replid') } end
 
 local id
 for _, mark in ipairs(wanted) do
@@ -69,4 +74,4 @@ if last then
   for _, name in ipairs({ marks, expiry, index }) do redis.call('PEXPIREAT', name, string.format('%.0f', last)) end
 end
 redis.call('PEXPIREAT', stream, string.format('%.0f', (last or now) + 86400000))
-return id
+return { id, told('server', 'run_id'), told('replication', 'master_replid') }
