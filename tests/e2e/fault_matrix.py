@@ -365,7 +365,9 @@ class Cell:
         if self.moment == "idle":
             self.ask_a_newcomer()
         for name in ("refresh", "lost request", "lost answer", "chain", "warm", "cold"):
-            answer = self.one.refresh(self.sessions[name]["refresh_token"])
+            # Whoever is told to come again, does.
+            refreshed = lambda name=name: (answer := self.one.refresh(self.sessions[name]["refresh_token"])).status_code != 503 and [answer]
+            [answer] = until(refreshed, deadline=seconds(self.row["healing"]), what=f"an answer for {name}", pause=PAUSE)
             expected = 400 if self.loses_sessions else 200
             assert answer.status_code == expected, f"{name} was logged out: {answer.text}"
             if expected == 200:

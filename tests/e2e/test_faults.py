@@ -32,7 +32,10 @@ def outcomes(request, binary, applications, tmp_path_factory):
                 fault, moment = waiting.get_nowait()
             except queue.Empty:
                 return
-            found[fault, moment] = run(fault, moment, binary, upstream, tmp_path_factory.mktemp(f"{fault}-{moment}"))
+            try:
+                found[fault, moment] = run(fault, moment, binary, upstream, tmp_path_factory.mktemp(f"{fault}-{moment}"))
+            except Exception as problem:
+                found[fault, moment] = problem
 
     threads = [children.Starter(target=work, daemon=True) for _ in range(AT_ONCE)]
     for thread in threads:

@@ -111,6 +111,11 @@ impl Connections {
                     redirects += 1;
                     ask_at = Some(at);
                 }
+                // Nodes that send to each other have not heard yet who has it now.
+                Err(Failure::Moved(_)) if Instant::now() + TRY_AGAIN_AFTER < deadline => {
+                    redirects = 0;
+                    sleep(TRY_AGAIN_AFTER).await;
+                }
                 // While a slot moves, keys that are on both nodes can be had from neither, for a moment.
                 Err(Failure::TryAgain) if Instant::now() + TRY_AGAIN_AFTER < deadline => sleep(TRY_AGAIN_AFTER).await,
                 Err(failure) if failure.is_of_the_place() => {
