@@ -17,6 +17,7 @@ pub mod signals;
 mod store;
 mod stores;
 mod sweeping;
+pub mod transfer;
 pub mod watch;
 
 pub use build::build;

@@ -71,7 +71,7 @@ pub(super) async fn stored(store: &dyn Store) -> Result<Until, StoreError> {
 }
 
 /// Raises what the store has to `wanted`, where it is less. Nobody's write is undone, in whatever order they come.
-async fn raise(store: &dyn Store, wanted: Until) -> Result<Until, StoreError> {
+pub(super) async fn raise(store: &dyn Store, wanted: Until) -> Result<Until, StoreError> {
     let mut standing = store.family(name()).await?;
     loop {
         let Some(record) = standing else {
@@ -111,7 +111,7 @@ fn ends(record: &Family) -> Until {
     Until { tokens: record.latest_access_exp, sessions: record.expires_at }
 }
 
-fn name() -> Sid {
+pub(super) fn name() -> Sid {
     let mut context = Context::new(&SHA256);
     context.update(b"doorward horizon");
     Sid::from_bytes(first_half(context))

@@ -25,6 +25,7 @@ pub mod settings;
 mod sid;
 pub mod store;
 mod store_clock;
+pub mod transfer;
 mod view;
 
 pub use confirmation::Confirmation;

@@ -92,7 +92,10 @@ async fn one_at_a_time() {
     assert!(matches!(second, OpenError::InUse { .. }), "{second:?}");
     assert_eq!(
         second.to_string(),
-        format!("the store `{}` is in use, by another process or another store of this one", path.display())
+        format!(
+            "the store `{}` is in use, by another process or another store of this one; stop that, or give this one a `data_dir` of its own",
+            path.display()
+        )
     );
     store.mark(jti(9)).await.unwrap();
     drop(store);
@@ -185,6 +188,8 @@ async fn a_store_of_another_format_is_left_as_it_is() {
     let before = fs::read(&path).unwrap();
     let error = EmbeddedStore::open(&path).unwrap_err();
     assert!(matches!(error, OpenError::Format { found: 2, .. }), "{error:?}");
+    let text = error.to_string();
+    assert!(text.contains(&path.display().to_string()) && text.contains("run the version that wrote it"), "{text}");
     assert!(fs::read(&path).unwrap() == before, "was changed");
 }
 
