@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use doorward::base::Timestamp;
-use doorward::revocation::{EmbeddedStore, Mark, MarkKind, OpenError, Store, Swap};
+use doorward::revocation::{EmbeddedStore, Mark, MarkKind, OpenError, Store, StoredMark, Swap};
 use redb::{Database, TableDefinition};
 
 use crate::fixtures::{all_marks, at, family, jti, mark, rotated, sid};
@@ -241,3 +241,34 @@ async fn a_mark_of_any_kind_and_length_comes_back() {
     drop(store);
     assert_eq!(all_marks(&EmbeddedStore::open(&path).unwrap(), 10).await, marks);
 }
+
+/// Marks that are over make room for others, and the file gets smaller again.
+#[tokio::test]
+async fn a_wave_of_revocations_does_not_keep_its_room_for_ever() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let store = EmbeddedStore::open(&path).unwrap();
+    let len = || fs::metadata(&path).unwrap().len();
+    let empty = len();
+    let marks: Vec<StoredMark> = (0..WAVE).map(|number| jti(number).into()).collect();
+    let mut filled = 0;
+    for wave in 0..3 {
+        for part in marks.chunks(1000) {
+            store.restore(part).await.unwrap();
+        }
+        if wave == 0 {
+            filled = len();
+        }
+        assert!(len() <= filled + filled / 4, "wave {wave}: {} bytes, {filled} the first time", len());
+        assert_eq!(store.sweep(Timestamp::MAX).await.unwrap().marks, marks.len());
+        println!("wave {wave}: {empty} bytes, {filled} filled, {} swept", len());
+    }
+    drop(store);
+    let began = std::time::Instant::now();
+    let store = EmbeddedStore::open(&path).unwrap();
+    println!("reopened: {} bytes, in {:?}", len(), began.elapsed());
+    assert!(len() <= 2 * empty.max(1 << 20), "{} bytes", len());
+    assert_eq!(all_marks(&store, 10).await, []);
+}
+
+const WAVE: u64 = 20_000;

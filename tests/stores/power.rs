@@ -176,13 +176,17 @@ async fn a_cut_while_many_revoke_and_rotate_loses_nothing_acknowledged() {
         counted.1 += sessions.values().map(|session| session.generation).sum::<u32>();
         while tasks.join_next().await.is_some() {}
     }
-    println!("{rounds} cuts, {} revocations and {} rotations acknowledged before them, lost: {}", counted.0, counted.1, lost.len());
+    println!(
+        "{rounds} cuts, {} revocations and {} rotations acknowledged before them, lost: {}",
+        counted.0,
+        counted.1,
+        lost.len()
+    );
     assert_eq!(lost, []);
     assert!(counted.0 > rounds * 50 && counted.1 > 0, "{counted:?}");
 }
 
 const SESSIONS: u64 = 20;
-
 
 #[tokio::test]
 async fn a_sync_that_fails_is_not_acknowledged_and_costs_nothing_that_was() {
