@@ -1,5 +1,6 @@
 """A Redis of a test's own."""
 
+import re
 import shutil
 import socket
 import subprocess
@@ -37,6 +38,12 @@ class Redis:
                 return connection.recv(100) == b"+PONG\r\n"
         except OSError:
             return False
+
+    def memory(self):
+        """Bytes that its data takes, as it counts itself."""
+        with socket.create_connection(("127.0.0.1", self.port), DEADLINE) as connection:
+            connection.sendall(b"INFO memory\r\n")
+            return int(re.search(rb"used_memory:(\d+)", connection.recv(65536))[1])
 
     def kill(self):
         self.process.kill()

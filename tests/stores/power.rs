@@ -131,6 +131,7 @@ async fn writes_that_share_a_sync_are_acknowledged_after_it() {
 /// Revocations and rotations of many sessions at once, and a cut wherever the disk is just then.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cut_while_many_revoke_and_rotate_loses_nothing_acknowledged() {
+    #[expect(clippy::disallowed_methods, reason = "`make soak` asks for more")]
     let rounds = if std::env::var_os("SOAK").is_some() { 100 } else { 10 };
     let mut lost = Vec::new();
     let mut counted = (0, 0);
@@ -140,7 +141,7 @@ async fn a_cut_while_many_revoke_and_rotate_loses_nothing_acknowledged() {
         for number in 0..SESSIONS {
             store.create(sid(number), family()).await.unwrap();
         }
-        let done: Arc<Mutex<(Vec<u64>, HashMap<u64, Family>)>> = Arc::default();
+        let done: Arc<Mutex<Done>> = Arc::default();
         let mut tasks = tokio::task::JoinSet::new();
         for number in 0..SESSIONS {
             let (store, done) = (Arc::clone(&store), Arc::clone(&done));
@@ -185,6 +186,9 @@ async fn a_cut_while_many_revoke_and_rotate_loses_nothing_acknowledged() {
     assert_eq!(lost, []);
     assert!(counted.0 > rounds * 50 && counted.1 > 0, "{counted:?}");
 }
+
+/// Revocations, and the state of each session.
+type Done = (Vec<u64>, HashMap<u64, Family>);
 
 const SESSIONS: u64 = 20;
 

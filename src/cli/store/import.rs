@@ -67,7 +67,7 @@ impl Import {
         let again = || -> Result<_, FileError> {
             let mut file = File::open(&self.file)?;
             let (_, mut reader) = Reader::begin(BufReader::new(file.try_clone()?))?;
-            while reader.next()?.is_some() {}
+            while reader.record()?.is_some() {}
             file.seek(SeekFrom::Start(0))?;
             Reader::begin(BufReader::new(file))
         };

@@ -28,7 +28,7 @@ pub(super) enum Source {
 
 /// What a running doorward says of its store once it is sealed.
 #[derive(Deserialize)]
-struct Sealed {
+struct Told {
     origin: Origin,
     sealed_at: i64,
     latest_access_exp: i64,
@@ -63,7 +63,7 @@ impl Source {
         match self {
             Self::Running(instance) => {
                 let answer = done(instance.post(Operators::STORE_PATH, &json!({ "sealed": true }))?)?;
-                let sealed: Sealed = serde_json::from_value(answer).map_err(strange)?;
+                let sealed: Told = serde_json::from_value(answer).map_err(strange)?;
                 Ok(Header {
                     origin: sealed.origin,
                     exported_at: sealed.sealed_at,

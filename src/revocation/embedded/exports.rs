@@ -22,6 +22,7 @@ impl Exports for EmbeddedStore {
         Ok(since)
     }
 
+    #[expect(clippy::redundant_closure_for_method_calls, reason = "the method alone is not for every transaction")]
     async fn unseal(&self) -> Result<(), StoreError> {
         self.writer.write_unbound(|tables| tables.unseal()).await?;
         self.sealed_at.store(0, Ordering::SeqCst);

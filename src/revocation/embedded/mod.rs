@@ -5,6 +5,11 @@
 //! Opening a database writes to it, repairing it more so. A file that turns out to be damaged, or not ours, must be left as
 //! it is for whoever will look into it. So the file is first opened through a layer that keeps the writes in memory, and
 //! every page and record is read; only then in earnest. The same layer lets a file on a full disk be read.
+//!
+//! # How large the file gets
+//!
+//! Room of what was swept is used again, so the file stays as large as the most that was ever in it at once, and what is opened is cut to
+//! what it holds. It is not compacted while it serves: that would hold up every write until it is done.
 
 mod disk;
 mod engine;

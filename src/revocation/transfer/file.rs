@@ -174,7 +174,7 @@ impl<R: BufRead> Reader<R> {
     ///
     /// # Errors
     /// [`FileError`].
-    pub fn next(&mut self) -> Result<Option<Record>, FileError> {
+    pub fn record(&mut self) -> Result<Option<Record>, FileError> {
         if self.ended {
             return Ok(None);
         }

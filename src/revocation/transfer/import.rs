@@ -3,6 +3,7 @@
 use std::cmp::max;
 use std::io::BufRead;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 
@@ -32,48 +33,93 @@ pub async fn import<R: BufRead>(
     mut progress: impl FnMut(Counts),
 ) -> Result<Counts, ImportError> {
     horizon::raise(&**store, header.until()).await?;
+    let mut writing = Writing { store, tasks: JoinSet::new() };
     let mut marks: Vec<StoredMark> = Vec::with_capacity(PART);
-    let mut sessions = JoinSet::new();
-    while let Some(record) = reader.next()? {
+    let mut are_marks_done = false;
+    while let Some(record) = reader.record()? {
         match record {
-            Record::Mark(mark) => marks.push(mark),
-            Record::Session(sid, family) if sid != horizon::name() => {
-                restore(store, &mut marks).await?;
-                if sessions.len() >= AT_ONCE {
-                    next(&mut sessions).await?;
+            Record::Mark(mark) => {
+                are_marks_done = false;
+                marks.push(mark);
+                if marks.len() >= PART {
+                    writing.marks(std::mem::take(&mut marks)).await?;
                 }
-                let store = Arc::clone(store);
-                sessions.spawn(async move { put(&*store, sid, family).await });
             }
             // Of which the header tells.
-            Record::Session(..) => {}
-        }
-        if marks.len() >= PART {
-            restore(store, &mut marks).await?;
+            Record::Session(sid, _) if sid == horizon::name() => {}
+            Record::Session(sid, family) => {
+                if !are_marks_done {
+                    writing.marks(std::mem::take(&mut marks)).await?;
+                    writing.end().await?;
+                    are_marks_done = true;
+                }
+                writing.session(sid, family).await?;
+            }
         }
         progress(reader.counts());
     }
-    restore(store, &mut marks).await?;
-    while !sessions.is_empty() {
-        next(&mut sessions).await?;
-    }
+    writing.marks(marks).await?;
+    writing.end().await?;
     Ok(reader.counts())
 }
 
-async fn restore(store: &Arc<dyn Store>, marks: &mut Vec<StoredMark>) -> Result<(), StoreError> {
-    if !marks.is_empty() {
-        store.restore(marks).await?;
-        marks.clear();
-    }
-    Ok(())
+/// Writes that are under way.
+struct Writing<'a> {
+    store: &'a Arc<dyn Store>,
+    tasks: JoinSet<Result<(), StoreError>>,
 }
 
-async fn next(sessions: &mut JoinSet<Result<(), StoreError>>) -> Result<(), StoreError> {
-    match sessions.join_next().await {
-        None | Some(Ok(Ok(()))) => Ok(()),
-        Some(Ok(Err(error))) => Err(error),
-        Some(Err(_)) => Err(StoreError::Unavailable("a write broke off".to_owned())),
+impl Writing<'_> {
+    async fn marks(&mut self, marks: Vec<StoredMark>) -> Result<(), StoreError> {
+        let store = Arc::clone(self.store);
+        self.begin(PARTS_AT_ONCE, async move {
+            if marks.is_empty() { Ok(()) } else { patiently(|| store.restore(&marks)).await }
+        })
+        .await
     }
+
+    async fn session(&mut self, sid: Sid, family: Family) -> Result<(), StoreError> {
+        let store = Arc::clone(self.store);
+        self.begin(SESSIONS_AT_ONCE, async move { patiently(|| put(&*store, sid, family.clone())).await }).await
+    }
+
+    async fn begin(
+        &mut self,
+        at_once: usize,
+        write: impl Future<Output = Result<(), StoreError>> + Send + 'static,
+    ) -> Result<(), StoreError> {
+        while self.tasks.len() >= at_once {
+            self.one().await?;
+        }
+        self.tasks.spawn(write);
+        Ok(())
+    }
+
+    async fn end(&mut self) -> Result<(), StoreError> {
+        while !self.tasks.is_empty() {
+            self.one().await?;
+        }
+        Ok(())
+    }
+
+    async fn one(&mut self) -> Result<(), StoreError> {
+        match self.tasks.join_next().await {
+            None | Some(Ok(Ok(()))) => Ok(()),
+            Some(Ok(Err(error))) => Err(error),
+            Some(Err(_)) => Err(StoreError::Unavailable("a write broke off".to_owned())),
+        }
+    }
+}
+
+/// Tries again what failed: a server that is busy for a second is no reason to begin anew.
+async fn patiently<F: Future<Output = Result<(), StoreError>>>(write: impl Fn() -> F) -> Result<(), StoreError> {
+    for _ in 1..TRIES {
+        match write().await {
+            Err(StoreError::Unavailable(_)) => tokio::time::sleep(PAUSE).await,
+            done => return done,
+        }
+    }
+    write().await
 }
 
 async fn put(store: &dyn Store, sid: Sid, family: Family) -> Result<(), StoreError> {
@@ -111,11 +157,15 @@ fn merged(there: Family, coming: Family) -> Family {
     Family { revoked: ended, latest_access_exp, ..later }
 }
 
-/// Marks written at once.
-const PART: usize = 100;
+/// Marks written at once, and how often.
+const PART: usize = 200;
+const PARTS_AT_ONCE: usize = 8;
 
 /// Sessions under way at once: they share the round trips, and the embedded store's syncs.
-const AT_ONCE: usize = 128;
+const SESSIONS_AT_ONCE: usize = 128;
+
+const TRIES: usize = 5;
+const PAUSE: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
 pub(super) mod tests;

@@ -39,10 +39,9 @@ fn written() -> Vec<u8> {
 fn read(bytes: &[u8]) -> Result<(Header, Vec<Record>), FileError> {
     let (header, mut reader) = Reader::begin(bytes)?;
     let mut records = Vec::new();
-    while let Some(record) = reader.next()? {
+    while let Some(record) = reader.record()? {
         records.push(record);
     }
-    assert!(reader.next()?.is_none(), "and stays at its end");
     Ok((header, records))
 }
 
