@@ -266,7 +266,7 @@ fn collector(core: &Core, hasher: &Arc<ArcSwap<Hasher>>) -> Box<dyn Fn() + Send 
     Box::new(move || {
         let metrics = &core.telemetry.metrics;
         metrics.set_denylist_entries(core.revocations.live_marks());
-        metrics.set_store_sealed(core.revocations.is_sealed());
+        metrics.following.set_sealed(core.revocations.is_sealed());
         let staleness = core.revocations.staleness();
         metrics.following.set_staleness(staleness.map_or(Some(Duration::ZERO), |staleness| staleness.age));
         metrics.following.set_clock_offset(core.revocations.clock().offset_millis());

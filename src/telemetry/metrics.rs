@@ -53,7 +53,6 @@ pub struct Metrics {
     pub key_fetches: KeyFetches,
     store_errors: IntCounterVec,
     store_up: IntGauge,
-    store_sealed: IntGauge,
     insecure_settings: IntGauge,
     password_duration: Histogram,
     password_queue: IntGauge,
@@ -113,7 +112,6 @@ impl Metrics {
             key_fetches: KeyFetches::new(&families),
             store_errors: families.counters(&names::STORE_ERRORS),
             store_up: families.gauge(&names::STORE_UP),
-            store_sealed: families.gauge(&names::STORE_SEALED),
             insecure_settings: families.gauge(&names::INSECURE_SETTINGS),
             password_duration: families.histogram(&names::PASSWORD_VERIFY_DURATION, &PASSWORD_BUCKETS),
             password_queue: families.gauge(&names::PASSWORD_VERIFY_QUEUE_LENGTH),
@@ -232,11 +230,6 @@ impl Metrics {
     /// Whether the store answers.
     pub fn set_store_up(&self, up: bool) {
         self.store_up.set(i64::from(up));
-    }
-
-    /// Whether the store takes no writes because it was exported.
-    pub fn set_store_sealed(&self, sealed: bool) {
-        self.store_sealed.set(i64::from(sealed));
     }
 
     /// As it was set last.
