@@ -117,7 +117,9 @@ impl Health {
         let staleness = self.staleness();
         let too_old = staleness.as_ref().is_some_and(|staleness| staleness.too_old);
         reasons.splice(..0, too_old.then(|| "revocations".to_owned()));
+        let sealed = self.revocations.load().as_ref().is_some_and(|revocations| revocations.is_sealed());
         reasons.splice(..0, (!store_up).then(|| "store".to_owned()));
+        reasons.extend(sealed.then(|| "store sealed".to_owned()));
         let users = self.users.load_full().map(|status| status.problem());
         reasons.extend(matches!(users, Some(Some(_))).then(|| "users".to_owned()));
         reasons.extend(problem.is_some().then(|| "configuration".to_owned()));
@@ -138,6 +140,9 @@ impl Health {
             let _ = writeln!(text, "{} started", mark(self.is_started()));
             let _ = writeln!(text, "{} not draining", mark(!draining));
             let _ = writeln!(text, "{} store", mark(store_up));
+            if sealed {
+                text.push_str("[-] store sealed: it was exported, and takes no writes\n");
+            }
             if let Some(staleness) = staleness {
                 text.push_str(&staleness_line(&staleness));
             }

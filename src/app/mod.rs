@@ -15,16 +15,19 @@ pub mod reload;
 pub mod run_loop;
 pub mod serve;
 pub mod signals;
+mod start_error;
 mod store;
 mod stores;
 mod sweeping;
 pub mod throttling;
+pub mod transfer;
 pub mod watch;
 
 pub use build::build;
 pub use core::Core;
 pub use reload::Reloader;
-pub use serve::{Bound, Running, StartError};
+pub use serve::{Bound, Running};
+pub use start_error::StartError;
 
 #[cfg(test)]
 mod tests;

@@ -9,25 +9,24 @@ use arc_swap::access::Map;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::data_dir::{self, DataDirError};
+use super::data_dir;
 use super::identity::{instance_name, issuer_at};
-use super::listen::{self, ADMIN_MODE, BindError};
+use super::listen::{self, ADMIN_MODE};
 use super::operators::admin_token;
 use super::reload::{Environment, Live, Reloader};
 use super::run_loop::{self, Terms};
+use super::start_error::StartError;
 use super::throttling::FailuresInRedis;
 use super::{Core, build, descriptors, following, store, sweeping};
 use crate::admin::{Admin, Health};
 use crate::base::{Clock, Stopwatch, SystemClock};
 use crate::config::{Listen, Loaded, Settings, Shutdown, StoreKind};
-use crate::connection::tls::TlsError;
 use crate::connection::{Registry, ServerTls};
 use crate::endpoints::Operators;
 use crate::issuers::{Fetch, HttpFetch};
 use crate::proxy::streams::OpenStreams;
 use crate::proxy::{Door, Refusals, Site, Upstream};
-use crate::revocation::redis::LayoutError;
-use crate::revocation::{OpenError, Revocations, Store, StoreClock, StoreError};
+use crate::revocation::{Revocations, Store, StoreClock};
 use crate::telemetry::Telemetry;
 use crate::users::{Hasher, PostgresUsers, SharedFailures};
 
@@ -53,35 +52,6 @@ impl Parts {
     pub fn new(path: PathBuf, environment: Box<Environment>, telemetry: Arc<Telemetry>) -> Self {
         Self { path, environment, clock: Arc::new(SystemClock), store: None, fetch: Arc::new(HttpFetch), telemetry }
     }
-}
-
-/// Why doorward did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// An address is taken or not ours.
-    #[error(transparent)]
-    Bind(#[from] BindError),
-    /// `data_dir` cannot be used.
-    #[error(transparent)]
-    DataDir(#[from] DataDirError),
-    /// The store's file cannot be used: never replaced by an empty one, which would forget every revocation.
-    #[error(transparent)]
-    Open(#[from] OpenError),
-    /// The marks cannot be read.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// What is in Redis is laid out in another way, or it does not answer.
-    #[error("`store.redis`: {0}")]
-    Layout(#[from] LayoutError),
-    /// `rediss://` asks for a certificate, and nobody's could be taken.
-    #[error("`store.redis`: the operating system trusts nobody, so no certificate could be: name a `ca_file`")]
-    NobodyTrusted,
-    /// The certificates of `server.tls` cannot serve; the configuration would have said so.
-    #[error("`server.tls`: {0}")]
-    Tls(#[from] TlsError),
-    /// The settings lack something.
-    #[error(transparent)]
-    Build(#[from] build::BuildError),
 }
 
 /// Where a running doorward listens.
@@ -290,6 +260,7 @@ fn collector(core: &Core, hasher: &Arc<ArcSwap<Hasher>>) -> Box<dyn Fn() + Send 
     Box::new(move || {
         let metrics = &core.telemetry.metrics;
         metrics.set_denylist_entries(core.revocations.live_marks());
+        metrics.following.set_sealed(core.revocations.is_sealed());
         let staleness = core.revocations.staleness();
         metrics.following.set_staleness(staleness.map_or(Some(Duration::ZERO), |staleness| staleness.age));
         metrics.following.set_clock_offset(core.revocations.clock().offset_millis());

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use super::serve::{STORE_FILE, StartError};
+use super::serve::STORE_FILE;
+use super::start_error::StartError;
 use crate::config::{Settings, StoreKind};
 use crate::revocation::changes::Changes;
 use crate::revocation::redis::{LayoutError, Mode};
+use crate::revocation::transfer::Exports;
 use crate::revocation::{EmbeddedStore, Freshness, MemoryStore, RedisSettings, RedisStore, Replicas, Store};
 
 /// What it takes to follow a store that others write, too.
@@ -34,7 +36,16 @@ pub(super) async fn open(
     }
     let store: Arc<dyn Store> = match &settings.store {
         StoreKind::Memory => Arc::new(MemoryStore::new(None)),
-        StoreKind::Embedded => Arc::new(EmbeddedStore::open(&settings.data_dir.join(STORE_FILE))?),
+        StoreKind::Embedded => {
+            let store = EmbeddedStore::open(&settings.data_dir.join(STORE_FILE))?;
+            if let Some(since) = store.sealed_at() {
+                tracing::error!(
+                    since = since.seconds(),
+                    "the store was exported and is sealed: logins, refreshes and revocations answer 503; serve from where it was imported, or run `doorward store unseal`"
+                );
+            }
+            Arc::new(store)
+        }
         StoreKind::Redis(redis) => {
             let store = Arc::new(RedisStore::new(RedisSettings::clone(redis)).ok_or(StartError::NobodyTrusted)?);
             let answered = match store.check_layout().await {

@@ -8,8 +8,10 @@ mod input;
 mod inspect;
 mod keygen;
 mod output;
+mod progress;
 mod revoke;
 mod serve;
+mod store;
 mod user;
 
 use std::path::PathBuf;
@@ -54,6 +56,9 @@ enum Command {
     /// It is asked through its admin listener, as the configuration has it. Exit code 0 once it is durable and in effect, 1 if there
     /// was no such token or, with --wait, an instance has not confirmed it.
     Revoke(revoke::Revoke),
+    /// Carry sessions and revocations from the embedded store to another, without logging anybody out.
+    #[command(subcommand)]
+    Store(store::Store),
     /// See all of it at work without any configuration: a small API, a user, and the curl lines to try.
     Demo(demo::Demo),
 }
@@ -93,6 +98,7 @@ pub fn main() -> ExitCode {
         Command::Token(Token::Inspect(inspect)) => inspect.run(),
         Command::User(user) => user.run(),
         Command::Revoke(revoke) => revoke.run(),
+        Command::Store(store) => store.run(),
         Command::Demo(demo) => demo.run(),
     };
     done.unwrap_or_else(Failure::report)

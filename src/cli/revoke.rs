@@ -1,6 +1,6 @@
 //! `doorward revoke`.
 
-mod instance;
+pub(super) mod instance;
 mod list;
 
 use std::process::ExitCode;
@@ -14,6 +14,7 @@ use time::format_description::well_known::Rfc3339;
 use self::instance::{Answer, Instance};
 use super::exit::Failure;
 use super::{Configuration, input, output};
+use crate::endpoints::Operators;
 use crate::grants::OrderKind;
 
 /// What is to be revoked, or listed.
@@ -82,7 +83,7 @@ impl Revoke {
         }
         order.extend(self.wait.map(|wait| ("wait".to_owned(), json!(wait))));
         let patience = Duration::from_secs(self.wait.unwrap_or_default());
-        match instance.post(&Value::Object(order), patience)? {
+        match instance.post_for(Operators::PATH, &Value::Object(order), patience)? {
             Answer::Done(answer) => Ok(self.tell(&answer)),
             Answer::Nothing(why) => {
                 output::note(format_args!("doorward: {why}"));

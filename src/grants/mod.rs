@@ -36,6 +36,7 @@ use crate::base::Clock;
 use crate::issuers::Issuers;
 use crate::keys::ServerKeys;
 use crate::revocation::Revocations;
+use crate::revocation::transfer::Origin;
 use crate::telemetry::{Audit, Telemetry};
 use crate::tokens::{Issuer, Verifier};
 use crate::users::{Hasher, Recheck, Throttles, UserStore};
@@ -72,6 +73,17 @@ pub struct Grants {
 }
 
 impl Grants {
+    /// What the tokens of its sessions follow from.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        let Some(issuer) = &self.issuer else { return Origin::default() };
+        Origin {
+            issuer: self.settings.issuer.clone(),
+            server_keys: self.server_keys.fingerprints().collect(),
+            signing_keys: issuer.keys().verifying().map(|key| key.kid().to_owned()).collect(),
+        }
+    }
+
     /// Tells that a grant was refused; `client` as it is configured. No user's name is told: people type their password into the wrong field.
     fn tell_refused(&self, operation: &'static str, error: &GrantError, client: Option<&str>, address: Option<IpAddr>) {
         self.audit_refused(operation, error.reason(), client, address);

@@ -3,7 +3,7 @@
 use aws_lc_rs::{constant_time, hmac};
 
 use super::thumbprint::derive;
-use crate::base::Secret;
+use crate::base::{Secret, base64url};
 
 /// Which server key made a refresh token: 4 bytes that follow from the key, so that the order in the file may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -19,6 +19,7 @@ pub struct ServerKeys {
 #[derive(Debug)]
 struct ServerKey {
     number: KeyNumber,
+    fingerprint: [u8; 16],
     refresh: hmac::Key,
     /// Keys what must not be predicted from outside, such as which dummy hash an unknown user costs.
     blind: hmac::Key,
@@ -47,6 +48,11 @@ impl ServerKeys {
     #[must_use]
     pub fn current(&self) -> KeyNumber {
         self.first.number
+    }
+
+    /// What tells each key from every other, and tells nothing else of it.
+    pub fn fingerprints(&self) -> impl Iterator<Item = String> {
+        std::iter::once(&self.first).chain(&self.others).map(|key| base64url::encode(key.fingerprint))
     }
 
     /// The tag over `message` under the key `number`; `None` if that key is no longer configured.
@@ -120,6 +126,7 @@ impl ServerKey {
         let key = |label| hmac::Key::new(hmac::HMAC_SHA256, &derive::<32>(secret.expose(), label));
         Self {
             number: KeyNumber(derive(secret.expose(), "key number")),
+            fingerprint: derive(secret.expose(), "fingerprint"),
             refresh: key("refresh tag"),
             blind: key("blind"),
             issuer_keys: key("issuer keys"),

@@ -65,9 +65,7 @@ impl Horizon {
 
     /// What `store` has, and what it may have lost and is known here.
     pub(super) async fn until(&self, store: &dyn Store) -> Result<Until, StoreError> {
-        let kept = store.family(name()).await?.map(|record| ends(&record)).unwrap_or_default();
-        let of_sessions = Until { tokens: store.latest_access_exp().await?, ..Until::default() };
-        Ok(kept.latest(of_sessions).latest(self.known()))
+        Ok(stored(store).await?.latest(self.known()))
     }
 
     fn known(&self) -> Until {
@@ -89,8 +87,14 @@ impl Until {
     }
 }
 
+/// What `store` has.
+pub(super) async fn stored(store: &dyn Store) -> Result<Until, StoreError> {
+    let kept = store.family(name()).await?.map(|record| ends(&record)).unwrap_or_default();
+    Ok(kept.latest(Until { tokens: store.latest_access_exp().await?, ..Until::default() }))
+}
+
 /// Raises what the store has to `wanted`, where it is less. Nobody's write is undone, in whatever order they come.
-async fn raise(store: &dyn Store, wanted: Until) -> Result<Until, StoreError> {
+pub(super) async fn raise(store: &dyn Store, wanted: Until) -> Result<Until, StoreError> {
     let mut standing = store.family(name()).await?;
     loop {
         let Some(record) = standing else {
@@ -130,7 +134,7 @@ fn ends(record: &Family) -> Until {
     Until { tokens: record.latest_access_exp, sessions: record.expires_at }
 }
 
-fn name() -> Sid {
+pub(super) fn name() -> Sid {
     let mut context = Context::new(&SHA256);
     context.update(b"doorward horizon");
     Sid::from_bytes(first_half(context))

@@ -27,6 +27,7 @@ pub mod settings;
 mod sid;
 pub mod store;
 mod store_clock;
+pub mod transfer;
 mod view;
 mod writing;
 

@@ -260,6 +260,11 @@ impl Revocations {
         self.staleness.store(Arc::new(settings));
     }
 
+    /// Whether the store was exported and takes no writes.
+    pub fn is_sealed(&self) -> bool {
+        self.store.exports().is_some_and(|exports| exports.sealed_at().is_some())
+    }
+
     /// How many marks the view holds.
     pub fn live_marks(&self) -> usize {
         self.view.len()

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::transfer::Exports;
 use super::{Bucket, Family, HistoryPrint, Mark, MarkKey, Sid, StoredMark, StreamId};
 use crate::base::Timestamp;
 
@@ -64,8 +65,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// [`StoreError`] if the mark may not be durable. The revocation must not be confirmed then.
     async fn mark(&self, mark: Mark) -> Result<Position, StoreError>;
 
-    /// Writes back marks that this instance knows of, as [`mark`](Self::mark) would: after a failover the store may have lost some. A store that only
-    /// this instance writes to loses none, and does nothing.
+    /// Writes back marks that this instance knows of, as [`mark`](Self::mark) would: after a failover the store may have lost some. One in memory does
+    /// nothing.
     ///
     /// # Errors
     /// [`StoreError`]; some may be there then, and to do it again is harmless.
@@ -121,6 +122,11 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`StoreError`]; some may be gone then, the others wait for the next time.
     async fn sweep(&self, now: Timestamp) -> Result<Swept, StoreError>;
+
+    /// How all of it is taken elsewhere; `None` for a store that others can reach where it is.
+    fn exports(&self) -> Option<&dyn Exports> {
+        None
+    }
 }
 
 /// Where a mark stands among the changes of its store.
@@ -168,4 +174,9 @@ pub enum StoreError {
     /// It has no room for another record. What is there can be read, and works again once there is room.
     #[error("the store is full")]
     Full,
+    /// It was exported, and takes no writes any more. What is there can be read.
+    #[error(
+        "the store was exported and is sealed: import it elsewhere and serve from there, or run `doorward store unseal`"
+    )]
+    Sealed,
 }

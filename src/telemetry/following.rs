@@ -1,8 +1,8 @@
-//! The numbers of a store that several instances share: how well this one follows it.
+//! The numbers of a store that others write too, or will: how well this instance follows it, and whether it has been left for another.
 
 use std::time::Duration;
 
-use prometheus::{Gauge, Histogram, IntCounter};
+use prometheus::{Gauge, Histogram, IntCounter, IntGauge};
 
 use super::buckets::PROPAGATION_BUCKETS;
 use super::names;
@@ -14,6 +14,7 @@ pub struct Following {
     staleness: Gauge,
     propagation: Histogram,
     clock_offset: Gauge,
+    sealed: IntGauge,
     passed_stale: IntCounter,
 }
 
@@ -24,6 +25,7 @@ impl Following {
             staleness: families.real_gauge(&names::REVOCATION_STALENESS),
             propagation: families.histogram(&names::REVOCATION_PROPAGATION, &PROPAGATION_BUCKETS),
             clock_offset: families.real_gauge(&names::STORE_CLOCK_OFFSET),
+            sealed: families.gauge(&names::STORE_SEALED),
             passed_stale,
         }
     }
@@ -31,6 +33,11 @@ impl Following {
     /// A token passed although the view of the marks is too old to tell whether it was revoked.
     pub fn passed_stale(&self) {
         self.passed_stale.inc();
+    }
+
+    /// Whether the store takes no writes because it was exported.
+    pub fn set_sealed(&self, sealed: bool) {
+        self.sealed.set(i64::from(sealed));
     }
 
     /// How long ago the view of the marks last had everything; `None` if it never had.

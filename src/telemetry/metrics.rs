@@ -3,8 +3,10 @@
 //! Handles on series are resolved when a [`Metrics`] is made, or when a route or issuer is configured. Counting is an
 //! atomic addition. Labels that are `&'static str` are codes from the program's own closed lists.
 
+mod store;
+
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -230,28 +232,6 @@ impl Metrics {
     /// How many defaults are weakened.
     pub fn set_insecure_settings(&self, weakened: usize) {
         self.insecure_settings.set(i64::try_from(weakened).unwrap_or(i64::MAX));
-    }
-
-    /// Whether the store answered when it was asked.
-    pub fn set_store_up(&self, up: bool) {
-        self.store_answers.store(up, Ordering::Relaxed);
-        self.show_store();
-    }
-
-    /// Whether its changes can be followed: while they cannot, an answer to somebody else does not mean that it is well. True until said.
-    pub fn set_store_followed(&self, followed: bool) {
-        self.store_is_lost.store(!followed, Ordering::Relaxed);
-        self.show_store();
-    }
-
-    fn show_store(&self) {
-        let up = self.store_answers.load(Ordering::Relaxed) && !self.store_is_lost.load(Ordering::Relaxed);
-        self.store_up.set(i64::from(up));
-    }
-
-    /// Whether both were true last.
-    pub fn is_store_up(&self) -> bool {
-        self.store_up.get() == 1
     }
 
     /// A request came in a form that is accepted for compatibility only.

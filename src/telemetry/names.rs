@@ -131,6 +131,9 @@ pub const STORE_ERRORS: Family =
 /// Whether the store answers.
 pub const STORE_UP: Family =
     Family::new("doorward_store_up", "1 if the store answered when it was last asked, else 0.", &[]);
+/// Whether the store takes no writes.
+pub const STORE_SEALED: Family =
+    Family::new("doorward_store_sealed", "1 if the store was exported and takes no writes, else 0.", &[]);
 /// How far the clocks are apart.
 pub const STORE_CLOCK_OFFSET: Family = Family::new(
     "doorward_store_clock_offset_seconds",
@@ -215,7 +218,7 @@ pub const LOG_LINES_DROPPED: Family = Family::new(
 );
 
 /// All of them; the process collector's `process_*` come on top.
-pub const ALL: [Family; 38] = [
+pub const ALL: [Family; 39] = [
     BUILD_INFO,
     HTTP_REQUESTS,
     HTTP_REQUEST_DURATION,
@@ -239,6 +242,7 @@ pub const ALL: [Family; 38] = [
     ISSUER_KEYS_AGE,
     STORE_ERRORS,
     STORE_UP,
+    STORE_SEALED,
     STORE_CLOCK_OFFSET,
     INSECURE_SETTINGS,
     PASSWORD_VERIFY_DURATION,

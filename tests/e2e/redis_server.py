@@ -68,6 +68,10 @@ class Redis:
     def runs(self):
         return self.process is not None and self.process.poll() is None
 
+    def memory(self):
+        """Bytes that its data takes, as it counts itself."""
+        return int(self.info("memory")["used_memory"])
+
     def kill(self):
         self.is_frozen = False
         self.process.kill()

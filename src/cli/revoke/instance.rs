@@ -18,10 +18,9 @@ use crate::cli::environment;
 use crate::cli::exit::Failure;
 use crate::cli::serve::runtime;
 use crate::config::{self, Listen, Settings};
-use crate::endpoints::Operators;
 
 /// Where it is, and what it wants to be shown.
-pub(super) struct Instance {
+pub(in crate::cli) struct Instance {
     client: Client,
     /// As the configuration has it.
     name: String,
@@ -31,7 +30,7 @@ pub(super) struct Instance {
 }
 
 /// What it said, if it could be asked.
-pub(super) enum Answer {
+pub(in crate::cli) enum Answer {
     /// 200.
     Done(Value),
     /// 404: there was nothing to be done, in a sentence.
@@ -39,7 +38,7 @@ pub(super) enum Answer {
 }
 
 impl Instance {
-    pub(super) fn find(path: &Path) -> Result<Self, Failure> {
+    pub(in crate::cli) fn find(path: &Path) -> Result<Self, Failure> {
         let settings = config::load(path, &environment).map_err(Failure::Configuration)?.settings;
         let listen = &settings.admin.listen;
         let (url, socket) = match listen {
@@ -48,8 +47,8 @@ impl Instance {
                     "`admin.listen` has port 0, which is another at each start: give it a port, or a Unix socket";
                 return Err(Failure::usage(text));
             }
-            Listen::Tcp(address) => (format!("http://{}{}", reachable(*address), Operators::PATH), None),
-            Listen::Unix(path) => (format!("http://localhost{}", Operators::PATH), Some(path.clone())),
+            Listen::Tcp(address) => (format!("http://{}", reachable(*address)), None),
+            Listen::Unix(path) => ("http://localhost".to_owned(), Some(path.clone())),
         };
         let token = if socket.is_some() { None } else { Some(token(&settings)?) };
         let tls = ClientConfig::builder().with_root_certificates(RootCertStore::empty()).with_no_client_auth();
@@ -68,14 +67,20 @@ impl Instance {
         Ok(Self { client, name: listen.to_string(), url, token, runtime: runtime(NonZeroUsize::new(1))? })
     }
 
-    /// What it makes of an order that may take it as long as `patience` to have confirmed.
-    pub(super) fn post(&self, order: &Value, patience: Duration) -> Result<Answer, Failure> {
-        let request = self.client.post(&self.url).header(CONTENT_TYPE, "application/json").body(order.to_string());
+    /// What it makes of an order.
+    pub(in crate::cli) fn post(&self, path: &str, order: &Value) -> Result<Answer, Failure> {
+        self.post_for(path, order, Duration::ZERO)
+    }
+
+    /// What it makes of one that may take it as long as `patience` to have confirmed.
+    pub(in crate::cli) fn post_for(&self, path: &str, order: &Value, patience: Duration) -> Result<Answer, Failure> {
+        let request = self.client.post(format!("{}{path}", self.url));
+        let request = request.header(CONTENT_TYPE, "application/json").body(order.to_string());
         self.ask(request.timeout(ANSWER_TIME + patience))
     }
 
-    pub(super) fn get(&self, query: &str) -> Result<Answer, Failure> {
-        self.ask(self.client.get(format!("{}?{query}", self.url)).timeout(ANSWER_TIME))
+    pub(in crate::cli) fn get(&self, path: &str, query: &str) -> Result<Answer, Failure> {
+        self.ask(self.client.get(format!("{}{path}?{query}", self.url)).timeout(ANSWER_TIME))
     }
 
     fn ask(&self, mut request: RequestBuilder) -> Result<Answer, Failure> {

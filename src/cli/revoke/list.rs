@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::instance::{Answer, Instance};
 use super::{Configuration, time};
 use crate::cli::{exit::Failure, output};
+use crate::endpoints::Operators;
 
 /// How it is shown.
 #[derive(Debug, Args)]
@@ -25,7 +26,7 @@ impl List {
         let mut after = String::new();
         loop {
             // Of `next` it is known that it is base64url.
-            let page = match instance.get(&format!("limit={PAGE}&after={after}"))? {
+            let page = match instance.get(Operators::PATH, &format!("limit={PAGE}&after={after}"))? {
                 Answer::Done(page) => page,
                 Answer::Nothing(why) => return Err(Failure::Internal(why)),
             };

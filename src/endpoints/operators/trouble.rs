@@ -29,6 +29,8 @@ pub(super) enum Trouble {
     Invalid(&'static str),
     /// 404: the value is no token, so that there is nothing to revoke.
     NoToRevoke(&'static str),
+    /// 409: what is in the store changes while it is read.
+    NotSealed,
     /// 503: nobody can tell whether it is durable.
     Store,
     /// 503: it is durable and in effect here, and nobody can tell where else.
@@ -55,6 +57,7 @@ impl Trouble {
             Self::TooSlow => (408, "invalid_request", "The request body did not arrive in time"),
             Self::Invalid(text) => (400, "invalid_request", text),
             Self::NoToRevoke(text) => (404, "not_found", text),
+            Self::NotSealed => (409, "invalid_request", "The store is not sealed: POST {\"sealed\": true} first"),
             Self::Store => {
                 (503, "temporarily_unavailable", "The store does not answer: nothing is confirmed, ask again")
             }
