@@ -31,7 +31,7 @@ impl Changes for Nodes {
     async fn pause(&self, failures: u32) {
         self.pauses.lock().push(failures);
         if failures == 3 {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

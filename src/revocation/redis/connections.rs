@@ -11,7 +11,7 @@ use tokio::time::{Duration, Instant, sleep, timeout_at};
 use super::attempt::Attempt;
 use super::dial::Dialer;
 use super::failure::Failure;
-use super::lanes::{Lane, Lanes};
+use super::lanes::{Lane, Lanes, Turn};
 use super::link::{Link, Request, Role, is_master};
 use super::outages::Outages;
 use super::places::{self, Known};
@@ -93,7 +93,7 @@ impl Connections {
             Some(_) => Some(self.lanes.turn(deadline).await.ok_or(Failure::NotServing(CROWDED))?),
             None => None,
         };
-        let lane = turn.as_ref().map_or(Lane::Prompt, |turn| turn.lane());
+        let lane = turn.as_ref().map_or(Lane::Prompt, Turn::lane);
         let (mut ask_at, mut redirects, mut again) = (None, 0, true);
         loop {
             let asking = ask_at.is_some();
