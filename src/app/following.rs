@@ -83,6 +83,8 @@ impl Heed for Following {
             self.is_lost = false;
             if self.lost.fetch_sub(1, Ordering::SeqCst) == 1 {
                 self.telemetry.metrics.set_store_followed(true);
+                // Whoever failed while nothing could be had need not try again for this to be seen.
+                self.telemetry.metrics.set_store_up(true);
                 tracing::info!("the store of revocations is followed again");
             }
         }

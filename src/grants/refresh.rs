@@ -78,9 +78,10 @@ impl Grants {
         }
         let presented = Presented { generation: token.generation, key_number: token.key, from, at: now };
         // Nor does the grace run on while the store is away: who was answered 503, by a rotation that took place, comes again as soon as it is back.
-        let away = self.revocations.store().away_within(now.since(stored.rotated_at));
+        let grace = self.settings.refresh_grace;
+        let away = self.revocations.store().away_since(now.since(stored.rotated_at), grace);
         let terms = Terms {
-            grace: self.settings.refresh_grace.saturating_add(away),
+            grace: grace.saturating_add(away),
             idle: self.settings.refresh_idle,
             key_number: self.server_keys.current(),
         };

@@ -30,14 +30,28 @@ pub struct Until {
 }
 
 /// What of it this process knows.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Horizon {
     tokens: AtomicI64,
     sessions: AtomicI64,
     /// The store's [epoch](Store::epoch) in which that was there, and one.
     stored_in: AtomicU64,
-    /// One write for all who wait for it.
-    writing: tokio::sync::Mutex<()>,
+    /// One write for all who wait for it, and what became of the last one.
+    writing: tokio::sync::Mutex<Result<(), StoreError>>,
+    /// How many writes were begun.
+    begun: AtomicU64,
+}
+
+impl Default for Horizon {
+    fn default() -> Self {
+        Self {
+            tokens: AtomicI64::default(),
+            sessions: AtomicI64::default(),
+            stored_in: AtomicU64::default(),
+            writing: tokio::sync::Mutex::new(Ok(())),
+            begun: AtomicU64::default(),
+        }
+    }
 }
 
 impl Horizon {
@@ -47,10 +61,23 @@ impl Horizon {
         if self.covers(store, until) {
             return Ok(());
         }
-        let _one_at_a_time = self.writing.lock().await;
+        let begun = self.begun.load(Ordering::Acquire);
+        let mut last = self.writing.lock().await;
         if self.covers(store, until) {
             return Ok(());
         }
+        // Who waited while another one tried, and failed, does not try again: all would, one after the other.
+        if self.begun.load(Ordering::Acquire) != begun
+            && let Err(error) = &*last
+        {
+            return Err(error.clone());
+        }
+        self.begun.fetch_add(1, Ordering::AcqRel);
+        *last = self.write(store, until).await;
+        last.clone()
+    }
+
+    async fn write(&self, store: &dyn Store, until: Until) -> Result<(), StoreError> {
         // Before it is written: if another server takes over meanwhile, it is written once more.
         let epoch = store.epoch();
         // What needs no more room than it has, gets none.

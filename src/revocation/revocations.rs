@@ -224,8 +224,10 @@ impl Revocations {
     pub async fn sweep(&self) -> Result<Swept, StoreError> {
         let past = self.clock.now().minus(KEPT_BEYOND);
         self.view.sweep(past);
+        // First: a server that has no room refuses the rest, and not this.
+        let swept = self.store.sweep(past).await?;
         self.horizon.cover(&*self.store, Until::default()).await?;
-        self.store.sweep(past).await
+        Ok(swept)
     }
 
     /// Where sessions are kept. Marks are made through [`Revocations::mark`]: one made in the store alone has no effect here.

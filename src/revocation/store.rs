@@ -102,10 +102,10 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// [`StoreError`] if it is unknown; a guess could let a mark end before its tokens.
     async fn latest_access_exp(&self) -> Result<Timestamp, StoreError>;
 
-    /// How much of the time between now and `last` ago the store was away, or could not be written to, as far as this instance knows: a write may have
-    /// taken place then that nobody was told of.
-    fn away_within(&self, last: Duration) -> Duration {
-        let _ = last;
+    /// For what was written `ago`, and could be asked for again for `grace`: how much of the time since then the store was away, or could not be
+    /// written to, as far as this instance knows and if that began in time. Nobody may have been told of the write.
+    fn away_since(&self, ago: Duration, grace: Duration) -> Duration {
+        let _ = (ago, grace);
         Duration::ZERO
     }
 

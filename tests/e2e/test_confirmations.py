@@ -45,7 +45,7 @@ def replicas(redis, prepare, shop):
 
 
 def command(redis, line):
-    with socket.create_connection(("127.0.0.1", redis.port), DEADLINE) as connection:
+    with socket.create_connection((redis.host, redis.port), DEADLINE) as connection:
         connection.sendall(line.encode() + b"\r\n")
         answer = connection.recv(1000)
     assert answer[:1] in b"+:$", answer

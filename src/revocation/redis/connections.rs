@@ -29,6 +29,8 @@ pub(super) struct Connections {
     known: Known,
     asking: Attempt<Result<(), Failure>>,
     outages: Outages,
+    /// Whom the Sentinels named when they were last asked about a master that is followed.
+    named: Mutex<Option<(Address, Instant)>>,
     made: Arc<AtomicU64>,
 }
 
@@ -54,6 +56,7 @@ impl Connections {
             known: Known::default(),
             asking: Attempt::default(),
             outages: Outages::default(),
+            named: Mutex::default(),
             made: Arc::default(),
         })
     }
@@ -74,6 +77,17 @@ impl Connections {
         wait: Option<Wait>,
         deadline: Deadline,
     ) -> Result<Value, Failure> {
+        self.ask_and_tell(slot, request, wait, deadline).await.map(|answered| answered.value)
+    }
+
+    /// The same, for whom it matters whether it was sent twice.
+    pub(super) async fn ask_and_tell(
+        self: &Arc<Self>,
+        slot: u16,
+        request: Request<'_>,
+        wait: Option<Wait>,
+        deadline: Deadline,
+    ) -> Result<Answered, Failure> {
         let began = Instant::now();
         let answer = self.ask_in_time(slot, request, wait, deadline).await;
         if let Err(failure) = &answer {
@@ -88,7 +102,7 @@ impl Connections {
         request: Request<'_>,
         wait: Option<Wait>,
         Deadline(deadline): Deadline,
-    ) -> Result<Value, Failure> {
+    ) -> Result<Answered, Failure> {
         let turn = match wait {
             Some(_) => Some(self.lanes.turn(deadline).await.ok_or(Failure::NotServing(CROWDED))?),
             None => None,
@@ -125,7 +139,7 @@ impl Connections {
                     }
                     again = false;
                 }
-                answer => return answer,
+                answer => return answer.map(|value| Answered { value, was_resent: !again }),
             }
         }
     }
@@ -141,16 +155,20 @@ impl Connections {
         Ok(Opened { link: Arc::new(self.new_link(address)), asking })
     }
 
-    /// How much of the time since `last` ago the data could not be had, or not be changed.
-    pub(super) fn away_within(&self, last: Duration) -> Duration {
-        self.outages.within(Instant::now(), last)
+    /// Of an outage that began at the latest `grace` after something that was `ago`: how much of the time since then it was.
+    pub(super) fn away_since(&self, ago: Duration, grace: Duration) -> Duration {
+        self.outages.since(Instant::now(), ago, grace)
     }
 
     fn failed(&self, failure: &Failure, began: Instant) {
-        // What is refused is so for good.
-        if !matches!(failure, Failure::Refused(_)) {
-            self.outages.failed(began, Instant::now());
-        }
+        let lingering = match failure {
+            // What is refused is so for good.
+            Failure::Refused(_) => return,
+            // Only those who write see it, and these may be few.
+            Failure::Unconfirmed { .. } | Failure::Full => WRITES_LINGER,
+            _ => LINGERS,
+        };
+        self.outages.failed(began, Instant::now() + lingering);
     }
 
     /// What was found on such a connection about where the data is.
@@ -206,12 +224,21 @@ impl Connections {
         Ok(address)
     }
 
-    /// Whether most Sentinels, if there are any, still name the server at `address`.
+    /// Whether most Sentinels, if there are any, still name the server at `address`, or did a moment ago.
     pub(super) async fn is_still_master(&self, address: &Address) -> Result<(), Failure> {
         let Mode::Sentinel { master, .. } = &self.mode else { return Ok(()) };
-        if places::ask_for_master(self.guides.clone(), master).await? == *address {
+        let now = Instant::now();
+        let is_known = |(named, at): &(Address, Instant)| named == address && now.duration_since(*at) < A_MOMENT;
+        if self.named.lock().as_ref().is_some_and(is_known) {
             return Ok(());
         }
+        let named = places::ask_for_master(self.guides.clone(), master).await?;
+        let is_still = named == *address;
+        *self.named.lock() = Some((named, now));
+        if is_still {
+            return Ok(());
+        }
+        self.known.doubt(address);
         Err(Failure::NotServing("the Sentinels name another master"))
     }
 
@@ -262,6 +289,13 @@ impl Connections {
     }
 }
 
+/// An answer.
+pub(super) struct Answered {
+    pub(super) value: Value,
+    /// Whether the request was sent twice: the first one may have been carried out, too.
+    pub(super) was_resent: bool,
+}
+
 /// A connection of one's own.
 pub(super) struct Opened {
     pub(super) link: Arc<Link>,
@@ -286,6 +320,14 @@ impl Deadline {
 
 /// How long a request waits for Redis, all in all.
 pub const DEADLINE: Duration = Duration::from_secs(1);
+
+/// How long after the last failure nobody can be expected to have found out that all is well. Followers ask every second.
+const LINGERS: Duration = Duration::from_secs(3);
+
+const WRITES_LINGER: Duration = Duration::from_secs(30);
+
+/// So much later it may be found out that the Sentinels name another master; with each change that is read, they would be asked too often.
+const A_MOMENT: Duration = Duration::from_millis(500);
 
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(20);
 

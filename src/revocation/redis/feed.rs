@@ -126,8 +126,9 @@ impl Feed for RedisFeed {
         // While it waits: one whom the others have left behind hears of nothing, and would hold that there is nothing.
         let still = self.connections.is_still_master(self.opened.link.address());
         let (answer, still) = tokio::join!(read, still);
-        still.map_err(|failure| self.lost(failure))?;
         let answer = answer?;
+        // Where too few Sentinels answer, only this is not to be relied on: the master may be well.
+        still?;
         entries(answer, &streams).map_err(|failure| self.lost(failure))
     }
 }

@@ -15,10 +15,9 @@ struct Outage {
 }
 
 impl Outages {
-    /// What was begun at `began` had failed at `at`. It may be so for a while yet: there may be nobody who asks.
-    pub(super) fn failed(&self, began: Instant, at: Instant) {
+    /// What was begun at `began` failed, and nobody can be expected to try again before `until`.
+    pub(super) fn failed(&self, began: Instant, until: Instant) {
         let mut outages = self.0.lock();
-        let until = at + LINGERING;
         match outages.last_mut().filter(|last| began <= last.until) {
             Some(last) => last.until = last.until.max(until),
             None => outages.push(Outage { from: began, until }),
@@ -28,18 +27,21 @@ impl Outages {
         }
     }
 
-    /// How much of the time between `now` and `last` before it the server was away.
-    pub(super) fn within(&self, now: Instant, last: Duration) -> Duration {
+    /// How much of the time between what was `ago` and `now` the server was away, in outages that can have kept somebody from hearing of it: it
+    /// was given out at the latest `grace` later. An hour at the most.
+    pub(super) fn since(&self, now: Instant, ago: Duration, grace: Duration) -> Duration {
         let overlap = |outage: &Outage| {
+            let began_ago = now.saturating_duration_since(outage.from);
+            let concerns = began_ago.saturating_add(grace) >= ago && outage.until + ago >= now;
             let until = outage.until.min(now);
-            until.saturating_duration_since(outage.from).min(last.saturating_sub(now - until))
+            let lasted = until.saturating_duration_since(outage.from).min(ago.saturating_sub(now - until));
+            if concerns { lasted } else { Duration::ZERO }
         };
-        self.0.lock().iter().map(overlap).sum()
+        self.0.lock().iter().map(overlap).sum::<Duration>().min(MOST)
     }
 }
 
-/// How long after the last failure nobody can have been expected to find out that all is well.
-const LINGERING: Duration = Duration::from_secs(10);
+const MOST: Duration = Duration::from_hours(1);
 
 const KEPT: usize = 16;
 
@@ -48,25 +50,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn time_that_the_server_was_away_is_counted_once_and_no_other() {
+    fn time_that_the_server_was_away_is_counted_once_and_only_where_it_matters() {
         let start = Instant::now();
         let at = |second| start + Duration::from_secs(second);
-        for (story, failures, now, last, expected) in [
-            ("never away", vec![], 100, 100, 0),
-            ("away all the time", vec![(50, 51)], 55, 5, 5),
-            ("it lingers", vec![(50, 51)], 58, 10, 8),
-            ("and then no more", vec![(50, 51)], 100, 100, 11),
-            ("before what is asked about", vec![(50, 51)], 100, 30, 0),
-            ("partly before it", vec![(50, 51)], 100, 45, 6),
-            ("one outage", vec![(50, 51), (55, 56), (60, 61)], 100, 100, 21),
-            ("two of them", vec![(50, 51), (70, 71)], 100, 100, 22),
-            ("told late", vec![(50, 60), (51, 52)], 100, 100, 20),
+        let after_an_hour = vec![(50, 9000)];
+        for (story, failures, happened, now, expected) in [
+            ("never away", vec![], 50, 100, 0),
+            ("away all the time", vec![(50, 100)], 50, 55, 5),
+            ("away before, and a while after", vec![(40, 60)], 50, 100, 10),
+            ("away before", vec![(40, 49)], 50, 100, 0),
+            ("away soon after", vec![(55, 70)], 50, 100, 15),
+            ("away long after: who has not come by then will not be helped by it", vec![(61, 90)], 50, 100, 0),
+            ("one outage", vec![(50, 54), (53, 58), (58, 65)], 50, 100, 15),
+            ("two, and the second came too late", vec![(50, 52), (70, 80)], 50, 100, 2),
+            ("told late", vec![(50, 60), (51, 52)], 50, 100, 10),
+            ("longer than anybody may count on", after_an_hour, 50, 9000, 3600),
         ] {
             let outages = Outages::default();
-            for (began, failed) in failures {
-                outages.failed(at(began), at(failed));
+            for (began, until) in failures {
+                outages.failed(at(began), at(until));
             }
-            assert_eq!(outages.within(at(now), Duration::from_secs(last)), Duration::from_secs(expected), "{story}");
+            let since = outages.since(at(now), at(now) - at(happened), Duration::from_secs(10));
+            assert_eq!(since, Duration::from_secs(expected), "{story}");
         }
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use redis::{Value, cmd};
 
-use super::connections::{Connections, Deadline};
+use super::connections::{Answered, Connections, Deadline};
 use super::failure::Failure;
 use super::feed::{history, text};
 use super::keys::{Keys, slot};
@@ -90,11 +90,16 @@ impl Store for RedisStore {
         for _ in 0..ENCODINGS {
             let arguments: [&[u8]; 3] = [&bytes, &next_bytes, until.as_bytes()];
             let request = Request::Script { script: &script::SWAP, keys: &[&key], arguments: &arguments };
-            let Value::Array(answer) = self.write(&key, request, deadline).await? else {
-                return Err(unexpected().into());
+            let Answered { value, was_resent } = self.write_and_tell(&key, request, deadline).await?;
+            let Value::Array(answer) = value else { return Err(unexpected().into()) };
+            let was_done = match answer.as_slice() {
+                [Value::Int(1)] => true,
+                // By the first of the two: to whoever asked it must not look as if somebody else had been quicker.
+                [Value::Int(0), Value::BulkString(current)] => was_resent && *current == next_bytes,
+                _ => false,
             };
             match answer.as_slice() {
-                [Value::Int(1)] => {
+                _ if was_done => {
                     self.raise_latest(latest(&next), deadline).await?;
                     return Ok(Swap::Done);
                 }
@@ -168,12 +173,11 @@ impl Store for RedisStore {
         self.connections.made()
     }
 
-    fn away_within(&self, last: Duration) -> Duration {
-        self.connections.away_within(last)
+    fn away_since(&self, ago: Duration, grace: Duration) -> Duration {
+        self.connections.away_since(ago, grace)
     }
 
     async fn sweep(&self, now: Timestamp) -> Result<Swept, StoreError> {
-        self.raise_latest(self.latest.load(Ordering::SeqCst), Deadline::begin()).await?;
         let mut swept = Swept::default();
         let (now, most) = (exact(now).to_string(), PART.to_string());
         for bucket in Bucket::all() {
@@ -192,6 +196,8 @@ impl Store for RedisStore {
                 }
             }
         }
+        // Last: a server that has no room refuses this, and not the rest.
+        self.raise_latest(self.latest.load(Ordering::SeqCst), Deadline::begin()).await?;
         Ok(swept)
     }
 }
@@ -199,8 +205,17 @@ impl Store for RedisStore {
 impl RedisStore {
     /// A write; once as many replicas have it as are wanted.
     async fn write(&self, key: &str, request: Request<'_>, deadline: Deadline) -> Result<Value, StoreError> {
+        Ok(self.write_and_tell(key, request, deadline).await?.value)
+    }
+
+    async fn write_and_tell(
+        &self,
+        key: &str,
+        request: Request<'_>,
+        deadline: Deadline,
+    ) -> Result<Answered, StoreError> {
         self.be_sure_of_layout(deadline).await?;
-        Ok(self.connections.ask(slot(key), request, self.settings.wait, deadline).await?)
+        Ok(self.connections.ask_and_tell(slot(key), request, self.settings.wait, deadline).await?)
     }
 
     /// Marks of one bucket; returns where the last of them stands.

@@ -8,22 +8,25 @@ local marks, expiry, index, stream = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 -- read must not take what is left for all there is.
 if ARGV[1] == '-' then
   local count, ends_count, index_count = redis.call('HLEN', marks), redis.call('ZCARD', expiry), redis.call('ZCARD', index)
-  if count < ends_count or count < index_count then
-    -- Without its stream the bucket is read anew by all who follow it, and they write back what they know.
-    redis.call('DEL', marks, expiry, index, stream)
-    return redis.error_reply('DOORWARDEVICTED')
-  end
-  if count > ends_count or count > index_count then
-    redis.call('DEL', expiry, index)
-    local all, last = redis.call('HGETALL', marks), 0
+  if count ~= ends_count or count ~= index_count then
+    local all, last, rest = redis.call('HGETALL', marks), 0, {}
     for at = 1, #all, 2 do
       local ends = string.match(string.sub(all[at + 1], 18), '^(%-?%d+) ')
       if not ends then return redis.error_reply('DOORWARDRECORD a mark cannot be read') end
-      redis.call('ZADD', expiry, ends, all[at])
-      redis.call('ZADD', index, 0, all[at])
+      rest[#rest + 1] = { ends, all[at] }
       last = math.max(last, tonumber(ends))
     end
-    for _, name in ipairs(KEYS) do redis.call('PEXPIREAT', name, string.format('%.0f', last)) end
+    redis.call('DEL', expiry, index)
+    for _, mark in ipairs(rest) do
+      redis.call('ZADD', expiry, mark[1], mark[2])
+      redis.call('ZADD', index, 0, mark[2])
+    end
+    for _, name in ipairs({ marks, expiry, index }) do redis.call('PEXPIREAT', name, string.format('%.0f', last)) end
+    if count < ends_count or count < index_count then
+      -- Without its stream the bucket is read anew by all who follow it, and they write back what they know.
+      redis.call('DEL', stream)
+      return redis.error_reply('DOORWARDEVICTED')
+    end
   end
 end
 
