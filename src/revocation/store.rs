@@ -75,8 +75,7 @@ pub trait Store: Send + Sync + fmt::Debug {
         Ok(())
     }
 
-    /// At most `limit` marks (1 if it is zero) in the order of their keys, from the first one behind `after`; an empty page is
-    /// the end. Paging is stable: a mark that is there from the first page to the last is on exactly one of them, whatever
+    /// The first `limit` marks (1 if it is zero) in the order of their keys behind `after`; fewer of them, or none, is the end. Paging is stable: a mark that is there from the first page to the last is on exactly one of them, whatever
     /// else comes and goes meanwhile. Marks past their time may be among them.
     ///
     /// # Errors

@@ -360,6 +360,28 @@ async fn pages_miss_nothing_that_stays_and_repeat_nothing(store: Arc<dyn Store>)
     assert_eq!(store.marks(None, 0).await.unwrap().len(), 1, "a page of none would be the end");
 }
 
+/// So many that where they are spread over several places no place has quite its share.
+async fn only_the_last_page_is_short(store: Arc<dyn Store>) {
+    let mut tasks = JoinSet::new();
+    for number in 0..2_000 {
+        let store = Arc::clone(&store);
+        tasks.spawn(async move { store.mark(jti(number)).await.unwrap() });
+    }
+    tasks.join_all().await;
+    for limit in [10, 100, 999, 1_000, 2_000, 2_001] {
+        let (mut count, mut after) = (0, None);
+        loop {
+            let page = store.marks(after, limit).await.unwrap();
+            count += page.len();
+            after = page.last().map(|mark| mark.key);
+            if page.len() < limit {
+                break;
+            }
+        }
+        assert_eq!(count, 2_000, "{limit}");
+    }
+}
+
 macro_rules! every_case {
     ($open:expr, $($case:ident)*) => {
         $(
@@ -392,6 +414,7 @@ macro_rules! suite {
                 a_mark_outlives_a_lowered_setting
                 the_latest_access_exp_is_never_too_early
                 pages_miss_nothing_that_stays_and_repeat_nothing
+                only_the_last_page_is_short
                 $($more)*
             }
         }

@@ -170,3 +170,55 @@ async fn a_server_that_took_over_is_told_what_the_other_had() {
     nothing_issued.sweep().await.unwrap();
     assert_eq!(store.family(name()).await, Ok(None), "nothing is written where nothing was issued");
 }
+
+/// Fails each write, half a second after it was begun.
+#[derive(Debug)]
+struct Slow(MemoryStore);
+
+#[async_trait::async_trait]
+impl Store for Slow {
+    async fn create(&self, _: Sid, _: Family) -> Result<(), StoreError> {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        Err(StoreError::Unavailable("asked for by the test".to_owned()))
+    }
+
+    async fn family(&self, sid: Sid) -> Result<Option<Family>, StoreError> {
+        self.0.family(sid).await
+    }
+
+    async fn swap(&self, sid: Sid, expected: &Family, next: Family) -> Result<Swap, StoreError> {
+        self.0.swap(sid, expected, next).await
+    }
+
+    async fn mark(&self, mark: Mark) -> Result<Position, StoreError> {
+        self.0.mark(mark).await
+    }
+
+    async fn marks(&self, after: Option<MarkKey>, limit: usize) -> Result<Vec<StoredMark>, StoreError> {
+        self.0.marks(after, limit).await
+    }
+
+    async fn latest_access_exp(&self) -> Result<Timestamp, StoreError> {
+        self.0.latest_access_exp().await
+    }
+
+    async fn sweep(&self, now: Timestamp) -> Result<Swept, StoreError> {
+        self.0.sweep(now).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hundred_who_wait_for_a_write_that_fails_wait_no_longer_than_two() {
+    let (horizon, store) = (Arc::new(Horizon::default()), Arc::new(Slow(MemoryStore::new(None))));
+    let began = tokio::time::Instant::now();
+    let mut waiting = tokio::task::JoinSet::new();
+    for _ in 0..100 {
+        let (horizon, store) = (Arc::clone(&horizon), Arc::clone(&store));
+        waiting.spawn(async move { horizon.cover(&*store, Until { tokens: at(1), sessions: at(1) }).await });
+    }
+    assert!(waiting.join_all().await.iter().all(Result::is_err));
+    assert!(began.elapsed() <= Duration::from_secs(1), "{:?}", began.elapsed());
+    let later = tokio::time::Instant::now();
+    assert!(horizon.cover(&*store, Until { tokens: at(1), sessions: at(1) }).await.is_err());
+    assert_eq!(later.elapsed(), Duration::from_millis(500), "who comes later tries anew");
+}

@@ -136,15 +136,18 @@ impl Store for RedisStore {
 
     async fn marks(&self, after: Option<MarkKey>, limit: usize) -> Result<Vec<StoredMark>, StoreError> {
         self.be_sure_of_layout(Deadline::begin()).await?;
-        let mut after = after;
-        loop {
-            let page = page(&self.connections, &self.keys, after, limit.max(1)).await?;
-            if !page.marks.is_empty() || page.last.is_none() {
-                return Ok(page.marks);
+        let (mut after, limit) = (after, limit.max(1));
+        let mut marks = Vec::new();
+        // A part may be short, or empty where all of it is gone from the hash and not from the index: that is not the end.
+        while marks.len() < limit {
+            let page = page(&self.connections, &self.keys, after, limit - marks.len()).await?;
+            marks.extend(page.marks);
+            if page.last.is_none() {
+                break;
             }
-            // All of them were gone from the hash and not from the index: that is not the end.
             after = page.last;
         }
+        Ok(marks)
     }
 
     async fn marks_under(&self, keys: &[MarkKey]) -> Result<Vec<StoredMark>, StoreError> {

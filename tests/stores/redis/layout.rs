@@ -260,3 +260,35 @@ async fn a_time_without_end_is_kept() {
     assert!(marks[0].expires_at > at(1_000_000_000) && marks[0].issued_before.unwrap() > at(1_000_000_000));
     assert!(store.latest_access_exp().await.unwrap() > at(1_000_000_000));
 }
+
+/// A server that is short of memory, and may throw away what will end some time.
+#[tokio::test]
+async fn what_is_left_of_an_evicted_bucket_is_not_taken_for_all_there_is() {
+    let server = server();
+    let settings = settings(&[&server], Mode::Single);
+    let store = store(&settings);
+    let bucket = Bucket::of(&jti(0).key());
+    let of_bucket: Vec<_> = (0..).map(jti).filter(|mark| Bucket::of(&mark.key()) == bucket).take(3).collect();
+    let keys = bucket_keys(&settings.prefix, bucket);
+    let exists = |at: usize| server.ask::<i64>(&["EXISTS", &keys[at]]) == 1;
+    for evicted in 0..3 {
+        server.ask::<()>(&["FLUSHALL"]);
+        for mark in &of_bucket {
+            store.mark(mark.clone()).await.unwrap();
+        }
+        server.ask::<i64>(&["DEL", &keys[evicted]]);
+        if evicted == 0 {
+            // What came later is there.
+            store.mark(of_bucket[0].clone()).await.unwrap();
+            let error = store.marks(None, 10).await.unwrap_err();
+            assert!(error.to_string().contains("noeviction"), "{error}");
+            assert!(!exists(3), "all who follow begin anew, and write back what they know");
+            assert_eq!(all_marks(&store, 10).await, of_bucket[..1]);
+        } else {
+            assert_eq!(all_marks(&store, 10).await.len(), 3, "{}", keys[evicted]);
+        }
+        for at in 0..3 {
+            assert!(exists(at) && server.ask::<i64>(&["PTTL", &keys[at]]) > 0, "{}", keys[at]);
+        }
+    }
+}

@@ -16,6 +16,8 @@ mod feed;
 mod layout;
 /// Passwords, ACL users, TLS.
 mod login;
+/// What was done, and nobody was told.
+mod lossy;
 /// The list of instances.
 mod replicas;
 /// Servers.

@@ -25,7 +25,7 @@ if ARGV[1] == '-' then
     if count < ends_count or count < index_count then
       -- Without its stream the bucket is read anew by all who follow it, and they write back what they know.
       redis.call('DEL', stream)
-      return redis.error_reply('DOORWARDEVICTED')
+      return redis.error_reply('DOORWARDEVICTED marks were thrown away')
     end
   end
 end
