@@ -18,11 +18,9 @@ DATA = yaml.safe_load((Path(__file__).parent / "faults.yaml").read_text())
 MAX_STALENESS = float(DATA["max_staleness"].removesuffix("s"))
 SECRET = "S3cretAlnum"
 # So that a lost answer can be asked for again after the longest of the outages: this is how long a session bears one.
-GRACE = "60s"
 SETTINGS = {
     "telemetry": {"format": "json", "access_log": False},
     "revocation": {"max_staleness": DATA["max_staleness"]},
-    "tokens": {"refresh_grace": GRACE},
     "clients": [{"id": "web", "default": True}, {"id": "api", "secret_hash": password_hash(SECRET)}],
 }
 # Logins here are many, and not what is looked at.
@@ -464,15 +462,23 @@ INTRODUCTION = """# When the store that instances share is down
 
 With `store.redis` no request to the API waits for Redis: each instance has all revocations in memory and knows how old that is. So
 tokens pass for `revocation.max_staleness` after Redis was last heard of, and then, with `on_store_failure: deny`, are answered 503 until
-it is back. Logins, refreshes and revocations need it, and are answered 503 with `Retry-After` at once. All of it heals by itself.
+it is back. Logins, refreshes and revocations need it, and are answered 503 with `Retry-After`: at once where that is known, and after a
+few seconds at the most where Redis just says nothing. All of it heals by itself, without a restart.
 
 In every row: a token that is good is never answered 401, nobody is logged out (but where all sessions were erased), a revoked token never
 passes, and a revocation that was answered 200 is in force on every instance. A refresh whose answer was lost is repeated with the same
-token, within `tokens.refresh_grace` of the time it was done: who waits for longer than that has lost the session, as always.
+token, and gets the same successor: the time in which this instance could not reach Redis does not count towards `tokens.refresh_grace`.
 
-An instance that starts while Redis is out of reach has no view: every token is answered 503, and `/readyz` too, until it has one. One that
-starts right after all was erased (`emptied`) knows no revocations until the others have written theirs back, in the 10 seconds that
-it takes them to notice.
+An instance that starts while Redis is out of reach has no view: with `deny` every token is answered 503, and `/readyz` too, until it has
+one; with `allow` all tokens pass that are otherwise good, revoked ones among them. One that starts right after all was erased (`emptied`)
+knows no revocations until the others have written theirs back, in the 10 seconds that it takes them to notice. Otherwise `/readyz` fails
+only where no route is public or optional.
+
+Under Sentinels a view is as fresh as more than half of them say that its server is the master: where so many cannot be reached, tokens are
+503 after `max_staleness`, also while the master is well. It could be one that was left behind.
+
+A password is changed with two of them: give Redis the second (`ACL SETUSER … >NEW`), restart the instances with it one by one, and take the
+first away. In the row below the old one comes back.
 
 <!-- Made of tests/e2e/faults.yaml, which is run against real servers; a test compares the two and says how to write this page anew. -->
 
