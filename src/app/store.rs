@@ -51,7 +51,10 @@ pub(super) async fn open(
             let answered = match store.check_layout().await {
                 Err(error @ LayoutError::Other { .. }) => return Err(error.into()),
                 Err(LayoutError::Store(error)) => {
-                    tracing::error!(%error, "`store.redis` does not answer; nobody can log in, and no token passes, until it does");
+                    tracing::error!(
+                        %error,
+                        "`store.redis` does not answer; nobody can log in until it does, and of no token it is known whether it was revoked: see `revocation.on_store_failure`"
+                    );
                     false
                 }
                 Ok(()) => true,

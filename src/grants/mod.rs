@@ -35,8 +35,8 @@ pub use token_ends::TokenEnds;
 use crate::base::Clock;
 use crate::issuers::Issuers;
 use crate::keys::ServerKeys;
-use crate::revocation::Revocations;
 use crate::revocation::transfer::Origin;
+use crate::revocation::{Revocations, StoreError};
 use crate::telemetry::{Audit, Telemetry};
 use crate::tokens::{Issuer, Verifier};
 use crate::users::{Hasher, Recheck, Throttles, UserStore};
@@ -89,6 +89,8 @@ impl Grants {
         self.audit_refused(operation, error.reason(), client, address);
         // Where it is nobody's fault outside, the client learns no more than that it should come again.
         match error {
+            // It answers, and does what it was told.
+            GrantError::Store(StoreError::Sealed) => tracing::warn!(operation, %error, "a grant was refused"),
             GrantError::Store(_) | GrantError::TimeUnknown => {
                 self.telemetry.metrics.store_error(operation);
                 self.telemetry.metrics.set_store_up(false);

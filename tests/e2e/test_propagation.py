@@ -50,7 +50,9 @@ def test_all_refuse_within_a_second(doorward, shop):
     tokens = [doorward.login()["access_token"]]
     refresh = session["refresh_token"]
     while len(tokens) < REVOCATIONS:
-        answer = doorward.refresh(refresh).json()
+        refreshed = doorward.refresh(refresh)
+        assert refreshed.status_code == 200, refreshed.text
+        answer = refreshed.json()
         refresh = answer["refresh_token"]
         tokens.append(answer["access_token"])
     alive = doorward.login()["access_token"]

@@ -81,7 +81,13 @@ def takes_no_writes(doorward, session):
     ]:
         answer = doorward.post(path, form)
         assert answer.status_code == 503 and int(answer.headers["Retry-After"]) >= 1, (path, answer.text)
+    secret = (doorward.directory / "data" / "admin.token").read_text()
+    order = {"kind": "subject", "value": "johndoe"}
+    url, headers = f"http://{doorward.admin}/revocations", {"Authorization": f"Bearer {secret}"}
+    answer = doorward.session.post(url, json=order, headers=headers)
+    assert answer.status_code == 503 and "sealed" in answer.json()["detail"], answer.text
     assert doorward.call("/users/me", session["access_token"]).status_code == 200, "requests go on"
+    doorward.counts(1, "doorward_store_up")
     doorward.counts(1, "doorward_store_sealed")
     ready = doorward.probe("/readyz")
     assert ready.status_code == 200 and "store sealed" in ready.text

@@ -33,6 +33,8 @@ pub(super) enum Trouble {
     NotSealed,
     /// 503: nobody can tell whether it is durable.
     Store,
+    /// 503: nothing is written there any more.
+    Sealed,
     /// 503: it is durable and in effect here, and nobody can tell where else.
     Unconfirmed,
     /// 503: the keys that would verify the token are not known.
@@ -61,6 +63,11 @@ impl Trouble {
             Self::Store => {
                 (503, "temporarily_unavailable", "The store does not answer: nothing is confirmed, ask again")
             }
+            Self::Sealed => (
+                503,
+                "temporarily_unavailable",
+                "The store was exported and is sealed: revoke where it was imported, or `doorward store unseal` to stay here",
+            ),
             Self::Unconfirmed => (
                 503,
                 "temporarily_unavailable",
@@ -85,7 +92,9 @@ impl Trouble {
                 reply.with_header("WWW-Authenticate", "Bearer realm=\"doorward admin\", error=\"invalid_token\"")
             }
             Self::Method => reply.with_header("Allow", Operators::METHODS),
-            Self::Store | Self::Unconfirmed | Self::Keys => reply.with_header("Retry-After", RETRY_SECONDS.to_string()),
+            Self::Store | Self::Sealed | Self::Unconfirmed | Self::Keys => {
+                reply.with_header("Retry-After", RETRY_SECONDS.to_string())
+            }
             _ => reply,
         }
     }
@@ -100,7 +109,8 @@ impl From<OrderError> for Trouble {
             OrderError::OtherIssuer => Self::Invalid("The token is of another issuer than `issuer` says"),
             OrderError::NoSession => Self::Invalid("`value` is not a `sid` as doorward's tokens have it"),
             OrderError::NoToken => Self::NoToRevoke("`value` is no token that is taken here: nothing was revoked"),
-            OrderError::Grant(GrantError::Store(_) | GrantError::TimeUnknown) => Self::Store,
+            OrderError::Grant(GrantError::Store(error)) => error.into(),
+            OrderError::Grant(GrantError::TimeUnknown) => Self::Store,
             OrderError::Grant(GrantError::KeysUnavailable) => Self::Keys,
             OrderError::Grant(GrantError::UnsupportedTokenType) => {
                 Self::NoToRevoke("`value` is a signed token, and no access token: nothing was revoked")
@@ -111,7 +121,7 @@ impl From<OrderError> for Trouble {
 }
 
 impl From<StoreError> for Trouble {
-    fn from(_: StoreError) -> Self {
-        Self::Store
+    fn from(error: StoreError) -> Self {
+        if error == StoreError::Sealed { Self::Sealed } else { Self::Store }
     }
 }
