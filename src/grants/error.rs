@@ -60,6 +60,9 @@ pub enum GrantError {
     /// What time it is by the store's clock was not found out yet. What was dated by another could be refused elsewhere, or outlive its end.
     #[error("the store's time is not known yet")]
     TimeUnknown,
+    /// Whenever a token could have been dated after what was revoked of its user or client, there was more. It will be over.
+    #[error("everything of the user or the client is being revoked over and over")]
+    RevokedAhead,
     /// Too many logins have failed, under this name or from there. Whether the name exists makes no difference.
     #[error(transparent)]
     Throttled(#[from] Throttled),
@@ -100,7 +103,7 @@ impl GrantError {
             Self::KeysUnavailable => Reason::KeysUnavailable.as_str(),
             Self::Throttled(_) => Reason::Throttled.as_str(),
             Self::Busy(_) | Self::Unlogged => Reason::Overloaded.as_str(),
-            Self::Store(_) | Self::Users(_) | Self::StandingUnknown | Self::TimeUnknown => {
+            Self::Store(_) | Self::Users(_) | Self::StandingUnknown | Self::TimeUnknown | Self::RevokedAhead => {
                 Reason::StoreUnavailable.as_str()
             }
             Self::Signing(_) => "internal",
