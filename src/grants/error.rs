@@ -60,8 +60,11 @@ pub enum GrantError {
     /// What time it is by the store's clock was not found out yet. What was dated by another could be refused elsewhere, or outlive its end.
     #[error("the store's time is not known yet")]
     TimeUnknown,
-    /// Whenever a token could have been dated after what was revoked of its user or client, there was more. It will be over.
-    #[error("everything of the user or the client is being revoked over and over")]
+    /// No token can be dated after what was revoked of its user or client: there is ever more, or the store's clock was set back since. It
+    /// will be over.
+    #[error(
+        "everything of the user or the client was revoked up to a time that is yet to come: is the store's clock right?"
+    )]
     RevokedAhead,
     /// Too many logins have failed, under this name or from there. Whether the name exists makes no difference.
     #[error(transparent)]

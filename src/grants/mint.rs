@@ -52,18 +52,13 @@ impl Grants {
         Ok(self.revocations.catch_up(&self.settings.issuer, revocation::Holder { sid, subject, client }).await?)
     }
 
-    /// The cut-off of what is revoked now, or was at `at`.
-    pub(super) fn cutting_off(&self, at: Timestamp) -> Timestamp {
-        at.plus(self.revocations.clock().error())
-    }
-
     /// The life of a token for `subject` that is issued `now` through `client`. After a mark on everything that either was issued up to
     /// and including this second, the token is dated one second later: otherwise it would be born revoked. A token from the future would
     /// escape whatever is revoked until then, so that second is waited for. `None` once it has been: what was true before need not be
     /// any more, and everything must be asked again, with the time of [`issuing`](Self::issuing) taken anew.
     ///
     /// # Errors
-    /// [`GrantError::RevokedAhead`] where that goes on.
+    /// [`GrantError::RevokedAhead`] where that goes on, or would take long.
     pub(super) async fn life(
         &self,
         subject: &str,
@@ -80,7 +75,8 @@ impl Grants {
         if ahead == Duration::ZERO || waits.last == Some(issued_at) {
             return Ok(Some(Life { issued_at, expires_at: issued_at.plus(self.settings.access_ttl) }));
         }
-        if waits.count == MOST_WAITS {
+        // One from the future would outlive what is revoked until then.
+        if ahead > LONGEST_WAIT || waits.count == MOST_WAITS {
             return Err(GrantError::RevokedAhead);
         }
         *waits = Waits { last: Some(issued_at), count: waits.count + 1 };
@@ -134,8 +130,9 @@ impl fmt::Debug for Minted {
     }
 }
 
-/// A second, and by how much clocks may be wrong.
-const LONGEST_WAIT: Duration = Duration::from_secs(2);
+/// A second, and by how much clocks may be wrong: half a second that of the instance which revoked, and this one's, and by some more if it was long ago that they were
+/// measured.
+const LONGEST_WAIT: Duration = Duration::from_secs(3);
 
 /// Each is for another revocation of everything, made while the one before was waited for.
 const MOST_WAITS: u32 = 3;

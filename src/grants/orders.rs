@@ -92,7 +92,8 @@ impl Grants {
             now.plus(rules.max_lifetime).plus(MAX_LEEWAY).plus(OTHER_CLOCKS)
         };
         // Others' tokens are judged by this machine's clock, and so cut off by it.
-        let cutoff = if rules.own { self.cutting_off(now) } else { self.revocations.clock().local() };
+        let clock = self.revocations.clock();
+        let cutoff = if rules.own { clock.cutting_off(now) } else { clock.local() };
         let mark = Mark { issued_before: has_future.then_some(cutoff), ..mark(mark_kind, issuer, &order.value, until) };
         let position = self.mark_until(mark).await?;
         self.tell_ordered(told, order, (None, None), from);

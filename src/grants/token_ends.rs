@@ -79,7 +79,7 @@ impl TokenEnds {
             value: subject.to_owned(),
             expires_at: latest.plus(MAX_LEEWAY),
             // As late as it may have been by any instance's clock.
-            issued_before: Some(at.plus(self.revocations.clock().error())),
+            issued_before: Some(self.revocations.clock().cutting_off(at)),
         };
         self.revocations.mark(mark).await?;
         let (issuer, subject) = (Some(self.issuer.as_str()), Some(subject));

@@ -107,7 +107,8 @@ impl World {
     async fn by(clock: Arc<dyn Clock>, store: Arc<dyn Store>, table: Table) -> Self {
         let table = Arc::new(table);
         let cache = CacheSettings { capacity: 100, ttl: Duration::from_secs(30) };
-        let revocations = Arc::new(Revocations::open(store, Arc::clone(&clock), cache).await.unwrap());
+        let revocations = Arc::new(Revocations::open(store, clock, cache).await.unwrap());
+        let clock: Arc<dyn Clock> = Arc::clone(revocations.clock()) as _;
         let ring =
             KeyRing::of(Arc::new(SigningKey::from_secret(&Secret::new("p7Qm2xVf9Lr4Tz8Wc1Ky6Hd3Nb5Sg0Ja")).unwrap()));
         let users: Arc<dyn UserStore> = Arc::clone(&table) as _;

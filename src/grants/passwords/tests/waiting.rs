@@ -120,3 +120,23 @@ async fn nobody_waits_for_ever() {
     }
     assert_eq!(grants.clock.now(), NOW.plus(Duration::from_secs(3)));
 }
+
+/// As where a server takes over whose clock is behind.
+#[tokio::test(start_paused = true)]
+async fn a_revocation_after_the_stores_clock_was_set_back_kills_what_was_issued_before() {
+    let (world, _) = world().await;
+    let clock = world.grants.revocations.clock();
+    let set = |ahead| clock.measured(clock.uptime(), clock.uptime(), clock.local().plus(ahead));
+    set(Duration::from_mins(5));
+    let before = world.begin().await.unwrap();
+    set(Duration::ZERO);
+    assert_eq!(world.standing(&before), Standing::Good);
+    world.revoke(OrderKind::Subject).await;
+    assert_eq!(world.standing(&before), Standing::Revoked(MarkKind::Sub));
+    // Neither a token that is dead nor one from the future.
+    let asked_at = Instant::now();
+    assert_eq!(world.begin().await.err(), Some(GrantError::RevokedAhead));
+    assert_eq!(asked_at.elapsed(), Duration::ZERO, "nobody waits for minutes");
+    tokio::time::sleep(Duration::from_secs(312)).await;
+    assert_eq!(world.standing(&world.begin().await.unwrap()), Standing::Good);
+}
