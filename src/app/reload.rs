@@ -163,7 +163,7 @@ impl Reloader {
         }
         // Before the swap too: the first request of an issuer that was added should find its keys.
         tokio::runtime::Handle::current().block_on(built.issuers.begin());
-        Self::end_tokens(&built, &state.built, &**self.core.revocations.clock());
+        Self::end_tokens(&built, &state.built, self.core.revocations.clock());
         let users = built.ended.len();
         if users > 0 && built.file.as_ref().is_some_and(|users| users.is_empty()) {
             let help = "if that was not meant, put them back; they log in anew then";

@@ -130,8 +130,8 @@ impl fmt::Debug for Minted {
     }
 }
 
-/// A second, and by how much clocks may be wrong: half a second that of the instance which revoked, and this one's, and by some more if it was long ago that they were
-/// measured.
+/// A second, and by how much clocks may be wrong: half a second that of the instance which revoked, and this one's, and some more if they
+/// were measured long ago.
 const LONGEST_WAIT: Duration = Duration::from_secs(3);
 
 /// Each is for another revocation of everything, made while the one before was waited for.
