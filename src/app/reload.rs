@@ -16,6 +16,7 @@ use crate::config::{self, Loaded, Problem, Settings, Shutdown, look};
 use crate::connection::{Limits, ServerTls};
 use crate::endpoints::Operators;
 use crate::proxy::{Site, Upstream};
+use crate::revocation::StoreClock;
 use crate::telemetry::Audit;
 use crate::users::{Hasher, PostgresUsers};
 
@@ -162,7 +163,7 @@ impl Reloader {
         }
         // Before the swap too: the first request of an issuer that was added should find its keys.
         tokio::runtime::Handle::current().block_on(built.issuers.begin());
-        Self::end_tokens(&built, &state.built, &*self.core.clock);
+        Self::end_tokens(&built, &state.built, self.core.revocations.clock());
         let users = built.ended.len();
         if users > 0 && built.file.as_ref().is_some_and(|users| users.is_empty()) {
             let help = "if that was not meant, put them back; they log in anew then";
@@ -187,8 +188,8 @@ impl Reloader {
     }
 
     /// Ends the tokens of users who are not who they were. First nobody is let in any more by what they were, then the time is taken, and
-    /// only then is somebody let in by what they are: so no token falls on the wrong side.
-    fn end_tokens(built: &Built, before: &Built, clock: &dyn Clock) {
+    /// only then is somebody let in by what they are: so no token falls on the wrong side. `clock` is the store's, by which tokens are dated.
+    fn end_tokens(built: &Built, before: &Built, clock: &StoreClock) {
         if let (Some(before), Some(users)) = (&before.file, &built.file) {
             before.succeeded_by(Arc::clone(users));
         }
@@ -218,3 +219,6 @@ impl Reloader {
 
 /// How long a reload waits for marks. Whatever is left of them is made beside what is served.
 const FOR_MARKS: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests;

@@ -77,14 +77,17 @@ impl Timestamp {
 pub struct Times {
     /// The store's, which all instances share: for own tokens, sessions and marks.
     pub store: Timestamp,
+    /// The latest that anything may have been dated with by the store's. Later than that after it was set back: what was dated before does not come
+    /// from the future.
+    pub dated_until: Timestamp,
     /// This machine's: for what others have dated.
     pub local: Timestamp,
 }
 
 impl From<Timestamp> for Times {
-    /// Both show the same.
+    /// Both show the same, and were never set back.
     fn from(now: Timestamp) -> Self {
-        Self { store: now, local: now }
+        Self { store: now, dated_until: now, local: now }
     }
 }
 

@@ -102,7 +102,9 @@ impl Identities {
 
     /// The present by both clocks, when this machine's shows `local`.
     pub(super) fn times(&self, local: Timestamp) -> Times {
-        Times { store: self.revocations.clock().at(local), local }
+        let clock = self.revocations.clock();
+        let store = clock.at(local);
+        Times { store, dated_until: clock.dated_until(store), local }
     }
 
     fn failure(&self, rejected: Rejected) -> Failure {

@@ -101,7 +101,7 @@ impl Grants {
                 self.telemetry.metrics.store_error("users");
                 tracing::error!(operation, %error, "a grant failed");
             }
-            GrantError::Signing(_) => tracing::error!(operation, %error, "a grant failed"),
+            GrantError::Signing(_) | GrantError::RevokedAhead => tracing::error!(operation, %error, "a grant failed"),
             _ => {}
         }
     }

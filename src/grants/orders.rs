@@ -91,8 +91,10 @@ impl Grants {
             // What another issuer issues is seen when it is shown here, and lives no longer than this.
             now.plus(rules.max_lifetime).plus(MAX_LEEWAY).plus(OTHER_CLOCKS)
         };
-        // Others' tokens are judged by this machine's clock, and so cut off by it.
-        let cutoff = if rules.own { self.cutting_off(now) } else { self.revocations.clock().local() };
+        // Others date by clocks of their own, which are like this machine's or the store's, whichever is right. By the earlier one, if that
+        // is wrong, stolen tokens would be spared; by the later one somebody's next may be refused for as long as the two differ.
+        let clock = self.revocations.clock();
+        let cutoff = if rules.own { clock.cutting_off(now) } else { clock.local().max(now) };
         let mark = Mark { issued_before: has_future.then_some(cutoff), ..mark(mark_kind, issuer, &order.value, until) };
         let position = self.mark_until(mark).await?;
         self.tell_ordered(told, order, (None, None), from);

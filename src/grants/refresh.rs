@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::mint::{Holder, Life};
+use super::mint::{Holder, Life, Waits};
 use super::{Caller, Client, GrantError, Grants, Minted};
 use crate::base::Timestamp;
 use crate::keys::KeyNumber;
@@ -49,11 +49,13 @@ impl Grants {
         let mut stored = store.family(sid).await?.ok_or(GrantError::InvalidRefreshToken)?;
         // Before the session is touched: by another client's mistake it must neither move on nor end.
         let client = self.clients.refreshing(caller, stored.client.as_deref())?;
+        let mut waits = Waits::default();
         loop {
             let now = self.issuing();
             let attempt = Attempt { token, sid, from, now };
-            match self.advance(&attempt, client, &stored, scope).await? {
+            match self.advance(&attempt, client, &stored, scope, &mut waits).await? {
                 Advanced::Done(minted) => return Ok(minted),
+                Advanced::Waited => {}
                 // Somebody else moved the session on meanwhile: what was current is a predecessor now, judged anew.
                 Advanced::Lost(Some(current)) => stored = current,
                 Advanced::Lost(None) => return Err(GrantError::InvalidRefreshToken),
@@ -67,6 +69,7 @@ impl Grants {
         client: &Client,
         stored: &Family,
         scope: Option<&ScopeSet>,
+        waits: &mut Waits,
     ) -> Result<Advanced, GrantError> {
         let Attempt { token, sid, from, now } = *attempt;
         // Before anything comes of it: where nobody can tell, the session must be as it was.
@@ -105,7 +108,7 @@ impl Grants {
         // All that can refuse comes before the rotation: a refused request must not use the token up.
         let user = self.live_user(stored, sid, from).await?;
         let scope = narrowed(&client.limit(&stored.scope), &user, scope)?;
-        let life = self.life(&user.username, &client.id, now).await;
+        let Some(life) = self.life(&user.username, &client.id, now, waits).await? else { return Ok(Advanced::Waited) };
         let next = next.issued(life.expires_at);
         // With the rotation, under the key of today: so a key may be retired once all sessions have been refreshed.
         let next = match told {
@@ -197,6 +200,8 @@ enum Told {
 enum Advanced {
     Done(Minted),
     Lost(Option<Family>),
+    /// Nothing has happened yet: the second had to begin that the token is dated with.
+    Waited,
 }
 
 /// What this refresh grants: of the session's scopes, as far as its client still may have them, those the user still has, and of these what was asked for, which must

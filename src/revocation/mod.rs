@@ -12,6 +12,7 @@ mod catching_up;
 pub mod changes;
 pub mod confirmation;
 pub mod embedded;
+mod endings;
 pub mod family;
 pub mod follower;
 mod freshness;

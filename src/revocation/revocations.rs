@@ -7,6 +7,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::task::JoinError;
 
 use super::answers::{Answer, Answers};
+use super::endings::Endings;
 use super::follower::Pace;
 use super::horizon::Horizon;
 use super::replicas::ReplicaId;
@@ -29,6 +30,7 @@ pub struct Revocations {
     freshness: Option<Arc<Freshness>>,
     staleness: ArcSwap<StalenessSettings>,
     horizon: Horizon,
+    endings: Arc<Endings>,
     /// What this instance is called where several are told apart.
     pub(super) instance: String,
     /// What tells it from another of that name.
@@ -88,8 +90,8 @@ impl Revocations {
         let answers = ArcSwapOption::from(Answers::new(cache).map(Arc::new));
         let (view, horizon, instance) = (Arc::new(View::new()), Horizon::default(), "this instance".to_owned());
         let staleness = ArcSwap::default();
-        let id = ReplicaId(entropy::random());
-        Self { store, view, answers, clock, freshness: None, staleness, horizon, instance, id, replicas: None }
+        let (id, endings) = (ReplicaId(entropy::random()), Arc::default());
+        Self { store, view, answers, clock, freshness: None, staleness, horizon, endings, instance, id, replicas: None }
     }
 
     /// Those that keep the view the same as the store, one for each part of it.
@@ -179,9 +181,17 @@ impl Revocations {
     /// # Errors
     /// [`StoreError`]; asking again is safe.
     pub async fn revoke_session(&self, sid: Sid, issuer: &str, leeway: Duration) -> Result<bool, StoreError> {
-        let (store, view) = (Arc::clone(&self.store), Arc::clone(&self.view));
-        let ending = Ending { sid, issuer: issuer.to_owned(), leeway };
-        tokio::spawn(async move { ending.run(&*store, &view).await }).await.map_err(|error| broken(&error))?
+        let (store, view, endings) = (Arc::clone(&self.store), Arc::clone(&self.view), Arc::clone(&self.endings));
+        let (ending, at) = (Ending { sid, issuer: issuer.to_owned(), leeway }, self.clock.uptime());
+        let ended = async move {
+            let epoch = store.epoch();
+            let is_known = ending.clone().run(&*store, &view).await?;
+            if is_known {
+                endings.note(ending, at, epoch);
+            }
+            Ok(is_known)
+        };
+        tokio::spawn(ended).await.map_err(|error| broken(&error))?
     }
 
     /// The later cut-off of the marks on everything that `subject` was issued, and on everything that was issued to `client`,
@@ -216,8 +226,8 @@ impl Revocations {
         self.horizon.until(&*self.store).await
     }
 
-    /// Forgets what is past for a while, here and in the store, which is told again [how long](Self::cover) what was issued lives if it may have
-    /// lost that.
+    /// Forgets what is past for a while, here and in the store, which is told again [how long](Self::cover) what was issued lives, and which
+    /// sessions were ended of late, if it may have lost that.
     ///
     /// # Errors
     /// [`StoreError`] of the store. The view is swept all the same.
@@ -227,6 +237,7 @@ impl Revocations {
         // First: a server that has no room refuses the rest, and not this.
         let swept = self.store.sweep(past).await?;
         self.horizon.cover(&*self.store, Until::default()).await?;
+        self.endings.repeat(&*self.store, &self.view, self.clock.uptime()).await?;
         Ok(swept)
     }
 

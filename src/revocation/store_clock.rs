@@ -20,6 +20,8 @@ pub struct StoreClock {
     at_start: AtomicI64,
     /// What that follows from.
     best: Mutex<Option<Measured>>,
+    /// How late anything may have been dated with what it showed before it was set back, in milliseconds; [`UNKNOWN`] if it never was.
+    dated_until: AtomicI64,
     far: AtomicBool,
 }
 
@@ -36,7 +38,8 @@ impl StoreClock {
     /// The time of `local`, until something is measured.
     #[must_use]
     pub fn new(local: Arc<dyn Clock>) -> Self {
-        Self { local, at_start: AtomicI64::new(UNKNOWN), best: Mutex::default(), far: AtomicBool::default() }
+        let [at_start, dated_until] = [UNKNOWN; 2].map(AtomicI64::new);
+        Self { local, at_start, best: Mutex::default(), dated_until, far: AtomicBool::default() }
     }
 
     /// The store's time when this machine's clock shows `local`, which is about now.
@@ -64,7 +67,7 @@ impl StoreClock {
     }
 
     fn known(&self) -> Option<i64> {
-        let at_start = self.at_start.load(Ordering::Relaxed);
+        let at_start = self.at_start.load(Ordering::Acquire);
         (at_start != UNKNOWN).then(|| at_start.saturating_add(millis(self.local.uptime())))
     }
 
@@ -73,6 +76,20 @@ impl StoreClock {
     pub fn error(&self) -> Duration {
         let error = self.best.lock().map_or(0, |best| best.error_at(self.local.uptime()));
         Duration::from_millis(u64::try_from(error).unwrap_or(0))
+    }
+
+    /// The latest time that anything may have been dated with by the store's clock, when that shows `now`. Later than `now` for as long as it needs to
+    /// come to where it was before it was set back, as it is when a server takes over whose clock is behind.
+    #[must_use]
+    pub fn dated_until(&self, now: Timestamp) -> Timestamp {
+        now.max(Timestamp::from_millis(self.dated_until.load(Ordering::Acquire)))
+    }
+
+    /// The cut-off of what is revoked at `at`, which is now or was: no instance has dated anything with a later time until then, however wrong
+    /// both of their clocks are.
+    #[must_use]
+    pub fn cutting_off(&self, at: Timestamp) -> Timestamp {
+        self.dated_until(at.plus(self.error()))
     }
 
     /// Takes up that the store's clock showed `server` at some moment between `sent` and `received`: in the middle, it is assumed. An
@@ -92,8 +109,14 @@ impl StoreClock {
             if best.is_some_and(|best| best.says_more_than(&new)) {
                 return;
             }
+            if best.is_some_and(|best| best.is_before(&new)) {
+                let (old, now) = (self.known().unwrap_or(UNKNOWN), at_start.saturating_add(millis(received)));
+                let dated = old.saturating_add(ALL_KNOW_WITHIN).min(now.saturating_add(FURTHEST_BACK));
+                // INVARIANT: before it is set back, or a revocation between the two would spare what was dated before.
+                self.dated_until.fetch_max(dated, Ordering::AcqRel);
+            }
             *best = Some(new);
-            self.at_start.store(at_start, Ordering::Relaxed);
+            self.at_start.store(at_start, Ordering::Release);
         }
         let offset = self.offset_millis();
         let far = offset.unsigned_abs() > FAR_MILLIS;
@@ -121,9 +144,18 @@ impl Measured {
     /// Whether both may be right, and this one is the more exact. If not both may be, the store's clock was set, or is another one: the
     /// new one counts.
     fn says_more_than(&self, new: &Self) -> bool {
-        let error = self.error_at(new.received);
+        self.error_at(new.received) < new.error && !self.contradicts(new)
+    }
+
+    /// Whether the store's clock was set back in between.
+    fn is_before(&self, new: &Self) -> bool {
+        new.at_start < self.at_start && self.contradicts(new)
+    }
+
+    /// Whether not both can be right.
+    fn contradicts(&self, new: &Self) -> bool {
         let apart = self.at_start.saturating_sub(new.at_start).saturating_abs();
-        error < new.error && apart <= error.saturating_add(new.error)
+        apart > self.error_at(new.received).saturating_add(new.error)
     }
 }
 
@@ -146,101 +178,17 @@ const UNKNOWN: i64 = i64::MIN;
 /// NTP makes a clock go slower or faster by one part in so many at the most; one that nobody sets is better than that.
 const DRIFT: i64 = 2000;
 
+/// How long other instances may go on by a clock that is not the store's any more, in milliseconds: they look every ten seconds, and whenever
+/// they have to connect anew.
+const ALL_KNOW_WITHIN: i64 = 11_000;
+
+/// Further back than this, in milliseconds, is not made up for: the time before was nonsense, and nobody should be locked out until it comes.
+const FURTHEST_BACK: i64 = 3_600_000;
+
 const LONGEST_ROUND_TRIP: Duration = Duration::from_secs(1);
 
 /// Machines that are set by NTP differ by a few hundredths of a second.
 const FAR_MILLIS: u64 = 2000;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::ManualClock;
-
-    const fn at(millis: i64) -> Timestamp {
-        Timestamp::from_millis(millis)
-    }
-
-    const fn up(millis: u64) -> Uptime {
-        Uptime::after_start(Duration::from_millis(millis))
-    }
-
-    /// A machine that is up for five seconds, and its clock.
-    fn machine() -> (Arc<ManualClock>, StoreClock) {
-        let local = Arc::new(ManualClock::at(at(95_000)));
-        local.advance(Duration::from_secs(5));
-        let clock = StoreClock::new(Arc::clone(&local) as Arc<dyn Clock>);
-        (local, clock)
-    }
-
-    #[test]
-    fn the_offset_is_that_of_the_middle() {
-        for (what, sent, received, server, offset) in [
-            ("at once, ahead", 5000, 5000, 400_000, 300_000),
-            ("at once, behind", 5000, 5000, 70_000, -30_000),
-            ("in the middle", 4600, 5000, 99_000, -800),
-            ("as late as may be", 4000, 5000, 199_600, 100_100),
-            ("too late", 3999, 5000, 900_000, 7),
-            ("before it was asked", 5000, 4999, 900_000, 7),
-        ] {
-            let (local, clock) = machine();
-            assert!(!clock.is_known() && clock.now() == at(100_000), "nothing was measured yet");
-            clock.measured(up(0), up(800), at(95_407));
-            clock.measured(up(sent), up(received), at(server));
-            assert!(clock.is_known());
-            assert_eq!((clock.offset_millis(), clock.now()), (offset, at(100_000 + offset)), "{what}");
-            local.advance(Duration::from_secs(1));
-            assert_eq!(clock.now(), at(101_000 + offset), "{what}: it goes on");
-            assert_eq!(clock.uptime(), local.uptime(), "{what}");
-        }
-    }
-
-    #[test]
-    fn what_says_more_is_kept_and_what_contradicts_it_is_taken() {
-        // Known: ahead by 1000 ms, after a round trip of 20 ms that ended at 4000. Then a round trip that began so long after, and what it
-        // says in its middle.
-        for (what, later, round_trip, says, offset, error) in [
-            ("as quick", 1000, 20, 1010, 1010, 12),
-            ("quicker", 1000, 4, 1005, 1005, 4),
-            ("slower, and it may be", 1000, 400, 1150, 1000, 12),
-            ("slower, and it may just be", 1000, 400, 1215, 1000, 12),
-            ("slower, and it cannot be", 1000, 400, 1216, 1216, 202),
-            ("the clock was set back", 1000, 20, -5000, -5000, 12),
-            ("the clock was set, and a slow answer tells", 1000, 1000, 9000, 9000, 502),
-            ("slower, but the other is old", 10_000_000, 400, 1100, 1100, 202),
-        ] {
-            let (local, clock) = machine();
-            clock.measured(up(3980), up(4000), at(95_000 + 3990 + 1000));
-            assert_eq!(clock.offset_millis(), 1000, "{what}");
-            local.advance(Duration::from_millis(later));
-            let sent = local.uptime();
-            let middle = local.now().millis() + round_trip / 2;
-            local.advance(Duration::from_millis(u64::try_from(round_trip).unwrap()));
-            clock.measured(sent, local.uptime(), at(middle + says));
-            assert_eq!(clock.offset_millis(), offset, "{what}");
-            let age = u64::from(offset == 1000) * (1000 + later + u64::try_from(round_trip).unwrap()) / 2000;
-            assert_eq!(clock.error(), Duration::from_millis(error + age), "{what}");
-        }
-        assert_eq!(machine().1.error(), Duration::ZERO, "one clock is never wrong");
-    }
-
-    #[test]
-    fn setting_the_machines_clock_changes_nothing() {
-        for set_to in [100_000 + 300_000, 100_000 - 300_000, 0, i64::MAX, i64::MIN] {
-            let (local, clock) = machine();
-            clock.measured(up(5000), up(5000), at(100_007));
-            local.set(at(set_to));
-            assert_eq!(clock.now(), at(100_007), "{set_to}");
-            assert_eq!(clock.offset_millis(), 100_007_i64.saturating_sub(set_to), "{set_to}");
-        }
-    }
-
-    #[test]
-    fn nonsense_overflows_nothing() {
-        for server in [i64::MIN, i64::MAX] {
-            let (_, clock) = machine();
-            clock.measured(up(5000), up(5000), at(server));
-            assert!(clock.is_known());
-            let _ = (clock.now(), clock.offset_millis(), clock.at(at(server)));
-        }
-    }
-}
+mod tests;

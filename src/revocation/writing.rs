@@ -19,6 +19,7 @@ pub(super) async fn make(store: &dyn Store, view: &View, mark: Mark) -> Result<P
 }
 
 /// The end of a session, under way.
+#[derive(Clone, Debug)]
 pub(super) struct Ending {
     pub(super) sid: Sid,
     pub(super) issuer: String,
@@ -47,5 +48,13 @@ impl Ending {
                 Swap::Lost(Some(current)) => family = current,
             }
         }
+    }
+    /// Ends the session if the store has it alive again.
+    pub(super) async fn run_again(self, store: &dyn Store, view: &View) -> Result<(), StoreError> {
+        if store.family(self.sid).await?.is_some_and(|family| !family.revoked) {
+            tracing::warn!("the store lost the end of a session; ending it again");
+            self.run(store, view).await?;
+        }
+        Ok(())
     }
 }

@@ -141,6 +141,11 @@ impl IssuerRules {
         if self.own { times.store } else { times.local }
     }
 
+    /// The latest time that its tokens may have been dated with.
+    pub(super) const fn dated_until(&self, times: Times) -> Timestamp {
+        if self.own { times.dated_until } else { times.local }
+    }
+
     pub(super) fn check_audience(&self, claims: &Claims) -> Result<(), VerifyError> {
         let meant_for_us = |audience: &str| self.audience.iter().any(|ours| ours == audience);
         if self.audience.is_empty() || claims.audience.iter().any(|audience| meant_for_us(audience)) {

@@ -89,7 +89,7 @@ impl Verifier {
                 Err(error) => return (Err(error), CacheResult::Miss),
             },
         };
-        if let Err(error) = verified.in_time(verified.issuer.rules.now(now)) {
+        if let Err(error) = verified.in_time(now) {
             let issuer = Some(Arc::clone(&verified.issuer.rules));
             return (Err(Rejected { error, issuer, kid: None }), cached);
         }
@@ -255,20 +255,20 @@ impl Verified {
     ///
     /// # Errors
     /// [`VerifyError::Expired`]; [`VerifyError::NotYetValid`]; [`VerifyError::Malformed`] if it would live too long.
-    pub fn in_time(&self, now: Timestamp) -> Result<(), VerifyError> {
-        let leeway = self.issuer.rules.leeway;
-        if now >= self.claims.expires_at.plus(leeway) {
+    pub fn in_time(&self, now: Times) -> Result<(), VerifyError> {
+        let rules = &self.issuer.rules;
+        let (leeway, latest) = (rules.leeway, rules.dated_until(now));
+        if rules.now(now) >= self.claims.expires_at.plus(leeway) {
             return Err(VerifyError::Expired);
         }
         // From its beginning too: a mark on all that somebody was issued lives as long as this, and must not be outlived by a token that
         // was too long for it when it was made.
-        let too_long =
-            |from: Timestamp| self.claims.expires_at > from.plus(self.issuer.rules.max_lifetime).plus(leeway);
-        if too_long(now) || self.claims.issued_at.is_some_and(too_long) {
+        let too_long = |from: Timestamp| self.claims.expires_at > from.plus(rules.max_lifetime).plus(leeway);
+        if too_long(latest) || self.claims.issued_at.is_some_and(too_long) {
             return Err(VerifyError::Malformed);
         }
         // A login in the second of a subject's mark is dated one second later, whatever the leeway.
-        let ahead = now.plus(leeway.max(Duration::from_secs(1)));
+        let ahead = latest.plus(leeway.max(Duration::from_secs(1)));
         let too_early = |date: Option<Timestamp>| date.is_some_and(|date| date > ahead);
         if too_early(self.claims.not_before) || too_early(self.claims.issued_at) {
             return Err(VerifyError::NotYetValid);

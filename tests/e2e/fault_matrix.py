@@ -462,8 +462,10 @@ INTRODUCTION = """# When the store that instances share is down
 
 With `store.redis` no request to the API waits for Redis: each instance has all revocations in memory and knows how old that is. So
 tokens pass for `revocation.max_staleness` after Redis was last heard of, and then, with `on_store_failure: deny`, are answered 503 until
-it is back. Logins, refreshes and revocations need it, and are answered 503 with `Retry-After`: at once where that is known, and after a
-few seconds at the most where Redis just says nothing. All of it heals by itself, without a restart.
+it is back. Logins, refreshes and revocations need it, and are answered 503 with `Retry-After`: at once where it refuses, and where it is
+silent after a second, logins after two and the time that a hash takes, since they ask before it and after. Each question has its second:
+where answers are merely slow, those of one refresh, mostly three and rarely more than five, can add up. All of it heals by itself, without a
+restart.
 
 In every row: a token that is good is never answered 401, nobody is logged out (but where all sessions were erased), a revoked token never
 passes, and a revocation that was answered 200 is in force on every instance. A refresh whose answer was lost is repeated with the same

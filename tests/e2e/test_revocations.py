@@ -118,6 +118,19 @@ def test_what_was_revoked_outlives_a_restart(doorward, shop, run):
     assert doorward.refresh(session["refresh_token"]).status_code == 400
 
 
+@pytest.mark.parametrize("kind", ["subject", "client"])
+def test_what_is_revoked_right_after_a_login_right_after_a_revocation_is_dead(kind, doorward, shop):
+    everything = {"subject": {"kind": "subject", "value": "johndoe"}, "client": {"kind": "client", "value": "web"}}
+    # At whatever moment of a second.
+    for _ in range(3):
+        assert ask(doorward, json=everything["subject"]).status_code == 200
+        session = doorward.login()
+        assert is_alive(doorward, shop, session["access_token"])
+        assert ask(doorward, json=everything[kind]).status_code == 200
+        assert is_dead(doorward, shop, session["access_token"])
+        assert doorward.refresh(session["refresh_token"]).status_code == 400
+
+
 COMMANDS = [
     # Arguments, stdin, changes of the configuration, exit code, what is said.
     (["--token", "-"], "garbage", {}, 1, "no token that is taken here"),

@@ -22,6 +22,7 @@ const PASSWORD: &str = "secret";
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 mod elsewhere;
+mod waiting;
 
 /// One user, whose hash is what was put there last.
 #[derive(Debug, Default)]
@@ -97,12 +98,17 @@ impl World {
     }
 
     async fn over(store: Arc<dyn Store>, hash: &str, rehashes: bool, fails: bool) -> Self {
-        let hash = Mutex::new(hash.to_owned());
-        let table = Arc::new(Table { hash, rehashes, fails, ..Table::default() });
-        let manual = Arc::new(ManualClock::at(NOW));
-        let clock: Arc<dyn Clock> = Arc::clone(&manual) as _;
+        let clock = Arc::new(ManualClock::at(NOW));
+        let table = Table { hash: Mutex::new(hash.to_owned()), rehashes, fails, ..Table::default() };
+        Self { clock: Arc::clone(&clock), ..Self::by(clock, store, table).await }
+    }
+
+    /// By a clock that nothing here moves.
+    async fn by(clock: Arc<dyn Clock>, store: Arc<dyn Store>, table: Table) -> Self {
+        let table = Arc::new(table);
         let cache = CacheSettings { capacity: 100, ttl: Duration::from_secs(30) };
-        let revocations = Arc::new(Revocations::open(store, Arc::clone(&clock), cache).await.unwrap());
+        let revocations = Arc::new(Revocations::open(store, clock, cache).await.unwrap());
+        let clock: Arc<dyn Clock> = Arc::clone(revocations.clock()) as _;
         let ring =
             KeyRing::of(Arc::new(SigningKey::from_secret(&Secret::new("p7Qm2xVf9Lr4Tz8Wc1Ky6Hd3Nb5Sg0Ja")).unwrap()));
         let users: Arc<dyn UserStore> = Arc::clone(&table) as _;
@@ -122,7 +128,7 @@ impl World {
             clock,
             telemetry: Arc::new(Telemetry::new(Sink::memory(), &telemetry::Settings::default())),
         };
-        Self { table, grants, caller: Caller::Anonymous, clock: manual }
+        Self { table, grants, caller: Caller::Anonymous, clock: Arc::default() }
     }
 
     async fn log_in(&self) -> String {

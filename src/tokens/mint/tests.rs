@@ -121,9 +121,9 @@ fn it_is_dated_by_this_machines_clock_and_lives_no_longer_than_what_is_left() {
         let dated = Timestamp::from_seconds(NOW.seconds() + later);
         let apart = |millis: i64| Timestamp::from_millis(dated.millis() + millis);
         let now = if token.rules().own {
-            Times { store: dated, local: apart(local_ahead_millis) }
+            Times { local: apart(local_ahead_millis), ..Times::from(dated) }
         } else {
-            Times { store: apart(-local_ahead_millis), local: dated }
+            Times { local: dated, ..Times::from(apart(-local_ahead_millis)) }
         };
         let said = claims(&mint().authorization(&token, now, || [1; 16]).unwrap());
         let (iat, exp) = (said["iat"].as_i64().unwrap(), said["exp"].as_i64().unwrap());
@@ -151,7 +151,7 @@ fn a_clock_that_is_set_right_makes_another_one() {
             signatures.set(signatures.get() + 1);
             [signatures.get(); 16]
         };
-        let now = Times { store: time(store), local: time(local) };
+        let now = Times { local: time(local), ..Times::from(time(store)) };
         let said = claims(&mint.authorization(&token, now, random).unwrap());
         assert_eq!(signatures.get(), expected, "{what}");
         let left = said["exp"].as_i64().unwrap() - now.local.seconds();

@@ -174,6 +174,32 @@ async fn own_tokens_and_marks_go_by_the_stores_clock_and_others_by_this_machines
     }
 }
 
+/// As where a server takes over whose clock is behind: nobody who has a good token is to blame for it.
+#[tokio::test]
+async fn what_was_dated_before_the_stores_clock_was_set_back_is_not_from_the_future() {
+    // By how many seconds it is set; which issuer's token, dated from when until when; what becomes of it.
+    for (set_by, issuer, from, until, refused) in [
+        (-300, 0, 0, 900, None),
+        (-300, 0, -300, 100, None),
+        // What other instances may have dated meanwhile, and the leeway.
+        (-300, 0, 41, 900, None),
+        (-300, 0, 42, 900, Some(("not-yet-valid", 401))),
+        (-300, 0, -900, -330, Some(("expired", 401))),
+        (-300, 0, -900, -329, None),
+        (-300, 1, 31, 900, Some(("not-yet-valid", 401))),
+        (300, 0, 0, 900, None),
+        (0, 0, 31, 900, Some(("not-yet-valid", 401))),
+    ] {
+        let shared = Shared::new().await;
+        shared.refresh_view();
+        let clock = shared.revocations.clock();
+        clock.measured(Uptime::default(), Uptime::default(), NOW);
+        let token = shared.token(issuer, "one", from, until);
+        clock.measured(Uptime::default(), Uptime::default(), Timestamp::from_seconds(NOW.seconds() + set_by));
+        assert_eq!(shared.ask("/", &token).await, refused, "{set_by} {issuer} {from} {until}");
+    }
+}
+
 #[tokio::test]
 async fn a_stream_ends_with_its_token_by_the_clock_of_its_issuer() {
     for (issuer, offset, ended) in [(0, 300, Some("expired")), (1, 300, None), (0, 0, None), (1, 0, None)] {

@@ -7,10 +7,17 @@ use crate::revocation::{Mark, MarkKey, MarkKind, Position, Store, StoreError, St
 
 /// A store that others write too. Nobody tells here of their marks.
 #[derive(Debug)]
-struct Shared {
+pub(super) struct Shared {
     inner: MemoryStore,
     silent: AtomicBool,
-    asked: AtomicUsize,
+    pub(super) asked: AtomicUsize,
+}
+
+impl Shared {
+    pub(super) fn new() -> Arc<Self> {
+        let (inner, silent, asked) = (MemoryStore::new(None), AtomicBool::default(), AtomicUsize::default());
+        Arc::new(Self { inner, silent, asked })
+    }
 }
 
 #[async_trait]
@@ -54,11 +61,7 @@ impl Store for Shared {
 }
 
 async fn world() -> (World, Arc<Shared>) {
-    let shared = Arc::new(Shared {
-        inner: MemoryStore::new(None),
-        silent: AtomicBool::default(),
-        asked: AtomicUsize::default(),
-    });
+    let shared = Shared::new();
     (World::over(Arc::clone(&shared) as _, &weak(), false, false).await, shared)
 }
 
