@@ -95,7 +95,8 @@ def test_without_redis_the_limit_of_each_instance_holds(fault, redis, pair):
             assert [log_in(doorward, "wrong").status_code for _ in range(6)] == [400] * 6
             for password in ("wrong", "secret"):
                 assert log_in(doorward, password).status_code == 429
-            assert doorward.metric("doorward_store_errors_total", op="throttle") > 0
+            assert doorward.metric("doorward_store_errors_total", op="throttle") > 1
+            assert len(told(doorward, "counted by this instance alone")) == 1, "once for an outage"
     finally:
         if fault == "killed":
             redis.start()
@@ -103,3 +104,8 @@ def test_without_redis_the_limit_of_each_instance_holds(fault, redis, pair):
             redis.process.send_signal(signal.SIGCONT)
     for doorward in pair:
         until(lambda doorward=doorward: log_in(doorward, "secret", username="erin").status_code == 200, what="healing")
+        assert told(doorward, "counted together again")
+
+
+def told(doorward, what):
+    return [line for line in doorward.output.lines if what in line]
