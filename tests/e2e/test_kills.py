@@ -11,6 +11,8 @@ SOAK = os.environ.get("SOAK") == "1"
 SEED = int(os.environ.get("SEED", "20261121"))
 # For the clients to be somewhere in the middle of something.
 LONGEST_LIFE = 0.3
+# Longer than a write waits for the replicas of Redis, and not as long as they may be away.
+CUT_OFF = 0.8
 
 
 def rounds(few, many):
@@ -45,4 +47,48 @@ def test_kills_lose_nothing_that_was_acknowledged(shop, fleet, deployment):
                 victim.start()
 
         done.append(endure(doorward, shop, in_the_middle(chosen, *victims), healing=healing))
+    report(done)
+
+
+@pytest.mark.parametrize("deployment", ["sentinel"], indirect=True)
+def test_failovers_lose_nothing_that_replicas_have(shop, fleet, deployment):
+    """With `wait_replicas: 1` what is acknowledged is at two servers, and it does not need the views of doorwards to be there.
+
+    The master alone is killed, and all goes on: nobody is refused. Or its replicas are cut off from it first, and then it is killed, and all doorwards
+    with it: what it took meanwhile is lost, and must not have been acknowledged.
+    """
+    doorward = fleet(shop.url, PATIENT | {"store": {"redis": {"wait_replicas": 1}}})
+    chosen, done, killed = random.Random(SEED), [], []
+
+    def alone():
+        time.sleep(chosen.uniform(0, LONGEST_LIFE))
+        [master] = deployment.masters()
+        master.kill()
+        deployment.await_successor(master)
+        killed.append(master)
+
+    def with_all_views():
+        time.sleep(chosen.uniform(0, LONGEST_LIFE))
+        [master] = deployment.masters()
+        replicas = [server for server in deployment.servers if server is not master]
+        for replica in replicas:
+            replica.freeze()
+        # What a frozen one was sent it would read when it is thawed.
+        master.ask("CLIENT", "KILL", "TYPE", "replica")
+        time.sleep(CUT_OFF)
+        master.kill()
+        doorward.kill()
+        for replica in replicas:
+            replica.thaw()
+        deployment.await_successor(master)
+        killed.append(master)
+
+    def healing():
+        deployment.rejoin(killed.pop())
+        doorward.start()
+
+    for _ in rounds(1, 20):
+        done.append(endure(doorward, shop, alone))
+        deployment.rejoin(killed.pop())
+        done.append(endure(doorward, shop, with_all_views, healing=healing))
     report(done)
