@@ -11,7 +11,7 @@ SOAK = os.environ.get("SOAK") == "1"
 SEED = int(os.environ.get("SEED", "20261121"))
 # For the clients to be somewhere in the middle of something.
 LONGEST_LIFE = 0.3
-# Longer than a write waits for the replicas of Redis, and not as long as they may be away.
+# Longer than a write waits for replicas of Redis.
 CUT_OFF = 0.8
 
 
@@ -35,7 +35,7 @@ def report(done):
 
 @pytest.mark.parametrize("deployment", ["embedded", "redis"], indirect=True)
 def test_kills_lose_nothing_that_was_acknowledged(shop, fleet, deployment):
-    """A replica, Redis (`appendfsync always`), or all at once, and nobody who could write anything back."""
+    """A replica, Redis (`appendfsync always`), or all at once, so that nobody could write anything back."""
     doorward, chosen, done = fleet(shop.url, PATIENT), random.Random(SEED), []
     for number in rounds(6, 100):
         victims = [chosen.choice(doorward.replicas)]

@@ -45,11 +45,20 @@ def doorward(prepare, shop, network):
 
 
 def test_all_refuse_within_a_second(doorward, shop):
+    measure(doorward, shop, REVOCATIONS, f"Redis at {DISTANCE * 1000:g} ms")
+
+
+@pytest.mark.parametrize("deployment", ["cluster"], indirect=True)
+def test_all_refuse_within_a_second_where_buckets_are_apart(fleet, deployment, shop):
+    measure(fleet(shop.url, PATIENT), shop, REVOCATIONS, "a Cluster here")
+
+
+def measure(doorward, shop, count, where):
     one, *others = doorward.replicas
     session = doorward.login()
     tokens = [doorward.login()["access_token"]]
     refresh = session["refresh_token"]
-    while len(tokens) < REVOCATIONS:
+    while len(tokens) < count:
         answer = doorward.refresh(refresh).json()
         refresh = answer["refresh_token"]
         tokens.append(answer["access_token"])
@@ -79,7 +88,7 @@ def test_all_refuse_within_a_second(doorward, shop):
             load.__exit__()
         for connection in connections:
             connection.socket.close()
-    print(f"\n{len(tokens)} revocations, {sum(load.asked() for load in loads)} other requests, Redis at {DISTANCE * 1000:g} ms:")
+    print(f"\n{len(tokens)} revocations, {sum(load.asked() for load in loads)} other requests, {where}:")
     for what, times in [("200 to the refusal by both others", since_answer), ("sent to the refusal by both others", since_request)]:
         print(f"  {what}: {figures(times)}")
     assert [load.refused() for load in loads] == [{}, {}, {}] and not any(load.failures for load in loads)
