@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 
@@ -19,13 +20,15 @@ pub struct FailuresInRedis {
     telemetry: Arc<Telemetry>,
     clock: Arc<dyn Clock>,
     goes_by_clock: bool,
+    /// Each instance counts alone. Told once, and not at each login.
+    is_alone: AtomicBool,
 }
 
 impl FailuresInRedis {
     /// By the server's clock, which `clock` is like.
     #[must_use]
     pub fn new(store: Arc<RedisStore>, clock: Arc<dyn Clock>, telemetry: Arc<Telemetry>) -> Self {
-        Self { store, telemetry, clock, goes_by_clock: false }
+        Self { store, telemetry, clock, goes_by_clock: false, is_alone: AtomicBool::default() }
     }
 
     /// By `clock` itself, which can be moved in tests.
@@ -54,17 +57,28 @@ impl FailuresInRedis {
         }
     }
 
-    /// That the store is down is told by those who follow it.
     fn failed(&self, error: &StoreError) {
         self.telemetry.metrics.store_error("throttle");
-        tracing::debug!(%error, "failed logins are counted by this instance alone");
+        if !self.is_alone.swap(true, Ordering::Relaxed) {
+            tracing::warn!(%error, "failed logins are counted by this instance alone: so many more can be tried as there are instances");
+        }
+    }
+
+    fn answered(&self) {
+        if self.is_alone.swap(false, Ordering::Relaxed) {
+            tracing::info!("failed logins are counted together again");
+        }
     }
 }
 
 #[async_trait]
 impl SharedFailures for FailuresInRedis {
     async fn admit(&self, tried: &Tried) -> Option<Result<Entry, Wait>> {
-        match self.store.admit(&self.attempted(tried)).await {
+        let answer = self.store.admit(&self.attempted(tried)).await;
+        if answer.is_ok() {
+            self.answered();
+        }
+        match answer {
             Ok(Admission::Admitted(Admitted { is_known, at })) => Some(Ok(Entry { is_known, at })),
             Ok(Admission::ForOthers) => Some(Err(Wait::ForOthers)),
             Ok(Admission::In(wait)) => Some(Err(wait_for(wait))),

@@ -64,19 +64,28 @@ class Client(threading.Thread):
         return None
 
 
-def endure(fleet, shop, event, warm=False):
-    """Nothing that was acknowledged before, during and after `event` is lost. Returns how many revocations and rotations that were."""
+def endure(fleet, shop, event, warm=False, healing=None):
+    """Nothing that was acknowledged before, during and after `event` is lost. Returns how many revocations and rotations that were.
+
+    Where there is a `healing`, it comes when nobody asks for anything any more: what was acknowledged last before the event has to be there,
+    and no later rotation makes up for it.
+    """
     clients = [Client(fleet, warm) for _ in range(CLIENTS)]
     for client in clients:
         client.start()
     try:
         goes_on(clients)
         event()
-        goes_on(clients)
+        if not healing:
+            goes_on(clients)
     finally:
         for client in clients:
             client.over.set()
+        for client in clients:
             client.join()
+    assert not [client.failure for client in clients if client.failure]
+    if healing:
+        healing()
     fleet.follows()
     assert fleet.refuses(shop, *[token for client in clients for token in client.revoked])
     for client in clients:

@@ -107,8 +107,19 @@ class Sentinels(Single):
         self.settle()
         [old] = self.masters()
         getattr(old, way)()
-        until(lambda: self.masters() != [old], deadline=HEALING, what="another master")
+        self.await_successor(old)
         return old
+
+    def await_successor(self, old):
+        """Until the Sentinels have another master than `old`."""
+        until(lambda: self.masters() != [old], deadline=HEALING, what="another master")
+
+    def rejoin(self, old):
+        """Starts one that was master and makes it a replica by hand: the Sentinels would see to that, and take their time."""
+        old.start()
+        [master] = self.masters()
+        old.ask("REPLICAOF", master.host, master.port)
+        until(lambda: replicas_of(master) == 2, deadline=HEALING, what="replicas that have everything")
 
 
 class Cluster(Single):

@@ -36,12 +36,16 @@ def replicas(redis, prepare, shop):
         password.write_text(f"secret-of-{name}")
         password.chmod(0o600)
         made.append(doorward.start())
-    # Until the list is as old as silence is long, nobody knows whether all are on it.
-    until(lambda: revoke(made[0], wait=10).returncode == 0, deadline=30, what="a list of three")
-    until(lambda: len(names(revoke(made[0], wait=10), "confirmed_by")) == 3, what="all three")
+    until_listed(made[0])
     yield made
     for doorward in made:
         doorward.signal(signal.SIGCONT)
+
+
+def until_listed(doorward):
+    # Until the list is as old as silence is long, nobody knows whether all are on it.
+    until(lambda: revoke(doorward, wait=10).returncode == 0, deadline=30, what="a list of three")
+    until(lambda: len(names(revoke(doorward, wait=10), "confirmed_by")) == 3, what="all three")
 
 
 def command(redis, line):
@@ -76,6 +80,17 @@ def timed(*arguments, **options):
 
 
 def test_all_three_confirm(replicas, shop):
+    all_confirm(replicas, shop)
+
+
+@pytest.mark.parametrize("deployment", ["cluster"], indirect=True)
+def test_all_three_confirm_where_buckets_are_apart(fleet, shop):
+    replicas = fleet(shop.url).replicas
+    until_listed(replicas[0])
+    all_confirm(replicas, shop)
+
+
+def all_confirm(replicas, shop):
     one, two, three = replicas
     for round_ in range(5):
         token = two.login()["access_token"]

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import signal
+import uuid
 
 import pytest
 from redis_server import Redis
@@ -24,9 +25,13 @@ def redis():
 
 @pytest.fixture
 def pair(redis, prepare, shop):
+    return instances(prepare, shop, {"redis": {"url": redis.url}})
+
+
+def instances(prepare, shop, store):
     changes = {
         "server": {"trusted_proxies": ["127.0.0.1"]},
-        "store": {"redis": {"url": redis.url}},
+        "store": store,
         "clients": [{"id": "web"}, {"id": "svc", "secret_hash": password_hash(SECRET, memory_kib=64, passes=1), "grants": ["client_credentials"]}],
         "users": {"throttle": {"per_user": "6/5m", "per_address": "50/5m"}},
         "telemetry": {"format": "json"},
@@ -38,19 +43,21 @@ def log_in(doorward, password, client=ELSEWHERE, username="johndoe"):
     return doorward.post("/token", {"username": username, "password": password}, headers={"X-Forwarded-For": client})
 
 
-def test_the_limit_is_one_for_all(pair, shop):
-    one, two = pair
-    assert log_in(one, "secret", HOME).status_code == 200
+@pytest.mark.parametrize("deployment", ["redis", "cluster"], indirect=True)
+def test_the_limit_is_one_for_all(deployment, prepare, shop):
+    pair = instances(prepare, shop, deployment.store(f"{uuid.uuid4()}:"))
+    assert log_in(pair[0], "secret", HOME).status_code == 200
     for attempt in range(6):
         answer = log_in(pair[attempt % 2], "wrong", f"192.0.2.{attempt}")
         assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
+    # None of them has counted as many itself.
     for doorward in pair:
         for password in ("wrong", "secret"):
             answer = log_in(doorward, password)
             assert (answer.status_code, answer.json()["error"]) == (429, "slow_down")
             assert 250 < int(answer.headers["Retry-After"]) <= 338
-    assert log_in(two, "secret", HOME).status_code == 200, "known there, by the other instance"
-    assert log_in(two, "secret", username="alice").status_code == 200, "others are not concerned"
+    assert log_in(pair[1], "secret", HOME).status_code == 200, "known there, by the other instance"
+    assert log_in(pair[1], "secret", username="alice").status_code == 200, "others are not concerned"
     assert shop.seen() == []
 
 
@@ -95,7 +102,8 @@ def test_without_redis_the_limit_of_each_instance_holds(fault, redis, pair):
             assert [log_in(doorward, "wrong").status_code for _ in range(6)] == [400] * 6
             for password in ("wrong", "secret"):
                 assert log_in(doorward, password).status_code == 429
-            assert doorward.metric("doorward_store_errors_total", op="throttle") > 0
+            assert doorward.metric("doorward_store_errors_total", op="throttle") > 1
+            assert len(told(doorward, "counted by this instance alone")) == 1, "once for an outage"
     finally:
         if fault == "killed":
             redis.start()
@@ -103,3 +111,8 @@ def test_without_redis_the_limit_of_each_instance_holds(fault, redis, pair):
             redis.process.send_signal(signal.SIGCONT)
     for doorward in pair:
         until(lambda doorward=doorward: log_in(doorward, "secret", username="erin").status_code == 200, what="healing")
+        assert told(doorward, "counted together again")
+
+
+def told(doorward, what):
+    return [line for line in doorward.output.lines if what in line]

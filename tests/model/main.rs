@@ -54,6 +54,7 @@ fn planted_defects_are_found() {
         (Planted::FailoverNotNoticed, any, vec![Property::NoMissedMark, Property::Age, Property::Position]),
         (Planted::NothingRestored, any, vec![Property::NoMissedMark]),
         (Planted::ViewTrusted, any, vec![Property::CutOffIsOver]),
+        (Planted::EndedAskedTooSoon, any, vec![Property::EndedIsOver]),
     ] {
         let mut seeds = (0..SHORT).filter(|seed| worlds(&World::new(*seed, None).conditions));
         let found = seeds.find_map(|seed| Some((seed, run(seed, Some(planted)).err()?)));

@@ -50,6 +50,8 @@ pub enum Planted {
     NothingRestored,
     /// A refresh goes by what the view knows of marks, however far that is behind.
     ViewTrusted,
+    /// Whether a session has ended is asked of what is known before the store is asked.
+    EndedAskedTooSoon,
 }
 
 #[derive(Debug)]

@@ -41,9 +41,10 @@ impl Keys {
         format!("{}{{meta}}:latest-access-exp", self.prefix)
     }
 
-    /// What is counted of failed logins. In one slot, since one script must see all of it.
+    /// What is counted of failed logins. In one slot, since one script must see all of it: that of the first bucket, at whose server the
+    /// time was asked by which replicas say until when they wait. Nodes of a Cluster need not agree on it.
     pub(super) fn failures(&self, kind: &str, what: &str, of: &str) -> String {
-        format!("{}{{failures}}:{kind}:{what}:{of}", self.prefix)
+        format!("{}{{m:00}}:failures:{kind}:{what}:{of}", self.prefix)
     }
 
     /// ZSET: instance → when it was last heard of, in milliseconds.
@@ -100,6 +101,11 @@ mod tests {
         assert_eq!(keys.family(Sid::from_bytes([0; 16])), "doorward:{f:AAAAAAAAAAAAAAAAAAAAAA}");
         for key in [keys.latest_access_exp(), keys.replicas(), keys.positions()] {
             assert_eq!(slot(&key), slot(&keys.layout()), "{key}");
+        }
+        let clock = Bucket::all().find(|bucket| bucket.keeps_time()).unwrap();
+        for (kind, what) in [("logins", "tried"), ("clients", "user-1")] {
+            let key = keys.failures(kind, what, "ab");
+            assert_eq!(slot(&key), slot(&keys.bucket(clock).stream), "{key} goes by the clock that is asked");
         }
     }
 

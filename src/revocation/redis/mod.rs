@@ -12,7 +12,7 @@
 //! | `{m:BB}:stream` | stream | `m` = the record of a mark that was made or changed; the last hundred thousand or so |
 //! | `{f:SID}` | string | the record of a session, as the embedded store has it |
 //! | `{meta}:latest-access-exp` | string | the latest end of all access tokens |
-//! | `{failures}:…` | hashes, sorted sets | failed logins and client secrets, under keyed hashes: `KIND:user-MS:PART` and `KIND:address-MS:PART` with cells of windows, `KIND:known-MS:USER` from where somebody has logged in, `KIND:tried…` what is being tried |
+//! | `{m:00}:failures:…` | hashes, sorted sets | failed logins and client secrets, under keyed hashes: `KIND:user-MS:PART` and `KIND:address-MS:PART` with cells of windows, `KIND:known-MS:USER` from where somebody has logged in, `KIND:tried…` what is being tried |
 //! | `{meta}:replicas` | sorted set | instance → when it was last heard of, in Unix milliseconds |
 //! | `{meta}:positions` | hash | instance → its name, and up to which entry of each stream it has everything; gone after an hour of silence |
 //! | `{meta}:layout` | string | `1`: the version of all this |

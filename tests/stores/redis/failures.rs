@@ -185,7 +185,7 @@ async fn nothing_there_says_who_and_all_of_it_ends() {
         settled(&world).await;
     }
     let held = world.instances[1].logins.admit("alice", None, &*world.clock).await.unwrap();
-    let keys: Vec<String> = server.ask(&["KEYS", &format!("{}{{failures}}:*", redis.prefix)]);
+    let keys: Vec<String> = server.ask(&["KEYS", &format!("{}{{m:00}}:failures:*", redis.prefix)]);
     // Where alice is known, her cells and those of nobody, of the address, and of the one being tried from nowhere.
     assert!(keys.len() > 12, "{keys:?}");
     for key in &keys {
@@ -227,7 +227,7 @@ async fn a_flood_of_names_has_a_bound_and_unlocks_nobody() {
     flood.join_all().await;
     settled(&world).await;
     assert_eq!(world.log_in(0, 0, "victim", "192.0.2.1", Bad).await, Waits(338));
-    let keys: Vec<String> = server.ask(&["KEYS", &format!("{}{{failures}}:logins:user-*", redis.prefix)]);
+    let keys: Vec<String> = server.ask(&["KEYS", &format!("{}{{m:00}}:failures:logins:user-*", redis.prefix)]);
     assert!(keys.len() <= 4 * 512, "{}", keys.len());
     for key in keys.iter().take(20) {
         let encoding: String = server.ask(&["OBJECT", "ENCODING", key]);
