@@ -20,7 +20,10 @@ pub(super) fn redis(section: &Section<'_>) -> Option<RedisSettings> {
         section.field("prefix").map_or_else(|| Some(defaults::REDIS_PREFIX.to_owned()), |field| prefix(&field));
     let mode = section.word("mode", Kind::Single, &KINDS);
     let master = section.nullable("master");
-    let login = login(section);
+    let has_password = |places: &Vec<Place>| places.iter().any(|place| place.login.is_some());
+    // Those of Sentinels are in the URL, those of the master are not.
+    let elsewhere = mode != Kind::Sentinel && urls.as_ref().and_then(Option::as_ref).is_some_and(has_password);
+    let login = login(section, elsewhere);
     let authorities = section.nullable("ca_file").map(|field| (field.authorities(), field));
     let replicas = section.integer("wait_replicas", 0, 0..=MOST_REPLICAS);
     let timeout = section.duration("wait_timeout", defaults::REDIS_WAIT_TIMEOUT, SHORTEST_WAIT..=LONGEST_WAIT);
@@ -98,8 +101,8 @@ fn standing(
 /// A problem was noted.
 struct Noted;
 
-/// `username` and `password`.
-fn login(section: &Section<'_>) -> Result<Option<Login>, Noted> {
+/// `username` and `password`; `elsewhere` if a URL has one too, or both.
+fn login(section: &Section<'_>, elsewhere: bool) -> Result<Option<Login>, Noted> {
     let username = section.nullable("username").map(|field| (field.name(), field));
     let password = section.nullable("password").map(|field| field.secret());
     match (username, password) {
@@ -107,6 +110,11 @@ fn login(section: &Section<'_>) -> Result<Option<Login>, Noted> {
         (None, Some(password)) => Ok(Some(Login { username: None, password: password.ok_or(Noted)? })),
         (Some((name, _)), Some(password)) => {
             Ok(Some(Login { username: Some(name.ok_or(Noted)?), password: password.ok_or(Noted)? }))
+        }
+        (Some((_, field)), None) if elsewhere => {
+            let help = "write both in the URL (`redis://USER:PASSWORD@HOST`), or both as `username` and `password`";
+            field.refuse::<()>(Code::Contradiction, "is given here, and the password in `store.redis.url`", help);
+            Err(Noted)
         }
         (Some((_, field)), None) => {
             let help = "give it: `password: { file: … }` or `{ env: … }`";
@@ -146,34 +154,40 @@ fn place(field: &Field<'_>) -> Option<Place> {
     let secret = field.secret()?;
     let text = std::str::from_utf8(secret.expose()).ok();
     // Nothing of what is wrong is shown: it may be a part of the password.
-    match text.and_then(|text| read(text.trim())) {
-        Some(place) => Some(place),
-        None => field.refuse(Code::BadUrl, "is no URL of Redis", URL_HELP),
+    match text.ok_or(NO_TEXT).and_then(|text| read(text.trim())) {
+        Ok(place) => Some(place),
+        Err(what) => field.refuse(Code::BadUrl, what, URL_HELP),
     }
 }
 
-fn read(text: &str) -> Option<Place> {
-    let url = Url::parse(text).ok()?;
+/// What a URL says, or what is wrong with it, without a word of it.
+fn read(text: &str) -> Result<Place, &'static str> {
+    let url = Url::parse(text).map_err(|error| match error {
+        url::ParseError::RelativeUrlWithoutBase => NO_SCHEME,
+        url::ParseError::EmptyHost => NO_HOST,
+        url::ParseError::InvalidPort => BAD_PORT,
+        _ => BAD_HOST,
+    })?;
     let tls = match url.scheme() {
         "redis" | "valkey" => false,
         "rediss" | "valkeys" => true,
-        _ => return None,
+        _ => return Err(NO_SCHEME),
     };
     let database = match url.path().trim_start_matches('/') {
         "" => 0,
-        number => number.parse().ok()?,
+        number => number.parse().map_err(|_| BAD_DATABASE)?,
     };
     if url.query().is_some() || url.fragment().is_some() {
-        return None;
+        return Err(PARAMETERS);
     }
-    let username = Some(decoded(url.username())?).filter(|name| !name.is_empty());
+    let username = Some(decoded(url.username()).ok_or(BAD_ESCAPE)?).filter(|name| !name.is_empty());
     let login = match url.password() {
-        Some(password) => Some(Login { username, password: Secret::new(decoded(password)?) }),
-        None if username.is_some() => return None,
+        Some(password) => Some(Login { username, password: Secret::new(decoded(password).ok_or(BAD_ESCAPE)?) }),
+        None if username.is_some() => return Err(NO_PASSWORD),
         None => None,
     };
-    let host = url.host_str().filter(|host| !host.is_empty())?.trim_matches(['[', ']']).to_owned();
-    Some(Place { address: Address { host, port: url.port().unwrap_or(PORT) }, tls, database, login })
+    let host = url.host_str().filter(|host| !host.is_empty()).ok_or(NO_HOST)?.trim_matches(['[', ']']).to_owned();
+    Ok(Place { address: Address { host, port: url.port().unwrap_or(PORT) }, tls, database, login })
 }
 
 /// With what stands as `%XX` put in.
@@ -211,6 +225,18 @@ const KINDS: [(&str, Kind); 3] = [("single", Kind::Single), ("sentinel", Kind::S
 
 const PORT: u16 = 6379;
 
+const NO_TEXT: &str = "is no URL of Redis: it is not UTF-8";
+const NO_SCHEME: &str =
+    "is no URL of Redis: it begins with none of `redis://`, `rediss://`, `valkey://` and `valkeys://`";
+const NO_HOST: &str = "is no URL of Redis: it has no host where one is expected";
+const BAD_HOST: &str = "is no URL of Redis: its host is none";
+const BAD_PORT: &str = "is no URL of Redis: what stands behind the host and its colon is no port";
+const BAD_DATABASE: &str = "is no URL of Redis: its path is not the number of a database";
+const PARAMETERS: &str = "is no URL of Redis: it has parameters, or a fragment";
+const BAD_ESCAPE: &str =
+    "is no URL of Redis: there is a `%` without two hexadecimal digits behind it, or what they mean is not UTF-8";
+const NO_PASSWORD: &str = "is no URL of Redis: it has a user without a password";
+
 const URL_HELP: &str = "write `rediss://USER:PASSWORD@HOST:6379/0`, with signs other than letters and digits as %XX";
 
 /// More than anybody has.
@@ -231,20 +257,29 @@ mod tests {
             Some(Login { username: username.map(str::to_owned), password: Secret::new(password) })
         };
         for (text, expected) in [
-            ("redis://h", Some(("h", 6379, false, 0, None))),
-            ("rediss://h:6380/3", Some(("h", 6380, true, 3, None))),
-            ("valkeys://u:p@h/", Some(("h", 6379, true, 0, login(Some("u"), "p")))),
-            ("redis://:p%40%2f@[::1]:1", Some(("::1", 1, false, 0, login(None, "p@/")))),
-            ("redis://u@h", None),
-            ("redis://h/x", None),
-            ("redis://h?db=1", None),
-            ("redis://:p%4@h", None),
-            ("redis://", None),
-            ("http://h", None),
-            ("h:6379", None),
+            ("redis://h", Ok(("h", 6379, false, 0, None))),
+            ("rediss://h:6380/3", Ok(("h", 6380, true, 3, None))),
+            ("valkeys://u:p@h/", Ok(("h", 6379, true, 0, login(Some("u"), "p")))),
+            ("redis://:p%40%2f@[::1]:1", Ok(("::1", 1, false, 0, login(None, "p@/")))),
+            ("redis://u@h", Err(NO_PASSWORD)),
+            ("redis://h/x", Err(BAD_DATABASE)),
+            ("redis://h?db=1", Err(PARAMETERS)),
+            ("redis://h#1", Err(PARAMETERS)),
+            ("redis://:p%4@h", Err(BAD_ESCAPE)),
+            ("redis://:p%ff@h", Err(BAD_ESCAPE)),
+            ("redis://h:x", Err(BAD_PORT)),
+            ("redis://h:65536", Err(BAD_PORT)),
+            ("redis://:1/x@h", Err(NO_HOST)),
+            ("redis://u:p/x@h", Err(BAD_PORT)),
+            ("redis://[::1", Err(BAD_HOST)),
+            ("redis://", Err(NO_HOST)),
+            ("redis:///0", Err(NO_HOST)),
+            ("http://h", Err(NO_SCHEME)),
+            ("h:6379", Err(NO_SCHEME)),
+            ("h", Err(NO_SCHEME)),
         ] {
             let found = read(text);
-            let found = found.as_ref().map(|Place { address, tls, database, login }| {
+            let found = found.as_ref().map_err(|what| *what).map(|Place { address, tls, database, login }| {
                 (address.host.as_str(), address.port, *tls, *database, login.clone())
             });
             assert_eq!(found, expected, "{text}");

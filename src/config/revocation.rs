@@ -23,9 +23,14 @@ pub(super) fn store(root: &Section<'_>, shares_keys: bool) -> StoreKind {
         });
         return settings.flatten().map_or(StoreKind::Embedded, |settings| StoreKind::Redis(Box::new(settings)));
     }
-    let is_memory = field.word(&[("memory", true), ("embedded", false)]).unwrap_or(false);
+    let word = field.text();
+    let is_memory = word.as_deref() == Some("memory");
     let kind = if is_memory { StoreKind::Memory } else { StoreKind::Embedded };
-    if is_memory {
+    if word.is_some_and(|word| word != "memory" && word != "embedded") {
+        // The word may be a URL, with a password in it: it is not shown.
+        let what = "is neither `memory` nor `embedded`, nor Redis as `{ redis: { url: … } }`";
+        field.refuse::<()>(Code::UnknownWord, what, "for Redis write `store: { redis: { url: { env: REDIS_URL } } }`");
+    } else if is_memory {
         let what = "is `memory`: a restart logs everybody out and forgets every revocation";
         field.warn(Code::VolatileStore, what, "fine for tests; else use `embedded`");
     }

@@ -66,6 +66,9 @@ impl Operators {
     /// Where the store is sealed and read, to be taken elsewhere.
     pub const STORE_PATH: &'static str = "/store";
 
+    /// Whose token a 401 asks for (RFC 9110 §11.5), as no other listener does.
+    pub const REALM: &'static str = "doorward admin";
+
     /// The methods it has, as `Allow` lists them.
     pub const METHODS: &'static str = "GET, HEAD, POST";
 

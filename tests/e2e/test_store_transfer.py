@@ -1,6 +1,7 @@
 """`doorward store export` and `import`: from the embedded store to Redis, and nobody is logged out."""
 
 import json
+import socket
 import stat
 import subprocess
 
@@ -110,7 +111,7 @@ def test_nobody_is_logged_out(source, shop, prepare, redis, run, tmp_path):
     done = run(source, "export", str(file), "--json")
     assert done.returncode == 0, done.stderr
     counts = json.loads(done.stdout)
-    assert counts["sessions"] >= 13 and counts["marks"] >= 3 and counts["sealed"]
+    assert counts["sessions"] == 13 and counts["revocations"] >= 3 and counts["sealed"]
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     text = file.read_text()
     for secret in [users.idle[0]["refresh_token"], users.idle[0]["access_token"], *source.settings["server_keys"]]:
@@ -122,7 +123,7 @@ def test_nobody_is_logged_out(source, shop, prepare, redis, run, tmp_path):
     for _ in range(2):
         done = run(target, "import", str(file), "--json")
         assert done.returncode == 0, done.stderr
-        assert json.loads(done.stdout) == {"sessions": counts["sessions"], "marks": counts["marks"]}
+        assert json.loads(done.stdout) == {"sessions": counts["sessions"], "revocations": counts["revocations"]}
     target.start()
     assert users.all_as_before(target)
 
@@ -217,6 +218,32 @@ def test_who_may_seal(source):
         assert answer.status_code == 400
     assert renewed(source, session)
     assert source.post("/store", json={"sealed": True}, headers=credential).status_code != 200, "not on the public listener"
+
+
+def test_a_running_doorward_must_be_found_before_anything_is_sealed(source, run, tmp_path):
+    """It has the file open, and is not where the configuration has it; what answers elsewhere seals nothing."""
+    session = source.login()
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        nobody = f"127.0.0.1:{unused.getsockname()[1]}"
+    for listen, told in [(nobody, f"does not answer at `{nobody}`"), (source.public, f"`{source.public}` is no doorward admin listener")]:
+        changes = {"admin": {"listen": listen}, "server": {"listen": "127.0.0.1:1"}}
+        for command in (["export", str(tmp_path / "export")], ["unseal"]):
+            refused = run(source, *command, changes=changes)
+            assert refused.returncode == 70, refused
+            assert told in refused.stderr and "is `admin.listen` the one it was started with?" in refused.stderr
+            assert "may be sealed" not in refused.stderr
+    assert list(tmp_path.glob("export*")) == []
+    source.counts(0, "doorward_store_sealed")
+    assert renewed(source, session)
+
+
+def test_an_export_is_a_file(source, run, tmp_path):
+    for name in ("-", str(tmp_path / "nowhere" / "export")):
+        refused = run(source, "export", name)
+        assert refused.returncode == 2 and "file" in refused.stderr, refused
+        assert "may be sealed" not in refused.stderr
+    source.counts(0, "doorward_store_sealed")
+    assert renewed(source, source.login())
 
 
 def test_stores_that_are_not_embedded_say_so(source, shop, prepare, redis, run, tmp_path):

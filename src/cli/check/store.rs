@@ -40,7 +40,10 @@ pub(super) fn table(settings: &Settings, findings: &[Finding]) -> String {
         // Writing to a string does not fail.
         let _ = writeln!(table, "  {state_name:<7}  {what:<check$}  {at:<server$}  {found}");
         if *state > State::Unseen {
-            let _ = writeln!(table, "           {cost}\n           cure: {cure}");
+            let _ = writeln!(table, "           {cost}");
+        }
+        if *state > State::Fine {
+            let _ = writeln!(table, "           cure: {cure}");
         }
     }
     table

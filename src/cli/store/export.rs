@@ -31,6 +31,11 @@ pub(in crate::cli) struct Export {
 
 impl Export {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
+        if self.file.as_os_str() == "-" {
+            return Err(Failure::usage(
+                "an export is whole or not there, and for this user alone: give the name of a file, not `-`",
+            ));
+        }
         // Before anything is sealed.
         let file = begin(&self.file).map_err(|error| self.unwritten(&error))?;
         let source = Source::find(&self.configuration.config)?;
@@ -39,10 +44,10 @@ impl Export {
         })?;
         if self.json {
             output::line(json!({
-                "file": self.file.display().to_string(), "sessions": counts.sessions, "marks": counts.marks, "sealed": true,
+                "file": self.file.display().to_string(), "sessions": counts.sessions, "revocations": counts.marks, "sealed": true,
             }));
         } else {
-            let Counts { marks, sessions } = counts;
+            let Counts { marks, sessions, .. } = counts;
             output::line(format_args!(
                 "exported: {sessions} sessions, {marks} revocations to `{}`",
                 self.file.display()

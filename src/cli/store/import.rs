@@ -53,9 +53,9 @@ impl Import {
                 ImportError::Store(_) => Failure::internal(error),
             })
         });
-        let Counts { marks, sessions } = imported?;
+        let Counts { marks, sessions, .. } = imported?;
         if self.json {
-            output::line(json!({ "sessions": sessions, "marks": marks }));
+            output::line(json!({ "sessions": sessions, "revocations": marks }));
         } else {
             output::line(format_args!("imported: {sessions} sessions, {marks} revocations"));
         }

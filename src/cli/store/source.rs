@@ -11,7 +11,7 @@ use crate::app::transfer::{self, TransferError};
 use crate::base::{Clock, SystemClock, Timestamp};
 use crate::cli::environment;
 use crate::cli::exit::Failure;
-use crate::cli::revoke::instance::{Answer, Instance};
+use crate::cli::revoke::instance::{Answer, Instance, Unanswered};
 use crate::cli::serve::runtime;
 use crate::config::{self, Settings};
 use crate::endpoints::Operators;
@@ -53,7 +53,7 @@ impl Source {
         };
         match opened {
             Ok(store) => Ok(Self::Stopped(Box::new((store, settings, runtime)))),
-            Err(TransferError::Open(OpenError::InUse { .. })) => Ok(Self::Running(Instance::find(path)?)),
+            Err(TransferError::Open(OpenError::InUse { .. })) => Ok(Self::Running(running(Instance::find(path)?)?)),
             Err(error) => Err(Failure::usage(error)),
         }
     }
@@ -63,7 +63,7 @@ impl Source {
         match self {
             Self::Running(instance) => {
                 let answer = done(instance.post(Operators::STORE_PATH, &json!({ "sealed": true }))?)?;
-                let sealed: Told = serde_json::from_value(answer).map_err(strange)?;
+                let sealed = Told::deserialize(answer).map_err(|_| instance.stranger())?;
                 Ok(Header {
                     origin: sealed.origin,
                     exported_at: sealed.sealed_at,
@@ -88,7 +88,9 @@ impl Source {
     pub(super) fn unseal(&self) -> Result<(), Failure> {
         match self {
             Self::Running(instance) => {
-                done(instance.post(Operators::STORE_PATH, &json!({ "sealed": false }))?).map(drop)
+                let answer = done(instance.post(Operators::STORE_PATH, &json!({ "sealed": false }))?)?;
+                let is_open = answer.get("sealed_at") == Some(&Value::Null);
+                if is_open { Ok(()) } else { Err(instance.stranger()) }
             }
             Self::Stopped(stopped) => {
                 let (store, _, runtime) = &**stopped;
@@ -104,7 +106,7 @@ impl Source {
                 // Its two words are letters of base64url, but for the space.
                 let after = after.map(|after| after.to_string().replace(' ', "+")).unwrap_or_default();
                 let answer = done(instance.get(Operators::STORE_PATH, &format!("after={after}"))?)?;
-                let page: Page = serde_json::from_value(answer).map_err(strange)?;
+                let page = Page::deserialize(answer).map_err(|_| instance.stranger())?;
                 let records: Option<Vec<Record>> = page.records.iter().map(|line| Record::parse(line)).collect();
                 let broken =
                     || Failure::Internal("a record cannot be read: is this another version of doorward?".to_owned());
@@ -124,16 +126,23 @@ impl Source {
     }
 }
 
+/// The one that has the file open, if it answers where it is asked: before anything is sealed, and so that what is sealed is its store.
+fn running(instance: Instance) -> Result<Instance, Failure> {
+    match instance.get(Operators::STORE_PATH, "limit=1") {
+        // Sealed before, or not as it should be yet.
+        Ok(Answer::Done(_) | Answer::Nothing(_)) => Ok(instance),
+        Err(Unanswered::NotThere(name)) => Err(Failure::Internal(format!(
+            "a doorward has the store in `data_dir` open, but does not answer at `{name}`: is `admin.listen` the one it was started with?"
+        ))),
+        Err(unanswered) => Err(unanswered.into()),
+    }
+}
+
 fn done(answer: Answer) -> Result<Value, Failure> {
     match answer {
         Answer::Done(answer) => Ok(answer),
         Answer::Nothing(why) => Err(Failure::Usage(why)),
     }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "as `map_err` hands it over")]
-fn strange(error: serde_json::Error) -> Failure {
-    Failure::Internal(format!("the answer cannot be read: {error}; is this another version of doorward?"))
 }
 
 /// Records read at once.

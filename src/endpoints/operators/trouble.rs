@@ -86,10 +86,11 @@ impl Trouble {
         let (status, code, text) = self.parts();
         let body = json!({ "error": code, "error_description": text, "detail": text });
         let reply = Reply::json(status, &body);
+        let realm = Operators::REALM;
         match self {
-            Self::NoToken => reply.with_header("WWW-Authenticate", "Bearer realm=\"doorward admin\""),
+            Self::NoToken => reply.with_header("WWW-Authenticate", format!("Bearer realm=\"{realm}\"")),
             Self::WrongToken => {
-                reply.with_header("WWW-Authenticate", "Bearer realm=\"doorward admin\", error=\"invalid_token\"")
+                reply.with_header("WWW-Authenticate", format!("Bearer realm=\"{realm}\", error=\"invalid_token\""))
             }
             Self::Method => reply.with_header("Allow", Operators::METHODS),
             Self::Store | Self::Sealed | Self::Unconfirmed | Self::Keys => {

@@ -40,7 +40,7 @@ impl Tally {
         let others: Vec<(&Listed, &str)> = roll
             .replicas
             .iter()
-            .filter(|listed| listed.id != *own_id)
+            .filter(|listed| listed.id != *own_id && !self.is_former_run(listed, roll))
             .map(|listed| (listed, listed.name.as_deref().unwrap_or(UNNAMED)))
             .collect();
         let mut bearers: BTreeMap<&str, usize> = BTreeMap::from([(own_name.as_str(), 1)]);
@@ -62,6 +62,14 @@ impl Tally {
         }
         missing.sort_unstable();
         Some(confirmation)
+    }
+
+    /// Whether it is what one that is heard was before it was killed: that run serves nobody any more, and nobody could make it confirm.
+    fn is_former_run(&self, listed: &Listed, roll: &Roll) -> bool {
+        let (own_id, own_name) = &self.own;
+        let is_heard = |other: &Listed| other.name == listed.name && other.silent_for < SILENT_AFTER;
+        let lives_on = listed.name.as_ref() == Some(own_name) || roll.replicas.iter().any(is_heard);
+        listed.id != *own_id && listed.silent_for >= SILENT_AFTER && listed.name.is_some() && lives_on
     }
 
     fn has(&self, listed: &Listed) -> bool {

@@ -50,7 +50,7 @@ impl Dialer {
         let stream = tls
             .connect(name, stream)
             .await
-            .map_err(|error| Failure::Broken(format!("no TLS with {address}: {error}")))?;
+            .map_err(|error| Failure::NoTls(format!("no TLS with {address}: {error}")))?;
         self.greet(stream, address).await
     }
 

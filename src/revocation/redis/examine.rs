@@ -27,11 +27,11 @@ impl RedisStore {
         let servers = match timeout(PATIENCE, self.connections.masters()).await {
             Ok(Ok(servers)) => servers,
             Ok(Err(failure)) => {
-                findings.push(unreachable(all(&self.settings), failure.to_string()));
+                findings.push(unreachable(all(&self.settings), &failure));
                 return findings;
             }
             Err(_) => {
-                findings.push(unreachable(all(&self.settings), "nobody answers".to_owned()));
+                findings.push(unreachable(all(&self.settings), &Failure::NotServing("nobody answers")));
                 return findings;
             }
         };
@@ -46,8 +46,8 @@ impl RedisStore {
                     is_there = true;
                     findings.extend(of_server);
                 }
-                Ok(Err(failure)) => findings.push(unreachable(name, failure.to_string())),
-                Err(_) => findings.push(unreachable(name, "does not answer".to_owned())),
+                Ok(Err(failure)) => findings.push(unreachable(name, &failure)),
+                Err(_) => findings.push(unreachable(name, &Failure::Slow(server.address().clone()))),
             }
         }
         if is_there {
@@ -58,7 +58,7 @@ impl RedisStore {
 
     async fn server(&self, server: &Arc<Link>, clock: &dyn Clock) -> Result<Vec<Finding>, Failure> {
         let name = server.address().to_string();
-        ask(server, &["PING"]).await?;
+        // Not PING first, which a server with a full disk refuses: it is to be told what is wrong there.
         let (watch, sent) = (Stopwatch::start(), clock.now());
         let time = ask(server, &["TIME"]).await?;
         let (took, received) = (watch.elapsed(), clock.now());
@@ -72,10 +72,14 @@ impl RedisStore {
             }
         }
         for setting in SETTINGS {
-            if let Ok(Value::Array(answer)) = ask(server, &["CONFIG", "GET", setting]).await
-                && let [_, Value::BulkString(value)] = answer.as_slice()
-            {
-                facts.config.insert(setting, String::from_utf8_lossy(value).into_owned());
+            match ask(server, &["CONFIG", "GET", setting]).await {
+                Ok(Value::Array(answer)) => {
+                    if let [_, Value::BulkString(value)] = answer.as_slice() {
+                        facts.config.insert(setting, String::from_utf8_lossy(value).into_owned());
+                    }
+                }
+                Err(failure) => facts.config_forbidden |= failure.is_forbidden(),
+                Ok(_) => {}
             }
         }
         let wait = self.settings.wait.map_or(0, |wait| wait.replicas);
@@ -85,7 +89,7 @@ impl RedisStore {
         Ok(findings)
     }
 
-    /// What the ACL user may not do; `None` if that cannot be asked.
+    /// What the ACL user may not do; `None` if that cannot be asked, nor why.
     async fn refused(&self, server: &Arc<Link>) -> Result<Option<Vec<String>>, Failure> {
         let mode = if self.settings.mode == Mode::Cluster { "cluster" } else { "-" };
         let arguments: [&[u8]; 2] = [self.settings.prefix.as_bytes(), mode.as_bytes()];
@@ -99,7 +103,7 @@ impl RedisStore {
                 Ok(Some(names.into_iter().filter_map(name).collect()))
             }
             Ok(_) => Err(unexpected()),
-            Err(Failure::Refused(_)) => Ok(None),
+            Err(Failure::Refused(_)) => Ok(may_not_call(server).await),
             Err(failure) => Err(failure),
         }
     }
@@ -161,11 +165,23 @@ impl RedisStore {
                 cure: "use the doorward that wrote it, or another `store.redis.prefix`",
                 ..check
             },
-            Ok(_) => unreachable(String::new(), unexpected().to_string()),
-            Err(failure) => unreachable(String::new(), failure.to_string()),
+            Ok(_) => unreachable(String::new(), &unexpected()),
+            Err(failure) => unreachable(String::new(), &failure),
         };
         Finding { server: all(&self.settings), ..finding }
     }
+}
+
+/// Which of the two ways to run a script are forbidden; `None` if neither is.
+async fn may_not_call(server: &Arc<Link>) -> Option<Vec<String>> {
+    let mut names = Vec::new();
+    // Of a script that nobody has loaded, and of one that does nothing.
+    for words in [["EVALSHA", "0000000000000000000000000000000000000000", "0"], ["EVAL", "return 1", "0"]] {
+        if ask(server, &words).await.is_err_and(|failure| failure.is_forbidden()) {
+            names.extend(words.first().map(|name| (*name).to_owned()));
+        }
+    }
+    Some(names).filter(|names| !names.is_empty())
 }
 
 async fn ask(server: &Arc<Link>, words: &[&str]) -> Result<Value, Failure> {

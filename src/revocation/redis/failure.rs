@@ -11,6 +11,9 @@ pub(super) enum Failure {
     /// No connection, or it broke.
     #[error("{0}")]
     Broken(String),
+    /// No TLS on it.
+    #[error("{0}")]
+    NoTls(String),
     /// Nothing came in time.
     #[error("{0} does not answer")]
     Slow(Address),
@@ -74,7 +77,7 @@ impl Failure {
         Some(match code {
             "OOM" => Self::Full,
             // What was waited for: this is how a server that was a master takes leave.
-            "READONLY" | "UNBLOCKED" => Self::NotServing("the server is a replica, or was made one"),
+            "READONLY" | "UNBLOCKED" => Self::NotServing(MADE_REPLICA),
             "LOADING" => Self::NotServing("the server is loading its data"),
             "MASTERDOWN" => Self::NotServing("the server is a replica that has lost its master"),
             "CLUSTERDOWN" => Self::NotServing("the Cluster is down, or nobody in it has the slot"),
@@ -82,7 +85,7 @@ impl Failure {
             "MISCONF" => Self::NotServing("the server cannot write to its disk (MISCONF), and so takes nothing"),
             "BUSY" => Self::NotServing("the server is busy with somebody's script"),
             "NOAUTH" | "WRONGPASS" => Self::Refused(WRONG_LOGIN.to_owned()),
-            "NOPERM" => Self::Refused("the ACL user may not do what doorward needs (NOPERM)".to_owned()),
+            "NOPERM" => Self::Refused(NO_PERMISSION.to_owned()),
             "DOORWARDRECORD" => {
                 Self::Refused("a record cannot be read: was it written by a newer doorward?".to_owned())
             }
@@ -96,9 +99,57 @@ impl Failure {
         Self::Refused(format!("the server reports {}", error.code().unwrap_or("an error")))
     }
 
+    /// Whether the ACL forbids it.
+    pub(super) fn is_forbidden(&self) -> bool {
+        matches!(self, Self::Refused(text) if text == NO_PERMISSION)
+    }
+
+    /// Of a command that other kinds of server do not have: told as what this one is not.
+    pub(super) fn or_not(self, kind: &'static str) -> Self {
+        // As `unknown` writes it: an error without a code of its own.
+        if matches!(&self, Self::Refused(text) if text == "the server reports ERR") {
+            Self::Refused(kind.to_owned())
+        } else {
+            self
+        }
+    }
+
+    /// What an operator can do about it.
+    pub(super) fn cure(&self) -> &'static str {
+        match self {
+            Self::NotServing(REPLICA | MADE_REPLICA) => {
+                "name the master in `store.redis.url`, or use `mode: sentinel`, which finds it"
+            }
+            Self::NotServing(SENTINEL) => {
+                "write `mode: sentinel` and `master`, or name the master in `store.redis.url`"
+            }
+            Self::NotServing(_) => "wait, or see to the server: its log says why",
+            Self::Refused(text) if text == NO_CLUSTER => {
+                "write `mode: single` in `store.redis`, or name nodes of the Cluster"
+            }
+            Self::Refused(text) if text == NO_SENTINEL => {
+                "name the Sentinels in `store.redis.url` (mostly port 26379), or write `mode: single`"
+            }
+            Self::Refused(text) if text == WRONG_LOGIN => {
+                "give the user and password as the server has them: `username` and `password`, or in the URL"
+            }
+            Self::Refused(text) if text == NO_PERMISSION => "give the user the ACL of the README",
+            Self::Refused(text) if text == NO_MASTER => {
+                "name the master as the Sentinels know it: `SENTINEL MASTERS` lists them"
+            }
+            Self::NoTls(_) => {
+                "write `redis://` if the server has no TLS on this port; else name its CA as `ca_file`, and a host that its certificate has"
+            }
+            Self::Slow(_) => {
+                "look whether something between holds it up, or only one side speaks TLS: `redis://` is without, `rediss://` with it"
+            }
+            _ => "start it, or mend `store.redis.url`: host, port, and `rediss://` if the server speaks TLS",
+        }
+    }
+
     /// Whether another server, or a new connection to this one, may do what this one failed at.
     pub(super) fn is_of_the_place(&self) -> bool {
-        matches!(self, Self::Broken(_) | Self::Slow(_) | Self::NotServing(_))
+        matches!(self, Self::Broken(_) | Self::NoTls(_) | Self::Slow(_) | Self::NotServing(_))
     }
 }
 
@@ -112,6 +163,17 @@ impl From<Failure> for StoreError {
 }
 
 const EVICTED: &str = "the server threw revocations away; those known to any replica are written back. Give it more memory, and `maxmemory-policy noeviction`";
+
+/// What a server is that is asked as another kind of it.
+pub(super) const REPLICA: &str = "the server is a replica";
+pub(super) const SENTINEL: &str = "this is a Sentinel, which has no data";
+pub(super) const NO_CLUSTER: &str = "this server is in no Cluster";
+pub(super) const NO_SENTINEL: &str = "this server is no Sentinel";
+const MADE_REPLICA: &str = "the server is a replica, or was made one";
+
+pub(super) const NO_MASTER: &str = "the Sentinels know no master of that name (`store.redis.master`)";
+
+const NO_PERMISSION: &str = "the ACL user may not do what doorward needs (NOPERM)";
 
 const WRONG_LOGIN: &str =
     "the server does not take the user name or password (`store.redis.username`, `store.redis.password`)";

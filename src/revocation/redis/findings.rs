@@ -1,7 +1,12 @@
 //! What servers say of themselves, and what that means for what doorward promises.
 
+mod writes;
+
 use std::collections::HashMap;
 use std::time::Duration;
+
+use self::writes::{disk, least_replicas, memory};
+use super::failure::Failure;
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +60,8 @@ pub(super) struct Facts {
     pub(super) config: HashMap<&'static str, String>,
     /// What the ACL user may not do; `None` = not even ask that.
     pub(super) refused: Option<Vec<String>>,
+    /// Whether `CONFIG GET` failed because the user may not, which the ACL can change.
+    pub(super) config_forbidden: bool,
     /// How far its clock is ahead of this machine's, in milliseconds.
     pub(super) ahead: i64,
 }
@@ -69,7 +76,8 @@ pub(super) struct Expected {
 }
 
 /// The settings that are asked for by `CONFIG GET`.
-pub(super) const SETTINGS: [&str; 4] = ["appendfsync", "maxmemory-policy", "min-replicas-to-write", "save"];
+pub(super) const SETTINGS: [&str; 5] =
+    ["appendfsync", "maxmemory-policy", "min-replicas-to-write", "save", "stop-writes-on-bgsave-error"];
 
 impl Facts {
     fn info(&self, name: &str) -> Option<&str> {
@@ -79,6 +87,23 @@ impl Facts {
     fn config(&self, name: &str) -> Option<&str> {
         self.config.get(name).map(String::as_str)
     }
+
+    fn number(&self, name: &str) -> Option<u64> {
+        self.info(name)?.parse().ok()
+    }
+
+    /// Of something that `CONFIG GET` shows.
+    fn no_config(&self, check: &'static str) -> Finding {
+        let (found, cure) = if self.config_forbidden {
+            (
+                "the user may not look (CONFIG GET)",
+                "give the user `+config|get`, or look it up where the server is configured",
+            )
+        } else {
+            ("the server does not show it (CONFIG GET)", "look it up where the server is configured")
+        };
+        Finding { state: State::Unseen, cure, ..fine(check, found) }
+    }
 }
 
 /// All that is to be said of `server`.
@@ -87,14 +112,18 @@ pub(super) fn judge(server: &str, facts: &Facts, expected: Expected) -> Vec<Find
         version(facts),
         permissions(facts),
         clock(facts),
+        memory(facts),
         policy(facts),
+        disk(facts),
         append_only(facts),
         append_sync(facts),
         snapshots(facts),
         replicas(facts, expected),
         least_replicas(facts, expected),
     ];
-    judged.map(|finding| Finding { server: server.to_owned(), ..finding }).into()
+    // What is only worth a line where something is wrong.
+    let told = judged.into_iter().filter(|finding| finding.state != State::Fine || !finding.found.is_empty());
+    told.map(|finding| Finding { server: server.to_owned(), ..finding }).collect()
 }
 
 /// That which is as it should be.
@@ -102,13 +131,14 @@ pub(super) fn fine(check: &'static str, found: impl Into<String>) -> Finding {
     Finding { server: String::new(), check, state: State::Fine, found: found.into(), cost: "", cure: "" }
 }
 
-fn unseen(check: &'static str) -> Finding {
-    let found = "the server does not show it (CONFIG GET is forbidden)";
-    Finding { state: State::Unseen, cure: "look it up where the server is configured", ..fine(check, found) }
+/// Of something that `INFO` shows.
+fn no_info(check: &'static str) -> Finding {
+    let cure = "give the user `+info`, or look it up where the server is configured";
+    Finding { state: State::Unseen, cure, ..fine(check, "the server does not show it (INFO)") }
 }
 
 fn version(facts: &Facts) -> Finding {
-    let Some(version) = facts.info("redis_version") else { return unseen("version") };
+    let Some(version) = facts.info("redis_version") else { return no_info("version") };
     let found = match facts.info("valkey_version") {
         Some(valkey) => format!("Valkey {valkey}"),
         None => format!("Redis {version}"),
@@ -126,7 +156,7 @@ fn permissions(facts: &Facts) -> Finding {
     let (found, state) = match &facts.refused {
         Some(refused) if refused.is_empty() => return fine(check, "the user may do all that doorward does"),
         Some(refused) => (format!("the user may not {}", refused.join(", ")), State::Problem),
-        None => ("the user may not run scripts (EVAL)".to_owned(), State::Problem),
+        None => ("the user may not run scripts (EVALSHA, EVAL)".to_owned(), State::Problem),
     };
     let (cost, cure) =
         ("what needs them is answered 503, or marks are not followed", "give the user the ACL of the README");
@@ -144,7 +174,7 @@ fn clock(facts: &Facts) -> Finding {
 
 fn policy(facts: &Facts) -> Finding {
     let check = "maxmemory-policy";
-    let Some(policy) = facts.info("maxmemory_policy").or_else(|| facts.config(check)) else { return unseen(check) };
+    let Some(policy) = facts.info("maxmemory_policy").or_else(|| facts.config(check)) else { return no_info(check) };
     if policy == "noeviction" {
         return fine(check, policy);
     }
@@ -165,7 +195,7 @@ fn append_only(facts: &Facts) -> Finding {
             let cost = "a restart of the server forgets what was revoked since its last snapshot; running replicas of doorward write back what they know";
             Finding { state: State::Problem, cost, cure: "appendonly yes", ..fine(check, "no") }
         }
-        None => unseen(check),
+        None => no_info(check),
     }
 }
 
@@ -182,7 +212,7 @@ fn append_sync(facts: &Facts) -> Finding {
         Some(_) => {
             "what was acknowledged is lost when the machine crashes, as far back as the kernel has not written it (half a minute)"
         }
-        None => return unseen(check),
+        None => return facts.no_config(check),
     };
     let found = facts.config(check).unwrap_or_default();
     Finding { state: State::Warning, cost, cure: "appendfsync always", ..fine(check, found) }
@@ -190,7 +220,7 @@ fn append_sync(facts: &Facts) -> Finding {
 
 fn snapshots(facts: &Facts) -> Finding {
     let check = "save";
-    let Some(save) = facts.config(check) else { return unseen(check) };
+    let Some(save) = facts.config(check) else { return facts.no_config(check) };
     let found = if save.is_empty() { "no snapshots" } else { save };
     if save.is_empty() && facts.info("aof_enabled").is_some_and(|enabled| enabled != "1") {
         let cost = "a restart of the server forgets every session and every mark";
@@ -202,7 +232,7 @@ fn snapshots(facts: &Facts) -> Finding {
 fn replicas(facts: &Facts, expected: Expected) -> Finding {
     let check = "wait_replicas";
     let Some(connected) = facts.info("connected_slaves").and_then(|number| number.parse::<u32>().ok()) else {
-        return unseen(check);
+        return no_info(check);
     };
     let found = format!("{}, and the server has {connected} replicas", expected.wait);
     let finding = fine(check, found);
@@ -226,26 +256,13 @@ fn replicas(facts: &Facts, expected: Expected) -> Finding {
     finding
 }
 
-fn least_replicas(facts: &Facts, expected: Expected) -> Finding {
-    let check = "min-replicas-to-write";
-    let Some(least) = facts.config(check) else { return unseen(check) };
-    let has_replicas = facts.info("connected_slaves").is_some_and(|number| number != "0");
-    if least != "0" || !(has_replicas || expected.fails_over) {
-        return fine(check, least);
-    }
-    let cost = "a master that was cut off from its replicas goes on confirming writes, which are gone when it comes back as a replica";
-    let cure = "min-replicas-to-write 1, with min-replicas-max-lag 10";
-    Finding { state: State::Warning, cost, cure, ..fine(check, least) }
-}
-
 /// In milliseconds, as the running doorward warns.
 const MOST_APART: u64 = 2_000;
 
 /// A server that was not reached.
-pub(super) fn unreachable(server: String, why: String) -> Finding {
+pub(super) fn unreachable(server: String, failure: &Failure) -> Finding {
     let cost = "nobody can log in, and after `revocation.max_staleness` no token passes";
-    let cure = "start it, or mend `store.redis`: url, mode, user, password, ca_file";
-    Finding { server, state: State::Problem, cost, cure, ..fine("reachable", why) }
+    Finding { server, state: State::Problem, cost, cure: failure.cure(), ..fine("reachable", failure.to_string()) }
 }
 
 /// A server that answered.

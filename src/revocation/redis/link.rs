@@ -10,7 +10,7 @@ use tokio::time::{Duration, Instant, timeout, timeout_at};
 
 use super::attempt::Attempt;
 use super::dial::Dialer;
-use super::failure::Failure;
+use super::failure::{Failure, REPLICA, SENTINEL};
 use super::script::Script;
 use super::settings::{Address, Wait};
 
@@ -179,7 +179,8 @@ pub(super) fn is_master(role: &Value) -> Result<(), Failure> {
     let name = if let Value::Array(parts) = role { parts.first() } else { None };
     match name {
         Some(Value::BulkString(name)) if name == b"master" => Ok(()),
-        _ => Err(Failure::NotServing("the server is a replica")),
+        Some(Value::BulkString(name)) if name == b"sentinel" => Err(Failure::NotServing(SENTINEL)),
+        _ => Err(Failure::NotServing(REPLICA)),
     }
 }
 

@@ -8,7 +8,7 @@ use redis::{Value, cmd};
 use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant, timeout_at};
 
-use super::failure::Failure;
+use super::failure::{Failure, NO_CLUSTER, NO_MASTER, NO_SENTINEL};
 use super::keys::SLOTS;
 use super::link::{Link, Request, unexpected};
 use super::settings::Address;
@@ -79,7 +79,7 @@ pub(super) async fn ask_for_slots(links: Vec<Arc<Link>>, slot: u16) -> Result<Sl
         asked.spawn(async move {
             let mut command = cmd("CLUSTER");
             command.arg("SLOTS");
-            let answer = ask(&link, &command).await?;
+            let answer = ask(&link, &command).await.map_err(|failure| failure.or_not(NO_CLUSTER))?;
             Slots::read(&answer, link.address()).ok_or_else(unexpected)
         });
     }
@@ -131,12 +131,12 @@ pub(super) async fn ask_for_master(links: Vec<Arc<Link>>, name: &str) -> Result<
 pub(super) async fn master_named_by(sentinel: &Arc<Link>, name: &str) -> Result<Address, Failure> {
     let mut command = cmd("SENTINEL");
     command.arg("GET-MASTER-ADDR-BY-NAME").arg(name);
-    master(&ask(sentinel, &command).await?)
+    master(&ask(sentinel, &command).await.map_err(|failure| failure.or_not(NO_SENTINEL))?)
 }
 
 fn master(answer: &Value) -> Result<Address, Failure> {
     let Value::Array(parts) = answer else {
-        return Err(Failure::Refused("the Sentinels know no master of that name (`store.redis.master`)".to_owned()));
+        return Err(Failure::Refused(NO_MASTER.to_owned()));
     };
     let text = |part: &Value| match part {
         Value::BulkString(bytes) => String::from_utf8(bytes.clone()).ok(),

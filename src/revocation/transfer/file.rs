@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Origin, Record};
 use crate::base::Timestamp;
-use crate::revocation::Until;
+use crate::revocation::{Until, horizon};
 
 /// What stands before the records.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,8 +64,10 @@ impl Header {
 pub struct Counts {
     /// Marks.
     pub marks: u64,
-    /// Sessions.
+    /// Sessions of users.
     pub sessions: u64,
+    /// Other records in the form of a session: that of the [horizon](crate::revocation::Until).
+    pub other: u64,
 }
 
 /// Why a file cannot be imported. Nothing of it was then.
@@ -217,13 +219,14 @@ impl Counts {
     fn add(&mut self, record: &Record) {
         match record {
             Record::Mark(_) => self.marks += 1,
+            Record::Session(sid, _) if *sid == horizon::name() => self.other += 1,
             Record::Session(..) => self.sessions += 1,
         }
     }
 
     fn end(self, digest: Context) -> String {
         let hash: String = digest.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("end {} {} {hash}", self.marks, self.sessions)
+        format!("end {} {} {hash}", self.marks, self.sessions + self.other)
     }
 }
 

@@ -2,9 +2,10 @@
 
 use doorward::base::{ManualClock, SystemClock, Timestamp};
 use doorward::revocation::RedisSettings;
-use doorward::revocation::redis::{Finding, Login, Mode, State, Wait};
+use doorward::revocation::redis::{Authorities, Finding, Login, Mode, State, Wait};
 
 use super::deployments::{Cluster, Sentinels};
+use super::login::certificates;
 use super::server::{Maker, Server, eventually, settings, store};
 
 /// Those that are not as they should be.
@@ -51,6 +52,18 @@ async fn a_server_as_it_should_be_and_ones_that_are_not() {
         (Maker::Redis, &GOOD, wait(1), &[("wait_replicas", Problem)]),
         (
             Maker::Redis,
+            &["--appendonly", "yes", "--appendfsync", "always", "--min-replicas-to-write", "1"],
+            None,
+            &[("min-replicas-to-write", Problem)],
+        ),
+        (
+            Maker::Redis,
+            &["--appendonly", "yes", "--appendfsync", "always", "--maxmemory", "100kb"],
+            None,
+            &[("maxmemory", Problem)],
+        ),
+        (
+            Maker::Redis,
             &["--appendonly", "yes", "--appendfsync", "always", "--rename-command", "CONFIG", ""],
             None,
             &[("appendfsync", State::Unseen), ("save", State::Unseen), ("min-replicas-to-write", State::Unseen)],
@@ -89,7 +102,8 @@ async fn who_may_not_is_told_what() {
         ("all", &["~*", "+@all"][..], None),
         ("few", &["~*", "+@all", "-xadd", "-zscore"], Some("XADD")),
         ("elsewhere", &["~other:*", "+@all"], Some("HSET")),
-        ("mute", &["~*", "+@all", "-eval", "-evalsha"], Some("EVAL")),
+        ("mute", &["~*", "+@all", "-eval", "-evalsha"], Some("EVALSHA, EVAL")),
+        ("nameless", &["~*", "+@all", "-evalsha"], Some("may not EVALSHA")),
     ] {
         server.ask::<()>(&[&["ACL", "SETUSER", name, "on", ">password-Qg7"], rules].concat());
         let login = Login { username: Some(name.to_owned()), password: doorward::base::Secret::new("password-Qg7") };
@@ -106,6 +120,49 @@ async fn who_may_not_is_told_what() {
     let login = Login { username: None, password: doorward::base::Secret::new("wrong-password") };
     let wrong = RedisSettings { login: Some(login), ..plain };
     assert_eq!(amiss(&wrong).await[0], ("reachable", State::Problem));
+}
+
+#[tokio::test]
+async fn who_cannot_be_asked_is_told_with_its_own_cure() {
+    let server = Server::start(Maker::Redis, &GOOD);
+    let replica = Server::start(Maker::Redis, &GOOD);
+    replica.ask::<()>(&["REPLICAOF", "127.0.0.1", "1"]);
+    let (sentinels, mut gone) = (Sentinels::start(), Server::start(Maker::Redis, &GOOD));
+    gone.kill();
+    let plain = |server: &Server| settings(&[server], Mode::Single);
+    let sentinel = Mode::Sentinel { master: "doorward".to_owned(), login: None };
+    let other = Mode::Sentinel { master: "other".to_owned(), login: None };
+    let login = |password| Some(Login { username: None, password: doorward::base::Secret::new(password) });
+    let somebodys = Authorities(vec![certificates("localhost").0]);
+    server.ask::<()>(&["ACL", "SETUSER", "none", "on", ">password-Qg7", "-@all"]);
+    let none = Login { username: Some("none".to_owned()), password: doorward::base::Secret::new("password-Qg7") };
+    for (what, settings, said, cure) in [
+        ("nobody", plain(&gone), "no connection", "start it"),
+        ("a replica", plain(&replica), "is a replica", "name the master"),
+        (
+            "a wrong password",
+            RedisSettings { login: login("wrong"), ..plain(&server) },
+            "user name or password",
+            "`password`",
+        ),
+        ("a user who may nothing", RedisSettings { login: Some(none), ..plain(&server) }, "NOPERM", "ACL"),
+        ("no TLS there", RedisSettings { tls: Some(somebodys), ..plain(&server) }, "", "`redis://`"),
+        ("no Cluster", settings(&[&server], Mode::Cluster), "in no Cluster", "`mode: single`"),
+        ("no Sentinel", settings(&[&server], sentinel), "no Sentinel", "name the Sentinels"),
+        ("a Sentinel", plain(&sentinels.sentinels[0]), "is a Sentinel", "`mode: sentinel`"),
+        (
+            "another master",
+            RedisSettings { mode: other, ..sentinels.settings() },
+            "no master of that name",
+            "name the master",
+        ),
+    ] {
+        let findings = store(&settings).examine(&SystemClock).await;
+        let finding = findings.iter().find(|finding| finding.check == "reachable").unwrap();
+        assert_eq!(finding.state, State::Problem, "{what}");
+        assert!(finding.found.contains(said) && finding.cure.contains(cure), "{what}: {finding:?}");
+        assert!(!format!("{findings:?}").contains("password-Qg7"));
+    }
 }
 
 #[tokio::test]
@@ -139,13 +196,15 @@ async fn a_cluster_that_is_whole_and_one_that_is_not() {
     assert_eq!(servers, 3, "each master is looked at");
     assert!(findings.iter().any(|finding| finding.check == "slots" && finding.state == State::Fine));
     all.nodes[2].ask::<()>(&["CLUSTER", "DELSLOTS", "16383"]);
-    for node in &all.nodes[..2] {
+    for node in all.nodes.iter().filter(|node| node.address() != all.nodes[2].address()) {
         let _ = node.try_ask::<()>(&["CLUSTER", "DELSLOTS", "16383"]);
     }
     let settings = all.settings();
     let is_seen = || {
-        let slots: Vec<redis::Value> = all.nodes[0].ask(&["CLUSTER", "SLOTS"]);
-        !format!("{slots:?}").contains("16383")
+        all.nodes.iter().all(|node| {
+            let slots: Vec<redis::Value> = node.ask(&["CLUSTER", "SLOTS"]);
+            !format!("{slots:?}").contains("16383")
+        })
     };
     eventually("a slot that nobody has", is_seen);
     assert!(amiss(&settings).await.contains(&("slots", State::Problem)));

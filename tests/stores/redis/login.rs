@@ -113,7 +113,7 @@ async fn an_acl_user_of_a_cluster_needs_no_more_either() {
 }
 
 /// A CA, and a key and certificate of its for `host`, in PEM.
-fn certificates(host: &str) -> (Vec<u8>, String, String, String) {
+pub(super) fn certificates(host: &str) -> (Vec<u8>, String, String, String) {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority_key = KeyPair::generate().unwrap();

@@ -107,13 +107,73 @@ fn those_of_one_name_are_told_apart() {
     let nameless = Listed { name: None, ..listed(5, "", None, SILENT) };
     let over = tally.hear(roll(&[
         listed(2, "pod", at, FRESH),
-        listed(1, "pod", None, SILENT),
+        listed(1, "pod", None, FRESH),
         listed(3, "alone", at, FRESH),
-        listed(4, "own", None, SILENT),
+        listed(4, "own", None, FRESH),
         nameless,
     ]));
-    assert!(over);
+    assert!(!over);
     let (confirmed_by, missing) = told(&tally);
     assert_eq!(confirmed_by, ["own#00000000", "alone", "pod#02020202"]);
     assert_eq!(missing, ["own#04040404", "pod#01010101", "unnamed"]);
+}
+
+#[test]
+fn who_is_back_under_its_name_is_not_missing_as_it_was() {
+    let at = |millis| Some((HISTORY, millis, 1));
+    let nameless = |number, silent| Listed { name: None, ..listed(number, "", None, silent) };
+    for (what, replicas, over, has_it, missing) in [
+        ("killed", vec![listed(1, "b", None, SILENT)], true, &[][..], &["b"][..]),
+        ("killed and back", vec![listed(1, "b", None, SILENT), listed(2, "b", at(1000), FRESH)], true, &["b"], &[]),
+        (
+            "back, and not there yet",
+            vec![listed(1, "b", None, SILENT), listed(2, "b", at(1), FRESH)],
+            false,
+            &[],
+            &["b"],
+        ),
+        (
+            "had it, killed and back",
+            vec![listed(1, "b", at(1000), SILENT), listed(2, "b", at(1), JUST_NOT)],
+            false,
+            &[],
+            &["b"],
+        ),
+        (
+            "not silent yet",
+            vec![listed(1, "b", None, JUST_NOT), listed(2, "b", at(1000), FRESH)],
+            false,
+            &["b#02020202"],
+            &["b#01010101"],
+        ),
+        (
+            "killed twice",
+            vec![listed(1, "b", None, SILENT), listed(2, "b", None, SILENT)],
+            true,
+            &[],
+            &["b#01010101", "b#02020202"],
+        ),
+        ("this one's own, of before", vec![listed(1, "own", None, SILENT)], true, &[], &[]),
+        ("of another name", vec![listed(1, "b", None, SILENT), listed(2, "c", at(1000), FRESH)], true, &["c"], &["b"]),
+        (
+            "without names",
+            vec![nameless(1, SILENT), nameless(2, FRESH)],
+            false,
+            &[],
+            &["unnamed#01010101", "unnamed#02020202"],
+        ),
+    ] {
+        let mut tally = tally();
+        assert_eq!(tally.hear(roll(&replicas)), over, "{what}");
+        let (confirmed_by, left) = told(&tally);
+        assert_eq!(
+            (&confirmed_by[0], &confirmed_by[1..], &left[..]),
+            (&"own".to_owned(), &owned(has_it)[..], &owned(missing)[..]),
+            "{what}"
+        );
+    }
+}
+
+fn owned(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
 }

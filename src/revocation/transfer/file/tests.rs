@@ -32,7 +32,7 @@ fn written() -> Vec<u8> {
         writer.add(&record).unwrap();
     }
     let (bytes, counts) = writer.finish().unwrap();
-    assert_eq!(counts, Counts { marks: 2, sessions: 2 });
+    assert_eq!(counts, Counts { marks: 2, sessions: 2, other: 0 });
     bytes
 }
 
