@@ -25,8 +25,25 @@ struct Ended {
 }
 
 impl Endings {
-    /// Remembers what is confirmed.
-    pub(super) fn note(&self, ending: Ending, at: Uptime, epoch: u64) {
+    /// Ends a session, and remembers that once it is sure.
+    ///
+    /// # Errors
+    /// [`StoreError`]; asking again is safe.
+    pub(super) async fn end(
+        &self,
+        ending: Ending,
+        (store, view): (&dyn Store, &View),
+        at: Uptime,
+    ) -> Result<bool, StoreError> {
+        let epoch = store.epoch();
+        let is_known = ending.clone().run(store, view).await?;
+        if is_known {
+            self.note(ending, at, epoch);
+        }
+        Ok(is_known)
+    }
+
+    fn note(&self, ending: Ending, at: Uptime, epoch: u64) {
         let mut ended = self.0.lock();
         ended.push_back(Ended { ending, at, epoch });
         shorten(&mut ended);

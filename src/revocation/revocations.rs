@@ -183,14 +183,7 @@ impl Revocations {
     pub async fn revoke_session(&self, sid: Sid, issuer: &str, leeway: Duration) -> Result<bool, StoreError> {
         let (store, view, endings) = (Arc::clone(&self.store), Arc::clone(&self.view), Arc::clone(&self.endings));
         let (ending, at) = (Ending { sid, issuer: issuer.to_owned(), leeway }, self.clock.uptime());
-        let ended = async move {
-            let epoch = store.epoch();
-            let is_known = ending.clone().run(&*store, &view).await?;
-            if is_known {
-                endings.note(ending, at, epoch);
-            }
-            Ok(is_known)
-        };
+        let ended = async move { endings.end(ending, (&*store, &view), at).await };
         tokio::spawn(ended).await.map_err(|error| broken(&error))?
     }
 
