@@ -108,7 +108,9 @@ impl Turnstile {
             }
         };
         // Nobody tried anything.
-        unsure.into_iter().for_each(|open| open.end(Outcome::Untold));
+        if let Some(open) = unsure {
+            open.end(Outcome::Untold);
+        }
         Err(refused)
     }
 
@@ -125,7 +127,9 @@ impl Turnstile {
         let mut open = None;
         if let (Some(shared), Some(tried)) = (&self.shared, tried) {
             let answer = shared.admit(tried, &self.ended).await;
-            unsure.take().into_iter().for_each(Open::forget);
+            if let Some(open) = unsure.take() {
+                open.forget();
+            }
             open = Some(answer?);
         }
         let attempt = match &open {
