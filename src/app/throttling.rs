@@ -3,11 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::sync::Semaphore;
 
 use crate::base::Clock;
-use crate::revocation::redis::{Admission, Admitted, Attempted, Borne, DEADLINE, Outcome as Settled};
+use crate::revocation::redis::{Admission, Attempted, Borne, DEADLINE, Outcome as Settled};
 use crate::revocation::{RedisStore, StoreError};
 use crate::telemetry::Telemetry;
 use crate::users::Allowance;
@@ -22,13 +24,21 @@ pub struct FailuresInRedis {
     goes_by_clock: bool,
     /// Each instance counts alone. Told once, and not at each login.
     is_alone: AtomicBool,
+    retrying: Semaphore,
 }
 
 impl FailuresInRedis {
     /// By the server's clock, which `clock` is like.
     #[must_use]
     pub fn new(store: Arc<RedisStore>, clock: Arc<dyn Clock>, telemetry: Arc<Telemetry>) -> Self {
-        Self { store, telemetry, clock, goes_by_clock: false, is_alone: AtomicBool::default() }
+        Self {
+            store,
+            telemetry,
+            clock,
+            goes_by_clock: false,
+            is_alone: AtomicBool::default(),
+            retrying: Semaphore::new(RETRYING),
+        }
     }
 
     /// By `clock` itself, which can be moved in tests.
@@ -79,7 +89,7 @@ impl SharedFailures for FailuresInRedis {
             self.answered();
         }
         match answer {
-            Ok(Admission::Admitted(Admitted { is_known, at })) => Some(Ok(Entry { is_known, at })),
+            Ok(Admission::Admitted { is_known }) => Some(Ok(Entry { is_known })),
             Ok(Admission::ForOthers) => Some(Err(Wait::ForOthers)),
             Ok(Admission::In(wait)) => Some(Err(wait_for(wait))),
             Err(error) => {
@@ -95,8 +105,22 @@ impl SharedFailures for FailuresInRedis {
             Outcome::Untold => Settled::Untold,
             Outcome::Succeeded => Settled::Succeeded,
         };
-        let admitted = Admitted { is_known: entry.is_known, at: entry.at };
-        if let Err(error) = self.store.settle(&self.attempted(tried), admitted, outcome).await {
+        let attempted = self.attempted(tried);
+        let mut settled = self.store.settle(&attempted, entry.is_known, outcome).await;
+        // A store that was too slow once may be so now, and the user be right all the same.
+        if settled.is_err()
+            && outcome != Settled::Failed
+            && let Ok(_place) = self.retrying.try_acquire()
+        {
+            for _ in 0..RETRIES {
+                tokio::time::sleep(RETRY_AFTER).await;
+                settled = self.store.settle(&attempted, entry.is_known, outcome).await;
+                if settled.is_ok() {
+                    break;
+                }
+            }
+        }
+        if let Err(error) = settled {
             self.failed(&error);
         }
     }
@@ -107,3 +131,11 @@ impl fmt::Debug for FailuresInRedis {
         out.debug_tuple("FailuresInRedis").field(&self.store).finish()
     }
 }
+
+/// How many wait to say it again. Those beyond say it once: in an outage there is one for each right login.
+const RETRYING: usize = 64;
+
+/// As long as it is waited for, give or take: what is said later changes nothing.
+const RETRIES: u32 = 15;
+
+const RETRY_AFTER: Duration = Duration::from_secs(1);

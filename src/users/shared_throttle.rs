@@ -16,10 +16,10 @@ use crate::keys::ServerKeys;
 #[async_trait]
 pub trait SharedFailures: Send + Sync + fmt::Debug {
     /// Lets a login be tried, in one step with counting it as failed until [`settle`](Self::settle): of many at once, at whichever
-    /// instances, no more are let in than may fail. `None` if nobody can tell in time.
+    /// instances, no more are let in than may fail. `None` if nobody can tell in time; it may be counted then.
     async fn admit(&self, tried: &Tried) -> Option<Result<Entry, Wait>>;
 
-    /// Says what came of it. Where that is lost, it has failed.
+    /// Says what came of it, whether it was let in or not: that may be what nobody could tell. Where this is lost, it has failed.
     async fn settle(&self, tried: &Tried, entry: Entry, outcome: Outcome);
 }
 
@@ -60,8 +60,6 @@ pub enum Kind {
 pub struct Entry {
     /// Whether the user had logged in there before: it is counted where it was judged.
     pub is_known: bool,
-    /// When, in Unix milliseconds by the clock that counts.
-    pub at: i64,
 }
 
 /// What came of a login.
@@ -89,14 +87,11 @@ impl Shared {
         Tried { kind: self.kind, id: entropy::random(), user, address, settings }
     }
 
-    /// `None` if nobody can tell in time.
-    pub(super) async fn admit(&self, tried: &Tried, ended: &Arc<Notify>) -> Option<Result<Open, Wait>> {
-        let entry = match self.failures.admit(tried).await? {
-            Ok(entry) => entry,
-            Err(wait) => return Some(Err(wait)),
-        };
+    /// Where nobody can tell in time, [`Open::is_unsure`].
+    pub(super) async fn admit(&self, tried: &Tried, ended: &Arc<Notify>) -> Result<Open, Wait> {
+        let entry = self.failures.admit(tried).await.transpose()?;
         let (failures, ended) = (Arc::clone(&self.failures), Arc::clone(ended));
-        Some(Ok(Open { failures, tried: tried.clone(), entry, ended, is_told: false }))
+        Ok(Open { failures, tried: tried.clone(), entry, ended, is_told: false })
     }
 }
 
@@ -104,12 +99,23 @@ impl Shared {
 pub(super) struct Open {
     failures: Arc<dyn SharedFailures>,
     tried: Tried,
-    entry: Entry,
+    /// `None` where the answer came too late, if any did.
+    entry: Option<Entry>,
     ended: Arc<Notify>,
     is_told: bool,
 }
 
 impl Open {
+    /// Whether it was let in is not known: this instance has to decide.
+    pub(super) fn is_unsure(&self) -> bool {
+        self.entry.is_none()
+    }
+
+    /// It is asked again, under the same number, and nothing has come of it yet.
+    pub(super) fn forget(mut self) {
+        self.is_told = true;
+    }
+
     /// Beside the answer, which need not wait for it.
     pub(super) fn end(mut self, outcome: Outcome) {
         self.tell(outcome);
@@ -121,13 +127,19 @@ impl Open {
         }
         // Without a runtime the process ends, and nobody waits for longer than a login takes.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let Self { entry, .. } = *self;
-        let (failures, tried, ended) = (Arc::clone(&self.failures), self.tried.clone(), Arc::clone(&self.ended));
-        runtime.spawn(async move {
-            failures.settle(&tried, entry, outcome).await;
-            // INVARIANT: afterwards, or who is told would find it still in the way.
-            ended.notify_waiters();
-        });
+        // Whoever is right must not be charged because the store was slow: where it was counted, if it was, nobody heard.
+        let entries = match self.entry {
+            Some(entry) => vec![entry],
+            None => [true, false].map(|is_known| Entry { is_known }).to_vec(),
+        };
+        for entry in entries {
+            let (failures, tried, ended) = (Arc::clone(&self.failures), self.tried.clone(), Arc::clone(&self.ended));
+            runtime.spawn(async move {
+                failures.settle(&tried, entry, outcome).await;
+                // INVARIANT: afterwards, or who is told would find it still in the way.
+                ended.notify_waiters();
+            });
+        }
     }
 }
 

@@ -86,18 +86,19 @@ impl Turnstile {
     /// [`Throttled`] if too many have failed, or too many wait.
     pub async fn admit(&self, name: &str, address: Option<IpAddr>, clock: &dyn Clock) -> Result<Turn, Throttled> {
         let tried = self.shared.as_ref().map(|shared| shared.tried(name, address, self.throttle.settings()));
-        let mut place = None;
-        loop {
+        let (mut place, mut unsure) = (None, None);
+        let refused = loop {
             let mut ended = pin!(self.ended.notified());
             // INVARIANT: before it is looked at, so that none that ends in between is missed.
             ended.as_mut().enable();
-            match self.try_admit(tried.as_ref(), name, address, clock).await {
+            match self.try_admit(tried.as_ref(), name, address, clock, &mut unsure).await {
                 Ok(turn) => return Ok(turn),
-                Err(Wait::Until(throttled)) => return Err(throttled),
+                Err(Wait::Until(throttled)) => break throttled,
                 Err(Wait::ForOthers) => {}
             }
             if place.is_none() {
-                place = Some(self.waiting.try_acquire().map_err(|_| Throttled { retry_after: 1 })?);
+                let Ok(found) = self.waiting.try_acquire() else { break Throttled { retry_after: 1 } };
+                place = Some(found);
             }
             if tried.is_some() {
                 // Those in the way may be tried elsewhere, where nobody tells us.
@@ -105,26 +106,43 @@ impl Turnstile {
             } else {
                 ended.await;
             }
+        };
+        // Nobody tried anything.
+        if let Some(open) = unsure {
+            open.end(Outcome::Untold);
         }
+        Err(refused)
     }
 
-    /// By what all instances have counted, or if nobody can tell, by what this one has.
+    /// By what all instances have counted, or if nobody can tell, by what this one has. If that lets nobody in, `unsure` is what the others
+    /// may have counted all the same.
     async fn try_admit(
         &self,
         tried: Option<&Tried>,
         name: &str,
         address: Option<IpAddr>,
         clock: &dyn Clock,
+        unsure: &mut Option<Open>,
     ) -> Result<Turn, Wait> {
-        if let (Some(shared), Some(tried)) = (&self.shared, tried)
-            && let Some(answer) = shared.admit(tried, &self.ended).await
-        {
-            let open = answer?;
-            let attempt = self.throttle.note(name, address, clock.now());
-            return Ok(Turn { attempt: Some(attempt), open: Some(open), ended: Arc::clone(&self.ended) });
+        let mut open = None;
+        if let (Some(shared), Some(tried)) = (&self.shared, tried) {
+            let answer = shared.admit(tried, &self.ended).await;
+            if let Some(open) = unsure.take() {
+                open.forget();
+            }
+            open = Some(answer?);
         }
-        let attempt = self.throttle.admit(name, address, clock.now())?;
-        Ok(Turn { attempt: Some(attempt), open: None, ended: Arc::clone(&self.ended) })
+        let attempt = match &open {
+            Some(open) if !open.is_unsure() => self.throttle.note(name, address, clock.now()),
+            _ => match self.throttle.admit(name, address, clock.now()) {
+                Ok(attempt) => attempt,
+                Err(wait) => {
+                    *unsure = open;
+                    return Err(wait);
+                }
+            },
+        };
+        Ok(Turn { attempt: Some(attempt), open, ended: Arc::clone(&self.ended) })
     }
 }
 

@@ -51,20 +51,14 @@ pub struct Borne {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
     /// Yes. It counts as failed until [`RedisStore::settle`].
-    Admitted(Admitted),
+    Admitted {
+        /// As of a user who has logged in there.
+        is_known: bool,
+    },
     /// Not before it is known of those that are being tried, all of which may be right.
     ForOthers,
     /// Too many have failed.
     In(Duration),
-}
-
-/// Under what an attempt was let in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Admitted {
-    /// As of a user who has logged in there.
-    pub is_known: bool,
-    /// When, in Unix milliseconds by the clock that counts.
-    pub at: i64,
 }
 
 /// What came of an attempt.
@@ -88,10 +82,7 @@ impl RedisStore {
         let answer = self.run(&script::ADMIT, attempted, &[LONGEST_TRY, &until]).await?;
         let Value::Array(answer) = answer else { return Err(unexpected().into()) };
         match answer.as_slice() {
-            [Value::Int(1), Value::Int(is_known), Value::BulkString(at)] => {
-                let at = std::str::from_utf8(at).ok().and_then(|at| at.parse().ok()).ok_or_else(unexpected)?;
-                Ok(Admission::Admitted(Admitted { is_known: *is_known == 1, at }))
-            }
+            [Value::Int(1), Value::Int(is_known)] => Ok(Admission::Admitted { is_known: *is_known == 1 }),
             [Value::Int(2)] => Ok(Admission::ForOthers),
             [Value::Int(3), Value::Int(wait)] => {
                 Ok(Admission::In(Duration::from_millis(u64::try_from(*wait).unwrap_or(0))))
@@ -103,18 +94,18 @@ impl RedisStore {
         }
     }
 
-    /// Says what came of it. To say it again changes nothing.
+    /// Says what came of it, if it was let in `is_known` or not known, and else nothing. To say it again changes nothing.
     ///
     /// # Errors
     /// [`StoreError`] if it may not be known there: it stays counted then.
-    pub async fn settle(&self, attempted: &Attempted, admitted: Admitted, outcome: Outcome) -> Result<(), StoreError> {
+    pub async fn settle(&self, attempted: &Attempted, is_known: bool, outcome: Outcome) -> Result<(), StoreError> {
         let word = match outcome {
             Outcome::Failed => "failed",
             Outcome::Untold => "untold",
             Outcome::Succeeded => "succeeded",
         };
-        let (at, is_known) = (admitted.at.to_string(), if admitted.is_known { "1" } else { "0" });
-        self.run(&script::SETTLE, attempted, &[word, is_known, &at, REMEMBERED]).await.map(drop)
+        let is_known = if is_known { "1" } else { "0" };
+        self.run(&script::SETTLE, attempted, &[word, is_known, LONGEST_TRY, REMEMBERED]).await.map(drop)
     }
 
     async fn run(&self, script: &Script, attempted: &Attempted, more: &[&str]) -> Result<Value, StoreError> {

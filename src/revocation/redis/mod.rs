@@ -54,7 +54,7 @@ pub mod settings;
 mod store;
 
 pub use connections::DEADLINE;
-pub use failures::{Admission, Admitted, Attempted, Borne, Outcome};
+pub use failures::{Admission, Attempted, Borne, Outcome};
 pub use findings::{Finding, State};
 pub use layout::LayoutError;
 pub use settings::{Address, Authorities, Login, Mode, RedisSettings, Wait};

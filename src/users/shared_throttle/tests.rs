@@ -11,7 +11,7 @@ use crate::users::{Throttles, Turnstile};
 #[derive(Debug, Default)]
 struct Scripted {
     answers: Mutex<VecDeque<Option<Result<Entry, Wait>>>>,
-    told: Mutex<Vec<(Tried, Outcome)>>,
+    told: Mutex<Vec<(Tried, Entry, Outcome)>>,
 }
 
 #[async_trait]
@@ -20,12 +20,12 @@ impl SharedFailures for Scripted {
         self.answers.lock().pop_front().unwrap()
     }
 
-    async fn settle(&self, tried: &Tried, _: Entry, outcome: Outcome) {
-        self.told.lock().push((tried.clone(), outcome));
+    async fn settle(&self, tried: &Tried, entry: Entry, outcome: Outcome) {
+        self.told.lock().push((tried.clone(), entry, outcome));
     }
 }
 
-const ADMITTED: Option<Result<Entry, Wait>> = Some(Ok(Entry { is_known: false, at: 0 }));
+const ADMITTED: Option<Result<Entry, Wait>> = Some(Ok(Entry { is_known: false }));
 const FULL: Option<Result<Entry, Wait>> = Some(Err(Wait::Until(Throttled { retry_after: 7 })));
 
 fn sharing(key: &str, answers: &[Option<Result<Entry, Wait>>]) -> (Arc<Turnstile>, Arc<Scripted>) {
@@ -83,8 +83,26 @@ async fn what_came_of_it_is_told_once() {
     while scripted.told.lock().len() < 4 {
         tokio::task::yield_now().await;
     }
-    let told: Vec<_> = scripted.told.lock().iter().map(|(_, outcome)| *outcome).collect();
+    let told: Vec<_> = scripted.told.lock().iter().map(|(_, _, outcome)| *outcome).collect();
     assert_eq!(told, [Outcome::Succeeded, Outcome::Untold, Outcome::Failed, Outcome::Failed]);
+}
+
+/// A store that was too slow to answer may have counted them, in either place; those that this instance refuses, too.
+#[tokio::test]
+async fn what_came_of_it_is_told_where_no_answer_came_in_time() {
+    let clock = ManualClock::at(Timestamp::from_seconds(1_800_000_000));
+    let (logins, scripted) = sharing(KEY, &[None; 4]);
+    logins.admit("alice", None, &clock).await.unwrap().succeeded();
+    for _ in 0..2 {
+        let _proxy = logins.admit("alice", None, &clock).await.unwrap().failed();
+    }
+    assert_eq!(logins.admit("alice", None, &clock).await.unwrap_err(), Throttled { retry_after: 338 });
+    let outcomes = [Outcome::Succeeded, Outcome::Failed, Outcome::Failed, Outcome::Untold];
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    let told: Vec<_> = scripted.told.lock().iter().map(|(_, entry, outcome)| (entry.is_known, *outcome)).collect();
+    assert_eq!(told, outcomes.map(|outcome| [(true, outcome), (false, outcome)]).concat());
 }
 
 #[test]

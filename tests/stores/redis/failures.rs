@@ -3,9 +3,9 @@
 /// Logins, and what becomes of them.
 mod cases;
 
+use std::collections::HashSet;
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,6 +17,7 @@ use doorward::telemetry::{self, Sink, Telemetry};
 use doorward::users::shared_throttle::{Entry, Outcome, Tried};
 use doorward::users::throttle::Wait;
 use doorward::users::{Allowance, SharedFailures, ThrottleSettings, Throttled, Throttles, Turn, Turnstile};
+use parking_lot::Mutex;
 use tokio::time::timeout;
 
 use self::cases::CASES;
@@ -28,20 +29,23 @@ use super::server::{Maker, Server, eventually, settings, store};
 #[derive(Debug)]
 struct Watched {
     failures: FailuresInRedis,
-    open: AtomicUsize,
+    /// By their numbers.
+    open: Mutex<HashSet<[u8; 8]>>,
 }
 
 #[async_trait]
 impl SharedFailures for Watched {
     async fn admit(&self, tried: &Tried) -> Option<Result<Entry, Wait>> {
         let answer = self.failures.admit(tried).await;
-        self.open.fetch_add(usize::from(matches!(answer, Some(Ok(_)))), Ordering::SeqCst);
+        if matches!(answer, Some(Ok(_))) {
+            self.open.lock().insert(tried.id);
+        }
         answer
     }
 
     async fn settle(&self, tried: &Tried, entry: Entry, outcome: Outcome) {
         self.failures.settle(tried, entry, outcome).await;
-        self.open.fetch_sub(1, Ordering::SeqCst);
+        self.open.lock().remove(&tried.id);
     }
 }
 
@@ -88,7 +92,7 @@ fn instance(
     let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(clock);
     let failures = FailuresInRedis::new(Arc::new(store(redis)), clock, telemetry).by_own_clock();
     let keys = Arc::new(ServerKeys::new([&Secret::new(key)]).unwrap());
-    let watched = Arc::new(Watched { failures, open: AtomicUsize::new(0) });
+    let watched = Arc::new(Watched { failures, open: Mutex::default() });
     let failures: Arc<dyn SharedFailures> = Arc::<Watched>::clone(&watched);
     (Throttles::new(throttle).sharing(&failures, &keys), watched)
 }
@@ -119,7 +123,7 @@ async fn counted_together(redis: &RedisSettings) {
 
 /// Until it is known everywhere what came of the last one.
 async fn settled(world: &World) {
-    while world.watched.iter().any(|watched| watched.open.load(Ordering::SeqCst) > 0) {
+    while world.watched.iter().any(|watched| !watched.open.lock().is_empty()) {
         tokio::task::yield_now().await;
     }
 }
@@ -285,6 +289,84 @@ async fn what_comes_too_late_is_not_counted() {
         assert_eq!(held.len(), 3);
         held.into_iter().for_each(Turn::untold);
     }
+}
+
+/// Lets logins be counted, and hears the answer too late.
+#[derive(Debug)]
+struct Deaf(FailuresInRedis);
+
+#[async_trait]
+impl SharedFailures for Deaf {
+    async fn admit(&self, tried: &Tried) -> Option<Result<Entry, Wait>> {
+        self.0.admit(tried).await.and(None)
+    }
+
+    async fn settle(&self, tried: &Tried, entry: Entry, outcome: Outcome) {
+        self.0.settle(tried, entry, outcome).await;
+    }
+}
+
+/// A disk may be slow, and the server do what it was asked before it says so: whoever tries again and again is right all the same.
+#[tokio::test]
+async fn an_answer_that_comes_too_late_is_no_failure() {
+    let redis = deployments::shared(Maker::Redis);
+    let telemetry = Arc::new(Telemetry::new(Sink::memory(), &telemetry::Settings::default()));
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let make = || FailuresInRedis::new(Arc::new(store(&redis)), Arc::clone(&clock), Arc::clone(&telemetry));
+    let keys = Arc::new(ServerKeys::new([&Secret::new(KEY)]).unwrap());
+    let sharing = |failures: Arc<dyn SharedFailures>| Throttles::new(throttle(3, 0)).sharing(&failures, &keys).logins;
+    let (deaf, other) = (sharing(Arc::new(Deaf(make()))), sharing(Arc::new(make())));
+    let from = "192.0.2.1".parse().ok();
+    // Where she has not logged in before, and where she has.
+    for _ in 0..2 {
+        for _ in 0..4 {
+            deaf.admit("alice", from, &*clock).await.unwrap().untold();
+        }
+        // Had they failed, or were they still waited for, not all three of these would be let in at once.
+        three_at_once(&other, "alice", &*clock).await.into_iter().for_each(Turn::succeeded);
+    }
+    // And those that are wrong have failed.
+    for _ in 0..3 {
+        let _proxy = deaf.admit("bob", from, &*clock).await.unwrap().failed();
+    }
+    assert!(other.admit("bob", from, &*clock).await.unwrap_err().retry_after > 250);
+}
+
+/// Has nobody decide but the store.
+#[derive(Debug)]
+struct Patient(FailuresInRedis);
+
+#[async_trait]
+impl SharedFailures for Patient {
+    async fn admit(&self, tried: &Tried) -> Option<Result<Entry, Wait>> {
+        Some(self.0.admit(tried).await.unwrap_or(Err(Wait::ForOthers)))
+    }
+
+    async fn settle(&self, tried: &Tried, entry: Entry, outcome: Outcome) {
+        self.0.settle(tried, entry, outcome).await;
+    }
+}
+
+/// What came of it is said again until the server is back.
+#[tokio::test]
+async fn a_right_login_is_not_charged_because_the_server_was_away_for_a_moment() {
+    let mut server = Server::start(Maker::Redis, &["--appendonly", "yes", "--appendfsync", "always"]);
+    let redis = settings(&[&server], doorward::revocation::redis::Mode::Single);
+    let telemetry = Arc::new(Telemetry::new(Sink::memory(), &telemetry::Settings::default()));
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let redis = Arc::new(store(&redis));
+    let make = || FailuresInRedis::new(Arc::clone(&redis), Arc::clone(&clock), Arc::clone(&telemetry));
+    let keys = Arc::new(ServerKeys::new([&Secret::new(KEY)]).unwrap());
+    let sharing = |failures: Arc<dyn SharedFailures>| Throttles::new(throttle(3, 0)).sharing(&failures, &keys).logins;
+    let (logins, other) = (sharing(Arc::new(Patient(make()))), sharing(Arc::new(make())));
+    let held = three_at_once(&logins, "alice", &*clock).await;
+    server.kill();
+    held.into_iter().for_each(Turn::untold);
+    // Asked after they said it once, which nobody heard.
+    other.admit("bob", None, &*clock).await.unwrap().untold();
+    server.restart();
+    let given_back = timeout(Duration::from_secs(20), logins.admit("alice", None, &*clock)).await;
+    given_back.expect("it is given back").unwrap().untold();
 }
 
 async fn three_at_once(logins: &Turnstile, name: &str, clock: &dyn Clock) -> Vec<Turn> {

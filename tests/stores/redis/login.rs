@@ -54,8 +54,8 @@ async fn do_everything(settings: &RedisSettings) {
         until: SystemClock.now().plus(Duration::from_secs(30)),
     };
     for outcome in [Outcome::Untold, Outcome::Succeeded, Outcome::Failed] {
-        let Admission::Admitted(admitted) = store.admit(&attempted).await.unwrap() else { panic!("{outcome:?}") };
-        store.settle(&attempted, admitted, outcome).await.unwrap();
+        let Admission::Admitted { is_known } = store.admit(&attempted).await.unwrap() else { panic!("{outcome:?}") };
+        store.settle(&attempted, is_known, outcome).await.unwrap();
     }
     let announcement = Announcement { id: ReplicaId([1; 16]), name: "pod".to_owned(), applied: Applied::default() };
     assert_eq!(store.announce(&announcement).await, Ok(1));

@@ -2,7 +2,7 @@
 -- whichever replicas, get no further than one by one.
 --
 -- ARGV: 18 how long it may be tried, in milliseconds; 19 until when somebody waits for the answer.
--- Returns 1, whether the user has logged in there, and the time; 2 if those that are being tried are in the way and may all be right;
+-- Returns 1 and whether the user has logged in there; 2 if those that are being tried are in the way and may all be right;
 -- 3 and how many milliseconds to wait; 4 if nobody waits for the answer any more. Whoever asked would not say what came of it, and a user
 -- who tried again and again while the server was frozen would have failed as often.
 if now > tonumber(ARGV[19]) then return { 4 } end
@@ -12,8 +12,7 @@ local wait
 
 for _, charge in ipairs(charged) do
   -- Asked once more, because the answer was lost on its way.
-  local until_when = redis.call('ZSCORE', charge.pending, attempt)
-  if until_when then return { 1, is_known and 1 or 0, string.format('%.0f', until_when - ARGV[18]) } end
+  if redis.call('ZSCORE', charge.pending, attempt) then return { 1, is_known and 1 or 0 } end
 end
 
 for _, charge in ipairs(charged) do
@@ -46,4 +45,4 @@ for _, charge in ipairs(charged) do
   redis.call('ZADD', charge.pending, now + ARGV[18], attempt)
   redis.call('PEXPIRE', charge.pending, ARGV[18])
 end
-return { 1, is_known and 1 or 0, string.format('%.0f', now) }
+return { 1, is_known and 1 or 0 }

@@ -1,14 +1,15 @@
 -- Says what came of an attempt.
 --
--- ARGV: 18 `failed`, `untold` or `succeeded`; 19 whether it was let in as of a user who has logged in there; 20 when; 21 how long an
--- address is remembered, in milliseconds.
-local outcome, admitted = ARGV[18], tonumber(ARGV[20])
+-- ARGV: 18 `failed`, `untold` or `succeeded`; 19 whether it was let in as of a user who has logged in there; 20 how long it may
+-- be tried, 21 how long an address is remembered, in milliseconds.
+local outcome = ARGV[18]
 
 for _, charge in ipairs(charges(ARGV[19] == '1')) do
   -- Once, however often it is said; and of an attempt that took too long it stays as it is.
-  local is_new = redis.call('ZREM', charge.pending, attempt) == 1
-  if is_new and outcome ~= 'failed' then
-    local back = 1 + math.floor(now / charge.length) - math.floor(admitted / charge.length)
+  local until_when = redis.call('ZSCORE', charge.pending, attempt)
+  redis.call('ZREM', charge.pending, attempt)
+  if until_when and outcome ~= 'failed' then
+    local back = 1 + math.floor(now / charge.length) - math.floor((until_when - ARGV[20]) / charge.length)
     for _, cell in ipairs(charge.cells) do
       local counts = read(charge, cell)
       if (counts[back] or 0) > 0 then
