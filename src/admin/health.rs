@@ -21,6 +21,7 @@ pub struct Health {
     pure: AtomicBool,
     users: ArcSwapOption<postgres::Status>,
     revocations: ArcSwapOption<Revocations>,
+    store_problem: ArcSwapOption<String>,
     /// Whether some routes ask for no token.
     open: AtomicBool,
 }
@@ -45,6 +46,11 @@ impl Health {
     /// What was wrong with the last reload, one line; `None` if nothing was.
     pub fn set_reload_problem(&self, problem: Option<String>) {
         self.reload_problem.store(problem.map(Arc::new));
+    }
+
+    /// Why a shared store cannot be followed; `None` if it is.
+    pub fn set_store_problem(&self, problem: Option<String>) {
+        self.store_problem.store(problem.map(Arc::new));
     }
 
     /// Whose keys are fetched from now on, and whether `pure`: there are no tokens but theirs.
@@ -139,7 +145,9 @@ impl Health {
         if verbose {
             let _ = writeln!(text, "{} started", mark(self.is_started()));
             let _ = writeln!(text, "{} not draining", mark(!draining));
-            let _ = writeln!(text, "{} store", mark(store_up));
+            let cause = self.store_problem.load_full().filter(|_| !store_up);
+            let cause = cause.map(|cause| format!(": {}", line(&cause))).unwrap_or_default();
+            let _ = writeln!(text, "{} store{cause}", mark(store_up));
             if sealed {
                 text.push_str("[-] store sealed: it was exported, and takes no writes\n");
             }

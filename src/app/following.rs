@@ -10,6 +10,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use super::Core;
 use super::announcing::{Progress, announce};
 use super::store::Shared;
+use crate::admin::Health;
 use crate::base::Clock;
 use crate::base::entropy::random;
 use crate::revocation::changes::{Heed, follow, measure};
@@ -35,7 +36,7 @@ pub(super) fn start(background: &mut JoinSet<()>, core: &Core, shared: &Shared) 
     let followers = core.revocations.followers(pace);
     let groups: Vec<Vec<Follower>> =
         if shared.is_apart { followers.into_iter().map(|follower| vec![follower]).collect() } else { vec![followers] };
-    let lost = Arc::<AtomicUsize>::default();
+    let (lost, restored) = (Arc::<AtomicUsize>::default(), Arc::<Restored>::default());
     for group in groups {
         let (core, changes) = (core.clone(), Arc::clone(&shared.changes));
         let mut following = Following {
@@ -43,7 +44,9 @@ pub(super) fn start(background: &mut JoinSet<()>, core: &Core, shared: &Shared) 
             progress: Arc::clone(&progress),
             revocations: Arc::clone(&core.revocations),
             telemetry: Arc::clone(&core.telemetry),
+            health: Arc::clone(&core.health),
             restoring: HashMap::new(),
+            restored: Arc::clone(&restored),
             lost: Arc::clone(&lost),
             is_lost: false,
         };
@@ -58,11 +61,40 @@ struct Following {
     progress: Arc<Progress>,
     revocations: Arc<Revocations>,
     telemetry: Arc<Telemetry>,
+    health: Arc<Health>,
     /// Marks that are being written back.
     restoring: HashMap<Bucket, AbortHandle>,
+    restored: Arc<Restored>,
     /// How many cannot be followed, of all that are. An outage is told once, not by each and at every try.
     lost: Arc<AtomicUsize>,
     is_lost: bool,
+}
+
+/// Marks that the store lost, of all buckets, until that is told: mostly one event has lost them.
+#[derive(Debug, Default)]
+struct Restored {
+    marks: AtomicUsize,
+    buckets: AtomicUsize,
+}
+
+impl Restored {
+    /// Tells it in one line for all that are found lost within a moment.
+    fn note(self: &Arc<Self>, marks: usize) {
+        self.marks.fetch_add(marks, Ordering::SeqCst);
+        if self.buckets.fetch_add(1, Ordering::SeqCst) > 0 {
+            return;
+        }
+        let this = Arc::clone(self);
+        tokio::spawn(async move {
+            tokio::time::sleep(GATHERED_FOR).await;
+            let (buckets, marks) = (this.buckets.swap(0, Ordering::SeqCst), this.marks.swap(0, Ordering::SeqCst));
+            tracing::warn!(
+                marks,
+                buckets,
+                "the store lost revocations that are known here; writing them back. What sessions it lost with them is not known: their users log in again"
+            );
+        });
+    }
 }
 
 impl Heed for Following {
@@ -83,6 +115,7 @@ impl Heed for Following {
             self.is_lost = false;
             if self.lost.fetch_sub(1, Ordering::SeqCst) == 1 {
                 self.telemetry.metrics.set_store_followed(true);
+                self.health.set_store_problem(None);
                 // Whoever failed while nothing could be had need not try again for this to be seen.
                 self.telemetry.metrics.set_store_up(true);
                 tracing::info!("the store of revocations is followed again");
@@ -102,6 +135,7 @@ impl Heed for Following {
         self.is_lost = true;
         if self.lost.fetch_add(1, Ordering::SeqCst) == 0 {
             self.telemetry.metrics.set_store_followed(false);
+            self.health.set_store_problem(Some(error.to_string()));
             tracing::error!(%error, "the store of revocations cannot be followed: requests are judged by what was known, up to `revocation.max_staleness`");
         }
     }
@@ -116,7 +150,7 @@ impl Following {
         if marks.is_empty() {
             return;
         }
-        tracing::warn!(marks = marks.len(), "the store lost revocations that are known here; writing them back");
+        self.restored.note(marks.len());
         let revocations = Arc::clone(&self.revocations);
         let task = tokio::spawn(async move { write_back(&revocations, marks).await });
         if let Some(before) = self.restoring.insert(bucket, task.abort_handle()) {
@@ -154,6 +188,9 @@ async fn write_back(revocations: &Revocations, marks: Vec<StoredMark>) {
         tokio::time::sleep(BREATH).await;
     }
 }
+
+/// After which a loss is told.
+const GATHERED_FOR: Duration = Duration::from_secs(2);
 
 const BEGUN_WITHIN: Duration = Duration::from_secs(2);
 
@@ -196,7 +233,9 @@ mod tests {
                 progress: Arc::default(),
                 revocations: Arc::clone(&revocations),
                 telemetry: Arc::new(Telemetry::new(Sink::memory(), &telemetry::Settings::default())),
+                health: Arc::default(),
                 restoring: HashMap::new(),
+                restored: Arc::default(),
                 lost: Arc::default(),
                 is_lost: false,
             };

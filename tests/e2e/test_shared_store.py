@@ -58,7 +58,32 @@ def test_without_the_store_tokens_pass_for_a_while_and_all_heals(redis, replicas
     answer = two.call("/users/me", token)
     assert answer.json()["reason"] == "store-unavailable" and int(answer.headers["Retry-After"]) >= 1
     assert two.call("/users/me", dead).status_code == 401, "a mark refuses whatever the store says"
+    ready = two.probe("/readyz?verbose").text
+    assert "[-] store: " in ready and redis.url.rsplit("/", 1)[1] in ready, "and why"
     redis.start()
     for doorward in replicas:
         until(lambda doorward=doorward: doorward.call("/users/me", token).status_code == 200, deadline=10, what="healing")
         assert doorward.call("/users/me", dead).status_code == 401
+
+
+def test_what_the_store_lost_is_told_once(redis, prepare, shop):
+    """Marks of all buckets, in one line; and that sessions may be gone, of which nobody has a copy."""
+    settings = {"store": {"redis": {"url": redis.url}}, "telemetry": {"format": "json"}}
+    one = prepare(shop.url, settings).start()
+    headers = {"Authorization": f"Bearer {(one.directory / 'data' / 'admin.token').read_text()}"}
+    for number in range(40):
+        order = {"kind": "jti", "value": f"token-{number}"}
+        assert one.session.post(f"http://{one.admin}/revocations", json=order, headers=headers).status_code == 200
+    one.counts(40, "doorward_denylist_entries")
+
+    def listed():
+        return one.session.get(f"http://{one.admin}/revocations?limit=1000", headers=headers).json()["revocations"]
+
+    assert len(listed()) == 40
+    redis.ask("FLUSHALL")
+    until(lambda: len(listed()) == 40, deadline=20, what="all marks again")
+    until(lambda: [record for record in one.records() if "lost revocations" in record.get("message", "")], deadline=5, what="a word of it")
+    one.counts(40, "doorward_denylist_entries")
+    one.stop()
+    [told] = [record for record in one.records() if "lost revocations" in record.get("message", "")]
+    assert told["marks"] == 40 and told["buckets"] > 8 and "sessions" in told["message"]

@@ -24,6 +24,12 @@ fn readiness_follows_the_life_of_the_process() {
     health.set_reload_problem(None);
     assert!(health.is_ready());
     assert_eq!(health.ready_text(false, false), "degraded: store\n");
+    health.set_store_problem(Some("Redis: no connection\nto h:1".to_owned()));
+    assert_eq!(health.ready_text(false, false), "degraded: store\n");
+    assert!(health.ready_text(false, true).contains("\n[-] store: Redis: no connection to h:1\n"));
+    assert!(health.ready_text(true, true).contains("\n[+] store\n"), "it answers again");
+    health.set_store_problem(None);
+    assert!(health.ready_text(false, true).contains("\n[-] store\n"));
     health.drain();
     assert!(!health.is_ready());
     assert_eq!(
