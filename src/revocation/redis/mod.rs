@@ -52,6 +52,8 @@ mod replicas;
 mod script;
 pub mod settings;
 mod store;
+mod whereabouts;
+mod writes;
 
 pub use connections::DEADLINE;
 pub use failures::{Admission, Attempted, Borne, Outcome};

@@ -9,12 +9,10 @@ use async_trait::async_trait;
 use redis::{Value, cmd};
 
 use super::connections::{Answered, Connections, Deadline};
-use super::failure::Failure;
-use super::feed::{history, text};
 use super::keys::{Keys, slot};
 use super::link::{Request, number, unexpected};
 use super::page::{page, under};
-use super::record::{Parts, exact};
+use super::record::exact;
 use super::script;
 use super::settings::RedisSettings;
 use crate::base::Timestamp;
@@ -32,9 +30,9 @@ pub struct RedisStore {
     /// How many connections had been made when the layout was last found good, and one.
     pub(super) layout_seen: AtomicU64,
     /// The latest end of access tokens that was stored from here, in milliseconds.
-    latest: AtomicI64,
+    pub(super) latest: AtomicI64,
     /// How many connections had been made before it was stored, and one.
-    latest_stored: AtomicU64,
+    pub(super) latest_stored: AtomicU64,
 }
 
 impl RedisStore {
@@ -205,65 +203,6 @@ impl Store for RedisStore {
     }
 }
 
-impl RedisStore {
-    /// A write; once as many replicas have it as are wanted.
-    async fn write(&self, key: &str, request: Request<'_>, deadline: Deadline) -> Result<Value, StoreError> {
-        Ok(self.write_and_tell(key, request, deadline).await?.value)
-    }
-
-    async fn write_and_tell(
-        &self,
-        key: &str,
-        request: Request<'_>,
-        deadline: Deadline,
-    ) -> Result<Answered, StoreError> {
-        self.be_sure_of_layout(deadline).await?;
-        Ok(self.connections.ask_and_tell(slot(key), request, self.settings.wait, deadline).await?)
-    }
-
-    /// Marks of one bucket; returns where the last of them stands.
-    async fn put(&self, bucket: Bucket, marks: &[&StoredMark], how: &str) -> Result<Position, StoreError> {
-        let keys = self.keys.bucket(bucket);
-        let mut texts = Vec::with_capacity(marks.len());
-        for mark in marks {
-            let Parts { expires_at, issued_before, name } = Parts::of(mark).map_err(unreadable)?;
-            texts.push((mark.key.as_bytes(), expires_at.to_string(), issued_before, name));
-        }
-        let mut arguments: Vec<&[u8]> = vec![STREAM_LENGTH.as_bytes(), SWEPT_BY_THE_WAY.as_bytes(), how.as_bytes()];
-        for (key, expires_at, issued_before, name) in &texts {
-            arguments.extend([key.as_slice(), expires_at.as_bytes(), issued_before.as_bytes(), name.as_bytes()]);
-        }
-        let request = Request::Script {
-            script: &script::MARK,
-            keys: &[&keys.marks, &keys.expiry, &keys.index, &keys.stream],
-            arguments: &arguments,
-        };
-        match self.write(&keys.marks, request, Deadline::begin()).await? {
-            Value::Array(answer) => Ok(position(bucket, &answer)?),
-            _ => Err(unexpected().into()),
-        }
-    }
-
-    /// Raises the latest end of access tokens in the store to `end`, before a session with such a one is there itself: a mark that is made in
-    /// between must outlive its token too. Rounded up, so that a store that is busy need not do it for each login, and once more for each
-    /// server that takes over, which may have lost it.
-    async fn raise_latest(&self, end: i64, deadline: Deadline) -> Result<(), StoreError> {
-        self.be_sure_of_layout(deadline).await?;
-        let (known, made) = (self.latest.load(Ordering::SeqCst), self.connections.made());
-        if end == i64::MIN || (end <= known && self.latest_stored.load(Ordering::SeqCst) > made) {
-            return Ok(());
-        }
-        let rounded = end.saturating_add(LATEST_STEP - 1).div_euclid(LATEST_STEP).saturating_mul(LATEST_STEP);
-        let wanted = rounded.max(known);
-        let (key, text) = (self.keys.latest_access_exp(), wanted.to_string());
-        let request = Request::Script { script: &script::RAISE, keys: &[&key], arguments: &[text.as_bytes()] };
-        self.write(&key, request, deadline).await?;
-        self.latest.fetch_max(wanted, Ordering::SeqCst);
-        self.latest_stored.fetch_max(made + 1, Ordering::SeqCst);
-        Ok(())
-    }
-}
-
 impl fmt::Debug for RedisStore {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_tuple("RedisStore").field(&self.settings).finish()
@@ -284,13 +223,6 @@ fn latest(family: &Family) -> i64 {
     exact(family.latest_access_exp)
 }
 
-/// Where a mark stands, from what the script says: the id, and the two parts of `INFO` that name the history.
-fn position(bucket: Bucket, answer: &[Value]) -> Result<Position, Failure> {
-    let [id, server, replication] = answer else { return Err(unexpected()) };
-    let id = text(id)?.parse().map_err(|_| unexpected())?;
-    Ok(Position::Stream { bucket, id, history: history(text(server)?, text(replication)?)?.print() })
-}
-
 /// In milliseconds; a time at or before the epoch would not be taken.
 fn kept_until(family: &Family) -> i64 {
     exact(family.kept_until()).max(1)
@@ -303,14 +235,5 @@ pub(super) fn unreadable(_: Unreadable) -> StoreError {
 /// A record that is equal to the expected one is compared in its own spelling; one that changes meanwhile, once more.
 const ENCODINGS: usize = 3;
 
-/// How much of a stream is kept: a replica that was cut off for longer reads all marks again.
-const STREAM_LENGTH: &str = "100000";
-
-/// Marks that are over which one that is made takes along.
-const SWEPT_BY_THE_WAY: &str = "100";
-
 /// Marks in one script: some hundred microseconds for whoever waits behind it.
 const PART: usize = 100;
-
-/// A minute, in milliseconds.
-const LATEST_STEP: i64 = 60_000;

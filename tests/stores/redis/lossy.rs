@@ -35,7 +35,7 @@ impl Lossy {
 }
 
 async fn relay(mut client: TcpStream, mut server: TcpStream, lost: Arc<AtomicU32>) {
-    let (mut asked, mut answered) = ([0; 65536], [0; 65536]);
+    let (mut asked, mut answered) = (vec![0; 65536], vec![0; 65536]);
     loop {
         tokio::select! {
             read = client.read(&mut asked) => match read {
