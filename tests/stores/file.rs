@@ -65,8 +65,10 @@ async fn what_was_asked_for_is_written_before_the_store_is_gone() {
     let store = EmbeddedStore::open(&path).unwrap();
     let mut writes: Vec<_> = (0..50).map(|number| Box::pin(store.mark(jti(number)))).collect();
     for write in &mut writes {
-        // Asked for once, and then forgotten about.
-        assert!(poll_once(write.as_mut()).is_none());
+        // Asked for once, and then forgotten about; on a busy machine one may be done before it is asked for its answer.
+        if let Some(answer) = poll_once(write.as_mut()) {
+            answer.unwrap();
+        }
     }
     drop(writes);
     drop(store);
