@@ -30,7 +30,7 @@
 //! A write is as safe as the server makes it: only with `appendfsync always` is it on disk when it is acknowledged, and a failover
 //! loses what no replica had yet ([`RedisSettings::wait`] asks for some that have). A session that comes back older than it was
 //! is led on by its next refresh token ([`Step::Ahead`](super::Step::Ahead)); a mark is written back from the views
-//! ([`Store::restore`]).
+//! ([`Store::restore`](super::Store::restore)).
 
 mod attempt;
 mod connections;
