@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from fleet import Fleet
 from redis_deployments import DEPLOYMENTS
+from redis_server import Redis
 from sidecar import Application, Doorward, merge, password_hash
 
 # The clients refuse plain http unless told that this is a test; no proxy may stand between.
@@ -34,6 +35,14 @@ def binary():
     if not path.is_file():
         pytest.exit(f"{path} is not there: build it, or name it in DOORWARD_BIN", returncode=2)
     return path
+
+
+@pytest.fixture
+def redis():
+    """A server of the test's own."""
+    server = Redis().start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="session")

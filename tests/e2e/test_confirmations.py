@@ -9,19 +9,11 @@ import time
 import jwt
 import pytest
 import yaml
-from redis_server import Redis
 from sidecar import DEADLINE, merge, until
 
 REPLICAS = ("one", "two", "three")
 # Seconds after which nobody is waited for.
 SILENT = 5
-
-
-@pytest.fixture
-def redis():
-    server = Redis().start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from churn import PATIENT, endure
 from cutting_proxy import CuttingProxy
 from fleet import Fleet
 from load import Load
-from redis_server import Redis
 from wire import Connection, lines
 
 SOAK = os.environ.get("SOAK") == "1"
@@ -20,13 +19,6 @@ SEED = int(os.environ.get("SEED", "20261121"))
 DISTANCE = 0.002
 # Requests a second to each replica meanwhile.
 RATE = 100
-
-
-@pytest.fixture
-def redis():
-    server = Redis().start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture

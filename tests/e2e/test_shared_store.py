@@ -3,17 +3,9 @@
 import time
 
 import pytest
-from redis_server import Redis
 from sidecar import until
 
 REPLICAS = ("one", "two", "three")
-
-
-@pytest.fixture
-def redis():
-    server = Redis().start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture

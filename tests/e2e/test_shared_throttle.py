@@ -5,7 +5,6 @@ import signal
 import uuid
 
 import pytest
-from redis_server import Redis
 from sidecar import password_hash, until
 
 USERS = [
@@ -14,13 +13,6 @@ USERS = [
 ]
 HOME, ELSEWHERE = "198.51.100.7", "192.0.2.66"
 SECRET = "a secret of the service, which nobody guesses"
-
-
-@pytest.fixture
-def redis():
-    server = Redis().start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture

@@ -7,17 +7,9 @@ import subprocess
 
 import pytest
 import yaml
-from redis_server import Redis
 from sidecar import merge, until
 
 SETTINGS = {"tokens": {"refresh_grace": "60s"}, "telemetry": {"format": "json"}}
-
-
-@pytest.fixture
-def redis():
-    server = Redis().start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture
