@@ -30,28 +30,16 @@ pub struct Until {
 }
 
 /// What of it this process knows.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Horizon {
     tokens: AtomicI64,
     sessions: AtomicI64,
     /// The store's [epoch](Store::epoch) in which that was there, and one.
     stored_in: AtomicU64,
-    /// One write for all who wait for it, and what became of the last one.
-    writing: tokio::sync::Mutex<Result<(), StoreError>>,
+    /// One write for all who wait for it, and why the last one failed, if it did.
+    writing: tokio::sync::Mutex<Option<StoreError>>,
     /// How many writes were begun.
     begun: AtomicU64,
-}
-
-impl Default for Horizon {
-    fn default() -> Self {
-        Self {
-            tokens: AtomicI64::default(),
-            sessions: AtomicI64::default(),
-            stored_in: AtomicU64::default(),
-            writing: tokio::sync::Mutex::new(Ok(())),
-            begun: AtomicU64::default(),
-        }
-    }
 }
 
 impl Horizon {
@@ -68,13 +56,13 @@ impl Horizon {
         }
         // Who waited while another one tried, and failed, does not try again: all would, one after the other.
         if self.begun.load(Ordering::Acquire) != begun
-            && let Err(error) = &*last
+            && let Some(error) = &*last
         {
             return Err(error.clone());
         }
         self.begun.fetch_add(1, Ordering::AcqRel);
-        *last = self.write(store, until).await;
-        last.clone()
+        *last = self.write(store, until).await.err();
+        last.clone().map_or(Ok(()), Err)
     }
 
     async fn write(&self, store: &dyn Store, until: Until) -> Result<(), StoreError> {

@@ -96,11 +96,11 @@ impl Store for RedisStore {
                 [Value::Int(0), Value::BulkString(current)] => was_resent && *current == next_bytes,
                 _ => false,
             };
+            if was_done {
+                self.raise_latest(latest(&next), deadline).await?;
+                return Ok(Swap::Done);
+            }
             match answer.as_slice() {
-                _ if was_done => {
-                    self.raise_latest(latest(&next), deadline).await?;
-                    return Ok(Swap::Done);
-                }
                 [Value::Int(0), Value::BulkString(current)] if *current != bytes => {
                     let family = to_family(current).map_err(unreadable)?;
                     if family != *expected {
