@@ -41,12 +41,15 @@ bench: ## Measure the verifier and the decision
 	$(CARGO) bench $(LOCKED) --bench '*'
 
 soak: PROFILE := release
-soak: ## Of the release build: load for SOAK_SECONDS (300), 1 GiB bodies, 10,000 WebSockets, 2,000 slow clients; an hour of fuzzing a reader
+soak: ## Of the release build: load for SOAK_SECONDS (300), 1 GiB bodies, 10,000 WebSockets, 2,000 slow clients; kills, cuts and power cuts by the hundred, 1,000 revocations, a million marks and sessions, what they cost; MODEL_SEEDS (200000) runs of the model; an hour of fuzzing a reader
 	@$(SETUP) test
 	$(CARGO) build $(LOCKED) --release --bins
 	$(PYTHON) -m pytest tests/e2e/soak.py -s -p no:cacheprovider
 	SOAK=1 $(CARGO) test $(LOCKED) --test timing -- --nocapture
-	export SOAK=1; $(PYTHON) -m pytest tests/e2e/test_abuse.py tests/e2e/test_issuer_flood.py tests/e2e/test_login_storm.py tests/e2e/test_streaming.py tests/e2e/test_websocket.py -s -p no:cacheprovider
+	SOAK=1 $(CARGO) test $(LOCKED) --test stores a_cut_while_many -- --nocapture
+	MODEL_SEEDS=$${MODEL_SEEDS:-200000} $(CARGO) test $(LOCKED) --release --test model -- --nocapture
+	export SOAK=1; $(PYTHON) -m pytest tests/e2e/test_abuse.py tests/e2e/test_issuer_flood.py tests/e2e/test_kills.py tests/e2e/test_login_storm.py tests/e2e/test_million.py tests/e2e/test_propagation.py tests/e2e/test_streaming.py tests/e2e/test_websocket.py -s -p no:cacheprovider
+	$(PYTHON) -m pytest tests/e2e/capacity.py -s -p no:cacheprovider
 	FUZZ_SECONDS=$${FUZZ_SECONDS:-3600} $(MAKE) --no-print-directory fuzz
 
 install-deps: ## Install what building and testing need, where it is missing

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arc_swap::{ArcSwap, ArcSwapOption};
 
 use crate::issuers::{Issuers, Status};
+use crate::revocation::{OnStoreFailure, Revocations, Staleness};
 use crate::users::postgres;
 
 /// The state of the process, as far as probes ask for it.
@@ -19,6 +20,10 @@ pub struct Health {
     /// Whether only tokens of the issuers pass: doorward issues none.
     pure: AtomicBool,
     users: ArcSwapOption<postgres::Status>,
+    revocations: ArcSwapOption<Revocations>,
+    store_problem: ArcSwapOption<String>,
+    /// Whether some routes ask for no token.
+    open: AtomicBool,
 }
 
 impl Health {
@@ -43,6 +48,11 @@ impl Health {
         self.reload_problem.store(problem.map(Arc::new));
     }
 
+    /// Why a shared store cannot be followed; `None` if it is.
+    pub fn set_store_problem(&self, problem: Option<String>) {
+        self.store_problem.store(problem.map(Arc::new));
+    }
+
     /// Whose keys are fetched from now on, and whether `pure`: there are no tokens but theirs.
     pub fn set_issuers(&self, issuers: Arc<Issuers>, pure: bool) {
         self.issuers.store(issuers);
@@ -52,6 +62,16 @@ impl Health {
     /// How the users' database is; `None` = there is none.
     pub fn set_users(&self, status: Option<Arc<postgres::Status>>) {
         self.users.store(status);
+    }
+
+    /// What is known of revocations, and how long ago it was all there was.
+    pub fn set_revocations(&self, revocations: Arc<Revocations>) {
+        self.revocations.store(Some(revocations));
+    }
+
+    /// Whether some routes ask for no token, and so serve whatever is down.
+    pub fn set_open(&self, open: bool) {
+        self.open.store(open, Ordering::Release);
     }
 
     /// Whose keys are fetched.
@@ -67,10 +87,23 @@ impl Health {
     }
 
     /// Whether requests should be sent here. An issuer that is down takes no replica out of service, unless there is nobody whose
-    /// tokens could be checked: doorward issues none, and of no issuer there are keys.
+    /// tokens could be checked: doorward issues none, and of no issuer there are keys. Nor does a store that is down, until nobody can tell
+    /// of any token whether it was revoked, and there are no routes that ask for none. One that has not begun to know revocations has not started.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.is_started() && !self.draining.load(Ordering::Acquire) && !self.is_without_keys()
+        self.is_started()
+            && !self.draining.load(Ordering::Acquire)
+            && !self.is_without_keys()
+            && !self.staleness().is_some_and(|staleness| self.refuses_all(&staleness))
+    }
+
+    fn staleness(&self) -> Option<Staleness> {
+        self.revocations.load().as_ref()?.staleness()
+    }
+
+    fn refuses_all(&self, staleness: &Staleness) -> bool {
+        let nothing_passes = staleness.too_old && matches!(staleness.then, OnStoreFailure::Deny);
+        nothing_passes && (staleness.age.is_none() || !self.open.load(Ordering::Acquire))
     }
 
     fn is_without_keys(&self) -> bool {
@@ -79,14 +112,20 @@ impl Health {
     }
 
     /// What `/readyz` says. A broken reload leaves the old configuration serving, marks are in memory while the store is down, the
-    /// last keys of an issuer serve while it is, and tokens pass while nobody can log in: these degrade and do not fail.
+    /// last keys of an issuer serve while it is, and tokens pass while nobody can log in: these degrade and do not fail. So does a view of
+    /// the marks that is too old, if tokens are to pass all the same.
     #[must_use]
     pub fn ready_text(&self, store_up: bool, verbose: bool) -> String {
         let (problem, issuers) = (self.reload_problem.load_full(), self.issuers.load());
         let (draining, statuses) = (self.draining.load(Ordering::Acquire), issuers.statuses());
         let degraded = statuses.iter().filter(|(_, status)| status.is_degraded());
         let mut reasons: Vec<String> = degraded.map(|(issuer, _)| format!("issuer {}", line(issuer))).collect();
+        let staleness = self.staleness();
+        let too_old = staleness.as_ref().is_some_and(|staleness| staleness.too_old);
+        reasons.splice(..0, too_old.then(|| "revocations".to_owned()));
+        let sealed = self.revocations.load().as_ref().is_some_and(|revocations| revocations.is_sealed());
         reasons.splice(..0, (!store_up).then(|| "store".to_owned()));
+        reasons.extend(sealed.then(|| "store sealed".to_owned()));
         let users = self.users.load_full().map(|status| status.problem());
         reasons.extend(matches!(users, Some(Some(_))).then(|| "users".to_owned()));
         reasons.extend(problem.is_some().then(|| "configuration".to_owned()));
@@ -96,6 +135,8 @@ impl Health {
             "draining\n".to_owned()
         } else if self.is_without_keys() {
             format!("no keys: {}\n", reasons.join(", "))
+        } else if staleness.as_ref().is_some_and(|staleness| self.refuses_all(staleness)) {
+            format!("too old: {}\n", reasons.join(", "))
         } else if reasons.is_empty() {
             "ok\n".to_owned()
         } else {
@@ -104,7 +145,15 @@ impl Health {
         if verbose {
             let _ = writeln!(text, "{} started", mark(self.is_started()));
             let _ = writeln!(text, "{} not draining", mark(!draining));
-            let _ = writeln!(text, "{} store", mark(store_up));
+            let cause = self.store_problem.load_full().filter(|_| !store_up);
+            let cause = cause.map(|cause| format!(": {}", line(&cause))).unwrap_or_default();
+            let _ = writeln!(text, "{} store{cause}", mark(store_up));
+            if sealed {
+                text.push_str("[-] store sealed: it was exported, and takes no writes\n");
+            }
+            if let Some(staleness) = staleness {
+                text.push_str(&staleness_line(&staleness));
+            }
             for (issuer, status) in statuses {
                 text.push_str(&issuer_line(issuer, &status));
             }
@@ -124,6 +173,14 @@ impl Health {
         }
         text
     }
+}
+
+fn staleness_line(staleness: &Staleness) -> String {
+    let age = staleness.age.map_or_else(
+        || "not known yet".to_owned(),
+        |age| format!("as of {}.{} s ago", age.as_secs(), age.subsec_millis() / 100),
+    );
+    format!("{} revocations: {age}\n", mark(!staleness.too_old))
 }
 
 fn issuer_line(issuer: &str, status: &Status) -> String {
@@ -146,84 +203,4 @@ fn line(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::ManualClock;
-    use crate::issuers::{Document, Fetch, FetchError, Fetched, KeySource, Surroundings};
-    use crate::keys::KeySet;
-    use crate::telemetry::{Settings, Sink, Telemetry};
-
-    #[test]
-    fn readiness_follows_the_life_of_the_process() {
-        let health = Health::default();
-        assert!(!health.is_ready());
-        assert_eq!(health.ready_text(true, false), "not started\n");
-        health.started();
-        assert!(health.is_ready());
-        assert_eq!(health.ready_text(true, false), "ok\n");
-        health.set_reload_problem(Some("doorward.yaml:3:1: unknown-key: `x`".to_owned()));
-        assert!(health.is_ready(), "the old configuration serves");
-        assert_eq!(health.ready_text(true, false), "degraded: configuration\n");
-        assert!(health.ready_text(true, true).contains("doorward.yaml:3:1"));
-        health.set_reload_problem(None);
-        assert!(health.is_ready());
-        assert_eq!(health.ready_text(false, false), "degraded: store\n");
-        health.drain();
-        assert!(!health.is_ready());
-        assert_eq!(
-            health.ready_text(true, true),
-            "draining\n[+] started\n[-] not draining\n[+] store\n[+] configuration\n"
-        );
-    }
-
-    #[derive(Debug)]
-    struct Down;
-
-    #[async_trait::async_trait]
-    impl Fetch for Down {
-        async fn fetch(&self, _: &KeySource) -> Result<Fetched, FetchError> {
-            Err(FetchError::Status(Document::Keys, 500))
-        }
-    }
-
-    fn key_source(issuer: &str) -> KeySource {
-        KeySource {
-            issuer: issuer.to_owned(),
-            jwks_url: None,
-            algorithms: Vec::new(),
-            max_stale: std::time::Duration::from_hours(1),
-            roots: Vec::new(),
-            allow_http: false,
-        }
-    }
-
-    #[tokio::test]
-    async fn an_issuer_that_is_down_degrades_and_fails_only_where_there_is_nobody_else() {
-        let telemetry = Telemetry::new(Sink::memory(), &Settings::default());
-        let (clock, fetch) = (Arc::new(ManualClock::default()), Arc::new(Down));
-        let around = Surroundings { clock, telemetry: Arc::new(telemetry), fetch, last_good: None };
-        let sources = ["https://a.example/", "https://b.example/"].map(key_source);
-        let issuers = Arc::new(Issuers::new(sources.to_vec(), None, around));
-        let health = Health::default();
-        health.started();
-        health.set_issuers(Arc::clone(&issuers), false);
-        issuers.begin().await;
-        assert!(health.is_ready(), "own tokens are served");
-        assert_eq!(health.ready_text(true, false), "degraded: issuer https://a.example/, issuer https://b.example/\n");
-        assert!(
-            health
-                .ready_text(true, true)
-                .contains("[-] issuer https://a.example/: no keys yet; the key set answered with status 500\n")
-        );
-        health.set_issuers(Arc::clone(&issuers), true);
-        assert!(!health.is_ready());
-        assert_eq!(
-            health.ready_text(false, false),
-            "no keys: store, issuer https://a.example/, issuer https://b.example/\n"
-        );
-        issuers.get("https://a.example/").unwrap().live().replace(KeySet::new([]));
-        assert!(health.is_ready(), "one issuer's tokens are served");
-        health.set_issuers(Arc::default(), false);
-        assert_eq!(health.ready_text(true, false), "ok\n");
-    }
-}
+mod tests;

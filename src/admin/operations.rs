@@ -1,4 +1,4 @@
-//! `/revocations`, from the connection to those who answer it.
+//! `/revocations` and `/store`, from the connection to those who answer it.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -16,6 +16,7 @@ pub(super) async fn answer(session: &mut ServerSession, operators: &Operators) -
     let request = session.req_header().clone();
     let values = |name| request.headers.get_all(name).iter().map(HeaderValue::as_bytes).collect::<Vec<_>>();
     let head = OperatorHead {
+        path: request.uri.path(),
         method: request.method.as_str(),
         query: request.uri.query().map(str::as_bytes),
         is_from_page: request.headers.contains_key(ORIGIN) || request.headers.contains_key("sec-fetch-site"),

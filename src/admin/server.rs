@@ -12,7 +12,7 @@ use super::{Health, operations};
 use crate::endpoints::{Operators, Reply};
 use crate::telemetry::Telemetry;
 
-/// Answers `/metrics`, `/livez` (`/healthz`), `/readyz`, `/startupz` and `/revocations`. It has no way to the upstream.
+/// Answers `/metrics`, `/livez` (`/healthz`), `/readyz`, `/startupz`, `/revocations` and `/store`. It has no way to the upstream.
 pub struct Admin {
     health: Arc<Health>,
     telemetry: Arc<Telemetry>,
@@ -59,7 +59,7 @@ impl Admin {
 #[async_trait]
 impl ServeHttp for Admin {
     async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
-        if session.req_header().uri.path() == Operators::PATH {
+        if matches!(session.req_header().uri.path(), Operators::PATH | Operators::STORE_PATH) {
             let operators = self.operators.load_full();
             let reply = operations::answer(session, &operators).await;
             return response(reply, session.req_header().method == Method::HEAD);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Core, publish, stores};
+use crate::base::Clock;
 use crate::config::{LoadedUsers, Settings};
 use crate::connection::tls::TlsError;
 use crate::endpoints::Endpoints;
@@ -13,6 +14,7 @@ use crate::keys::{KeyRing, LiveKeys, ServerKeys, SigningKey};
 use crate::policy::{HeaderPlan, HeaderSettings, Table};
 use crate::proxy::labels::Labels;
 use crate::proxy::{ConnectSettings, Site, Upstream};
+use crate::revocation::StoreClock;
 use crate::tokens::verify::LONGEST_OWN_LIFE;
 use crate::tokens::{ClaimPath, Issuer, IssuerRules, Mint, MintTerms, Verifier};
 use crate::users::{FileUsers, Hasher, HashingSettings, PostgresUsers, Recheck, Throttles};
@@ -103,11 +105,16 @@ pub fn build(
         .map(|before| &before.throttle)
         .filter(|throttle| throttle.settings() == settings.throttle)
         .map_or_else(|| Throttles::new(settings.throttle), Throttles::clone);
+    let throttle = match &core.failures {
+        Some(failures) => throttle.sharing(failures, &server_keys),
+        None => throttle,
+    };
     let stores::Stores { users, postgres, file, ended } = stores::open(settings, users, before)?;
-    let (revocations, clock, telemetry) = (&core.revocations, &core.clock, &core.telemetry);
+    let clock: Arc<dyn Clock> = Arc::<StoreClock>::clone(core.revocations.clock());
+    let (revocations, telemetry) = (&core.revocations, &core.telemetry);
     let token_ends =
-        Arc::new(TokenEnds::new(&terms, Arc::clone(revocations), Arc::clone(clock), Arc::clone(telemetry)));
-    let recheck = Recheck::new(Arc::clone(&users), settings.recheck, Arc::clone(clock))
+        Arc::new(TokenEnds::new(&terms, Arc::clone(revocations), Arc::clone(&clock), Arc::clone(telemetry)));
+    let recheck = Recheck::new(Arc::clone(&users), settings.recheck, Arc::clone(&clock))
         .ending(Arc::<TokenEnds>::clone(&token_ends), Arc::clone(&server_keys))
         .counting(Arc::clone(telemetry));
     let recheck = Arc::new(match before {
@@ -138,7 +145,7 @@ pub fn build(
         hasher: Arc::clone(&hasher),
         throttle: throttle.clone(),
         revocations: Arc::clone(&core.revocations),
-        clock: Arc::clone(&core.clock),
+        clock,
         telemetry: Arc::clone(&core.telemetry),
     });
     let headers = HeaderPlan::new(&header_settings(settings)).map_err(|_| BuildError::Headers)?;
@@ -149,6 +156,7 @@ pub fn build(
     let endpoints = Endpoints::new(settings.endpoints.clone(), documents, Arc::clone(&grants), Arc::clone(&gate));
     let labels = Labels::new(&core.telemetry.metrics, gate.table(), &endpoints);
     core.revocations.set_cache(settings.cache);
+    core.revocations.set_staleness(settings.staleness);
     let site = Site {
         gate,
         endpoints,

@@ -9,13 +9,16 @@ use crate::issuers::Fetch;
 use crate::keys::SigningKey;
 use crate::revocation::Revocations;
 use crate::telemetry::Telemetry;
+use crate::users::SharedFailures;
 
 /// The parts of a running doorward that a new configuration is built upon and does not replace.
 #[derive(Clone, Debug)]
 pub struct Core {
     /// Sessions and marks.
     pub revocations: Arc<Revocations>,
-    /// The store's time.
+    /// Counts failed logins for all instances; `None` = this is the only one.
+    pub failures: Option<Arc<dyn SharedFailures>>,
+    /// This machine's time; the store's is [`Revocations::clock`].
     pub clock: Arc<dyn Clock>,
     /// Log and metrics.
     pub telemetry: Arc<Telemetry>,

@@ -16,6 +16,7 @@ use crate::config::{self, Loaded, Problem, Settings, Shutdown, look};
 use crate::connection::{Limits, ServerTls};
 use crate::endpoints::Operators;
 use crate::proxy::{Site, Upstream};
+use crate::revocation::StoreClock;
 use crate::telemetry::Audit;
 use crate::users::{Hasher, PostgresUsers};
 
@@ -162,7 +163,7 @@ impl Reloader {
         }
         // Before the swap too: the first request of an issuer that was added should find its keys.
         tokio::runtime::Handle::current().block_on(built.issuers.begin());
-        Self::end_tokens(&built, &state.built, &*self.core.clock);
+        Self::end_tokens(&built, &state.built, self.core.revocations.clock());
         let users = built.ended.len();
         if users > 0 && built.file.as_ref().is_some_and(|users| users.is_empty()) {
             let help = "if that was not meant, put them back; they log in anew then";
@@ -172,7 +173,8 @@ impl Reloader {
         self.live.operators.store(Arc::new(Operators::new(Arc::clone(&built.grants), token)));
         self.take_postgres(built.postgres.as_ref(), state.built.postgres.as_ref());
         self.core.health.set_issuers(Arc::clone(&built.issuers), !loaded.settings.issues);
-        self.core.telemetry.metrics.set_insecure_settings(loaded.settings.insecure.count());
+        self.core.health.set_open(loaded.settings.policy.is_open());
+        self.core.telemetry.metrics.set_insecure_settings(loaded.settings.weakened());
         self.live.hasher.store(Arc::clone(&built.hasher));
         self.live.limits.store(Arc::new(loaded.settings.server.limits));
         descriptors::check(&loaded.settings.server.limits);
@@ -186,8 +188,8 @@ impl Reloader {
     }
 
     /// Ends the tokens of users who are not who they were. First nobody is let in any more by what they were, then the time is taken, and
-    /// only then is somebody let in by what they are: so no token falls on the wrong side.
-    fn end_tokens(built: &Built, before: &Built, clock: &dyn Clock) {
+    /// only then is somebody let in by what they are: so no token falls on the wrong side. `clock` is the store's, by which tokens are dated.
+    fn end_tokens(built: &Built, before: &Built, clock: &StoreClock) {
         if let (Some(before), Some(users)) = (&before.file, &built.file) {
             before.succeeded_by(Arc::clone(users));
         }
@@ -217,3 +219,6 @@ impl Reloader {
 
 /// How long a reload waits for marks. Whatever is left of them is made beside what is served.
 const FOR_MARKS: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests;

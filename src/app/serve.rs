@@ -9,25 +9,26 @@ use arc_swap::access::Map;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::data_dir::{self, DataDirError};
+use super::data_dir;
 use super::identity::{instance_name, issuer_at};
-use super::listen::{self, ADMIN_MODE, BindError};
+use super::listen::{self, ADMIN_MODE};
 use super::operators::admin_token;
 use super::reload::{Environment, Live, Reloader};
 use super::run_loop::{self, Terms};
-use super::{Core, build, descriptors};
+use super::start_error::StartError;
+use super::throttling::FailuresInRedis;
+use super::{Core, build, descriptors, following, store, sweeping};
 use crate::admin::{Admin, Health};
 use crate::base::{Clock, Stopwatch, SystemClock};
 use crate::config::{Listen, Loaded, Settings, Shutdown, StoreKind};
-use crate::connection::tls::TlsError;
 use crate::connection::{Registry, ServerTls};
 use crate::endpoints::Operators;
 use crate::issuers::{Fetch, HttpFetch};
 use crate::proxy::streams::OpenStreams;
 use crate::proxy::{Door, Refusals, Site, Upstream};
-use crate::revocation::{EmbeddedStore, MemoryStore, OpenError, Revocations, Store, StoreError};
+use crate::revocation::{Revocations, Store, StoreClock};
 use crate::telemetry::Telemetry;
-use crate::users::{Hasher, PostgresUsers};
+use crate::users::{Hasher, PostgresUsers, SharedFailures};
 
 /// What a start needs besides the configuration.
 pub struct Parts {
@@ -53,29 +54,6 @@ impl Parts {
     }
 }
 
-/// Why doorward did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// An address is taken or not ours.
-    #[error(transparent)]
-    Bind(#[from] BindError),
-    /// `data_dir` cannot be used.
-    #[error(transparent)]
-    DataDir(#[from] DataDirError),
-    /// The store's file cannot be used: never replaced by an empty one, which would forget every revocation.
-    #[error(transparent)]
-    Open(#[from] OpenError),
-    /// The marks cannot be read.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The certificates of `server.tls` cannot serve; the configuration would have said so.
-    #[error("`server.tls`: {0}")]
-    Tls(#[from] TlsError),
-    /// The settings lack something.
-    #[error(transparent)]
-    Build(#[from] build::BuildError),
-}
-
 /// Where a running doorward listens.
 #[derive(Clone, Debug)]
 pub struct Bound {
@@ -98,6 +76,7 @@ pub struct Running {
     /// The public ones and the admin one.
     listeners: [Listening; 2],
     background: JoinSet<()>,
+    revocations: Arc<Revocations>,
 }
 
 /// Listeners that can be told to stop.
@@ -131,7 +110,7 @@ impl Running {
             settings.server.listen.iter().map(bind).collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
         let (admin, admin_listener) = listen::bind(&settings.admin.listen, ADMIN_MODE)?;
         let bound = Bound { public, admin };
-        let core = core(&settings, &bound, &parts).await?;
+        let (core, shared) = core(&settings, &bound, &parts).await?;
         let token = admin_token(&settings, &core)?;
         let built = build(&settings, users, &core, None)?;
         built.site.upstream.resolve_first().await;
@@ -167,8 +146,10 @@ impl Running {
         let listeners = [Listening { stop, served: public }, Listening { stop: stop_admin, served: admin }];
         telemetry.metrics.configuration_loaded(clock.now());
         telemetry.metrics.set_store_up(true);
-        telemetry.metrics.set_insecure_settings(settings.insecure.count());
+        telemetry.metrics.set_insecure_settings(settings.weakened());
         health.set_issuers(Arc::clone(&built.issuers), !settings.issues);
+        health.set_open(settings.policy.is_open());
+        health.set_revocations(Arc::clone(&core.revocations));
         health.started();
         let mut background = JoinSet::new();
         background.spawn(Upstream::follow_name(Arc::downgrade(&built.site.upstream)));
@@ -176,13 +157,17 @@ impl Running {
             health.set_users(Some(Arc::clone(users.status())));
             background.spawn(PostgresUsers::watch(Arc::downgrade(users)));
         }
-        background.spawn(sweep(core.clone()));
+        if let Some(shared) = shared {
+            following::start(&mut background, &core, &shared);
+        }
+        background.spawn(sweeping::sweep(core.clone()));
         background.spawn(watched_streams);
-        let (health, telemetry) = (Arc::clone(health), Arc::clone(telemetry));
+        let (health, telemetry, revocations) =
+            (Arc::clone(health), Arc::clone(telemetry), Arc::clone(&core.revocations));
         let source = (parts.path, parts.environment);
         let reloader = Arc::new(Reloader::new(source, core, live, built, (settings, watched)));
         background.spawn(poll(Arc::clone(&reloader)));
-        Ok(Self { bound, reloader, health, telemetry, registry, listeners, background })
+        Ok(Self { bound, reloader, health, telemetry, registry, listeners, background, revocations })
     }
 
     /// Stops as a pod does: says so on `/readyz` while requests still come, then takes no more and finishes those in flight.
@@ -202,20 +187,29 @@ impl Running {
         }
         // Last, so that probes and scrapes see the drain.
         admin.close().await;
-        self.background.abort_all();
+        self.leave().await;
         self.telemetry.metrics.in_flight()
     }
 
-    /// Stops accepting, and nothing else.
+    /// Stops accepting, and waits for no request.
     pub async fn close(&mut self) {
-        self.background.abort_all();
         for listening in &mut self.listeners {
             listening.close().await;
+        }
+        self.leave().await;
+    }
+
+    /// Whoever waits for confirmations needs none of an instance that serves nobody any more.
+    async fn leave(&mut self) {
+        // Ended, and not only told to: what announces this instance would put it back.
+        self.background.shutdown().await;
+        if let Err(error) = self.revocations.leave().await {
+            tracing::warn!(%error, "other instances cannot be told that this one has ended: for an hour they name it as missing");
         }
     }
 }
 
-async fn core(settings: &Settings, bound: &Bound, parts: &Parts) -> Result<Core, StartError> {
+async fn core(settings: &Settings, bound: &Bound, parts: &Parts) -> Result<(Core, Option<store::Shared>), StartError> {
     let needs_key = settings.issues && settings.keys.is_empty();
     // What is kept of other issuers is authenticated, so that nobody who can write there can put in keys of his own.
     let needs_server_key = !settings.issues && settings.server_keys.is_empty();
@@ -225,15 +219,27 @@ async fn core(settings: &Settings, bound: &Bound, parts: &Parts) -> Result<Core,
     }
     let generated_key = needs_key.then(|| data_dir::signing_key(&settings.data_dir)).transpose()?;
     let generated_server_key = needs_server_key.then(|| data_dir::server_key(&settings.data_dir)).transpose()?;
-    let store: Arc<dyn Store> = match (&parts.store, settings.store) {
-        (Some(store), _) => Arc::clone(store),
-        (None, StoreKind::Memory) => Arc::new(MemoryStore::new(None)),
-        (None, StoreKind::Embedded) => Arc::new(EmbeddedStore::open(&settings.data_dir.join(STORE_FILE))?),
+    let (store, shared) = store::open(settings, parts.store.as_ref()).await?;
+    let clock = Arc::clone(&parts.clock);
+    let revocations = match &shared {
+        // Its followers read everything, whenever it answers.
+        Some(shared) => Revocations::new(store, clock, settings.cache)
+            .shared(Arc::clone(&shared.freshness))
+            .among(Arc::clone(&shared.replicas)),
+        None => Revocations::open(store, clock, settings.cache).await?,
     };
-    let revocations = Revocations::open(store, Arc::clone(&parts.clock), settings.cache).await?;
+    if let Some(shared) = &shared {
+        following::begin(&revocations, shared).await;
+    }
     let revocations = revocations.named(instance_name(&bound.public));
-    Ok(Core {
+    let failures = shared.as_ref().map(|shared| {
+        let clock: Arc<dyn Clock> = Arc::<StoreClock>::clone(revocations.clock());
+        let counts = FailuresInRedis::new(Arc::clone(&shared.redis), clock, Arc::clone(&parts.telemetry));
+        Arc::new(counts) as Arc<dyn SharedFailures>
+    });
+    let core = Core {
         revocations: Arc::new(revocations),
+        failures,
         clock: Arc::clone(&parts.clock),
         telemetry: Arc::clone(&parts.telemetry),
         health: Arc::default(),
@@ -245,7 +251,8 @@ async fn core(settings: &Settings, bound: &Bound, parts: &Parts) -> Result<Core,
         with_tls: settings.server.tls.is_some(),
         admin_is_private: matches!(bound.admin, Listen::Unix(_)),
         cores: std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get),
-    })
+    };
+    Ok((core, shared))
 }
 
 fn collector(core: &Core, hasher: &Arc<ArcSwap<Hasher>>) -> Box<dyn Fn() + Send + Sync> {
@@ -253,26 +260,13 @@ fn collector(core: &Core, hasher: &Arc<ArcSwap<Hasher>>) -> Box<dyn Fn() + Send 
     Box::new(move || {
         let metrics = &core.telemetry.metrics;
         metrics.set_denylist_entries(core.revocations.live_marks());
+        metrics.following.set_sealed(core.revocations.is_sealed());
+        let staleness = core.revocations.staleness();
+        metrics.following.set_staleness(staleness.map_or(Some(Duration::ZERO), |staleness| staleness.age));
+        metrics.following.set_clock_offset(core.revocations.clock().offset_millis());
         metrics.set_password_queue(hasher.load().waiting());
         core.health.issuers().collect();
     })
-}
-
-async fn sweep(core: Core) {
-    loop {
-        tokio::time::sleep(SWEEP_EVERY).await;
-        match core.revocations.sweep().await {
-            Ok(swept) => {
-                core.telemetry.metrics.set_store_up(true);
-                tracing::debug!(marks = swept.marks, families = swept.families, "swept");
-            }
-            Err(error) => {
-                core.telemetry.metrics.set_store_up(false);
-                core.telemetry.metrics.store_error("sweep");
-                tracing::error!(%error, "the store cannot be swept");
-            }
-        }
-    }
 }
 
 async fn poll(reloader: Arc<Reloader>) {
@@ -283,7 +277,6 @@ async fn poll(reloader: Arc<Reloader>) {
     }
 }
 
-const STORE_FILE: &str = "doorward.redb";
-const SWEEP_EVERY: Duration = Duration::from_mins(1);
+pub(super) const STORE_FILE: &str = "doorward.redb";
 /// So that a user who was disabled in the file has lost access within a second.
 const POLL_EVERY: Duration = Duration::from_millis(500);

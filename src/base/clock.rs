@@ -1,8 +1,10 @@
 //! Time as a value. The pure modules take a [`Timestamp`]; only the edges own a [`Clock`].
 
 use std::fmt;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
+
+use super::Uptime;
 
 /// A point in time, in milliseconds since the Unix epoch.
 ///
@@ -70,6 +72,25 @@ impl Timestamp {
     }
 }
 
+/// The present by two clocks, of which each judges what was dated by its like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    /// The store's, which all instances share: for own tokens, sessions and marks.
+    pub store: Timestamp,
+    /// The latest that anything may have been dated with by the store's. Later than that after it was set back: what was dated before does not come
+    /// from the future.
+    pub dated_until: Timestamp,
+    /// This machine's: for what others have dated.
+    pub local: Timestamp,
+}
+
+impl From<Timestamp> for Times {
+    /// Both show the same, and were never set back.
+    fn from(now: Timestamp) -> Self {
+        Self { store: now, dated_until: now, local: now }
+    }
+}
+
 fn millis_of(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
@@ -78,6 +99,9 @@ fn millis_of(duration: Duration) -> i64 {
 pub trait Clock: Send + Sync + fmt::Debug {
     /// The present. Not monotonic: the system's clock may be set back.
     fn now(&self) -> Timestamp;
+
+    /// How long the machine is up, in a suspended state too. For how old something is, whatever is done to the clock.
+    fn uptime(&self) -> Uptime;
 }
 
 /// The machine's clock.
@@ -90,32 +114,45 @@ impl Clock for SystemClock {
         let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         Timestamp(millis_of(since_epoch))
     }
+
+    fn uptime(&self) -> Uptime {
+        Uptime::of_the_machine()
+    }
 }
 
 /// A clock that moves only when told to, for tests.
 #[derive(Debug, Default)]
-pub struct ManualClock(AtomicI64);
+pub struct ManualClock {
+    now: AtomicI64,
+    /// In milliseconds.
+    uptime: AtomicU64,
+}
 
 impl ManualClock {
     /// A clock standing at `now`.
     #[must_use]
     pub fn at(now: Timestamp) -> Self {
-        Self(AtomicI64::new(now.millis()))
+        Self { now: AtomicI64::new(now.millis()), uptime: AtomicU64::default() }
     }
 
-    /// Moves the clock forward.
+    /// Moves the clock forward: time passes.
     pub fn advance(&self, by: Duration) {
-        self.0.fetch_add(millis_of(by), Ordering::SeqCst);
+        self.now.fetch_add(millis_of(by), Ordering::SeqCst);
+        self.uptime.fetch_add(by.as_millis().try_into().unwrap_or(u64::MAX), Ordering::SeqCst);
     }
 
-    /// Sets the clock, forward or back.
+    /// Sets the clock, forward or back. No time passes.
     pub fn set(&self, now: Timestamp) {
-        self.0.store(now.millis(), Ordering::SeqCst);
+        self.now.store(now.millis(), Ordering::SeqCst);
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        Timestamp(self.0.load(Ordering::SeqCst))
+        Timestamp(self.now.load(Ordering::SeqCst))
+    }
+
+    fn uptime(&self) -> Uptime {
+        Uptime::after_start(Duration::from_millis(self.uptime.load(Ordering::SeqCst)))
     }
 }

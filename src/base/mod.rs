@@ -6,7 +6,9 @@ pub mod entropy;
 pub mod json;
 pub mod secret;
 pub mod stopwatch;
+pub mod uptime;
 
-pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use clock::{Clock, ManualClock, SystemClock, Times, Timestamp};
 pub use secret::Secret;
 pub use stopwatch::Stopwatch;
+pub use uptime::Uptime;

@@ -1,38 +1,86 @@
 //! `doorward check`.
 
+mod store;
+
+use std::fmt::Display;
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::{environment, output};
-use crate::app::data_dir::{self, DataDirError};
-use crate::config::{self, Profile, Settings};
+use clap::Args;
+use serde_json::json;
 
-pub(super) fn run(path: &Path) -> ExitCode {
-    match config::load(path, &environment) {
-        Ok(loaded) => {
-            let settings = &loaded.settings;
-            // Looked at and not made: checking changes nothing.
-            if let Err(error) = generated_keys(settings) {
-                output::line(error);
-                return ExitCode::from(1);
-            }
-            for warning in &loaded.warnings {
-                output::line(warning);
-            }
-            let routes = settings.policy.routes.len();
-            let users = match &settings.postgres {
-                Some(_) => "users in PostgreSQL, which was not asked".to_owned(),
-                None => format!("{} users", loaded.users.usable.as_deref().unwrap_or_default().len()),
-            };
-            output::line(format_args!("{}: ok, {routes} routes, {users}", path.display()));
-            output::text_of(beyond_strict(settings));
-            ExitCode::SUCCESS
+use super::exit::Failure;
+use super::{Configuration, environment, output};
+use crate::app::data_dir::{self, DataDirError};
+use crate::config::{self, Loaded, Profile, Settings};
+use crate::revocation::redis::State;
+
+/// What is to be looked at.
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// Also connect to `store.redis`: whether it answers, and whether its settings keep what doorward promises. Nothing is written there.
+    #[arg(long)]
+    connect: bool,
+    /// Print what was found there as JSON.
+    #[arg(long, requires = "connect")]
+    json: bool,
+    #[command(flatten)]
+    configuration: Configuration,
+}
+
+impl Check {
+    pub(super) fn run(&self) -> Result<ExitCode, Failure> {
+        let path = &self.configuration.config;
+        let loaded = match config::load(path, &environment) {
+            Ok(loaded) => loaded,
+            Err(problems) => return Ok(self.refuse(&problems)),
+        };
+        // Looked at and not made: checking changes nothing.
+        if let Err(error) = generated_keys(&loaded.settings) {
+            return Ok(self.refuse(&error));
         }
-        Err(problems) => {
-            output::line(problems);
-            ExitCode::from(1)
+        if !self.json {
+            tell(path, &loaded);
         }
+        if self.connect { self.connect(&loaded.settings) } else { Ok(ExitCode::SUCCESS) }
     }
+
+    fn refuse(&self, problems: &dyn Display) -> ExitCode {
+        if self.json {
+            let lines: Vec<_> = problems.to_string().lines().map(str::to_owned).collect();
+            output::line(json!({ "ok": false, "problems": lines, "findings": [] }));
+        } else {
+            output::line(problems);
+        }
+        ExitCode::from(1)
+    }
+
+    fn connect(&self, settings: &Settings) -> Result<ExitCode, Failure> {
+        let findings = store::findings(settings)?;
+        let ok = findings.iter().all(|finding| finding.state < State::Problem);
+        if self.json {
+            output::line(
+                json!({ "ok": ok, "problems": [], "findings": findings.iter().map(store::member).collect::<Vec<_>>() }),
+            );
+        } else {
+            output::text_of(store::table(settings, &findings));
+        }
+        Ok(ExitCode::from(u8::from(!ok)))
+    }
+}
+
+fn tell(path: &Path, loaded: &Loaded) {
+    let settings = &loaded.settings;
+    for warning in &loaded.warnings {
+        output::line(warning);
+    }
+    let routes = settings.policy.routes.len();
+    let users = match &settings.postgres {
+        Some(_) => "users in PostgreSQL, which was not asked".to_owned(),
+        None => format!("{} users", loaded.users.usable.as_deref().unwrap_or_default().len()),
+    };
+    output::line(format_args!("{}: ok, {routes} routes, {users}", path.display()));
+    output::text_of(beyond_strict(settings));
 }
 
 /// What is accepted here that `profile: strict` would not; nothing, if nothing is.

@@ -8,8 +8,10 @@ mod input;
 mod inspect;
 mod keygen;
 mod output;
+mod progress;
 mod revoke;
 mod serve;
+mod store;
 mod user;
 
 use std::path::PathBuf;
@@ -36,8 +38,9 @@ enum Command {
     Serve(Configuration),
     /// Check a configuration, with all that a start would read, and bind nothing.
     ///
-    /// Every problem at once as `FILE:LINE:COLUMN: code: message`. Exit code 0 if there is none, 1 if there is.
-    Check(Configuration),
+    /// Every problem at once as `FILE:LINE:COLUMN: code: message`. Exit code 0 if there is none, 1 if there is. With --connect, also
+    /// what `store.redis` is like, and what that costs.
+    Check(check::Check),
     /// Hash a password for the users file: from stdin, or typed at a hidden prompt.
     HashPassword(hash_password::HashPassword),
     /// Make a private key, in PEM; for HS256 a random secret; or the secret of a client.
@@ -53,6 +56,9 @@ enum Command {
     /// It is asked through its admin listener, as the configuration has it. Exit code 0 once it is durable and in effect, 1 if there
     /// was no such token or, with --wait, an instance has not confirmed it.
     Revoke(revoke::Revoke),
+    /// Carry sessions and revocations from the embedded store to another, without logging anybody out.
+    #[command(subcommand)]
+    Store(store::Store),
     /// See all of it at work without any configuration: a small API, a user, and the curl lines to try.
     Demo(demo::Demo),
 }
@@ -86,12 +92,13 @@ pub fn main() -> ExitCode {
     };
     let done = match arguments.command {
         Command::Serve(configuration) => serve::run(&configuration.config),
-        Command::Check(configuration) => Ok(check::run(&configuration.config)),
+        Command::Check(check) => check.run(),
         Command::HashPassword(command) => command.run(),
         Command::Keygen(keygen) => keygen.run(),
         Command::Token(Token::Inspect(inspect)) => inspect.run(),
         Command::User(user) => user.run(),
         Command::Revoke(revoke) => revoke.run(),
+        Command::Store(store) => store.run(),
         Command::Demo(demo) => demo.run(),
     };
     done.unwrap_or_else(Failure::report)

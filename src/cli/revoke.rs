@@ -1,12 +1,13 @@
 //! `doorward revoke`.
 
-mod instance;
+pub(super) mod instance;
 mod list;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args, Subcommand};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -14,6 +15,7 @@ use time::format_description::well_known::Rfc3339;
 use self::instance::{Answer, Instance};
 use super::exit::Failure;
 use super::{Configuration, input, output};
+use crate::endpoints::Operators;
 use crate::grants::OrderKind;
 
 /// What is to be revoked, or listed.
@@ -47,7 +49,9 @@ pub(super) struct Revoke {
     /// What for; it goes into the audit log.
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
-    /// Wait this long for all instances to confirm it: at most 60.
+    /// Wait this long for all instances to confirm it: at most 60. Names those that have, and those that have not.
+    ///
+    /// One that was not heard of for 5 s is named as missing and not waited for. Without it, only the instance that is asked answers.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=60))]
     wait: Option<u64>,
     /// Print the answer as JSON.
@@ -80,10 +84,14 @@ impl Revoke {
         }
         order.extend(self.wait.map(|wait| ("wait".to_owned(), json!(wait))));
         let patience = Duration::from_secs(self.wait.unwrap_or_default());
-        match instance.post(&Value::Object(order), patience)? {
-            Answer::Done(answer) => Ok(self.tell(&answer)),
+        let asked = instance.post_for(Operators::PATH, &Value::Object(order), patience);
+        match asked.map_err(|unanswered| in_options(unanswered.into(), kind))? {
+            Answer::Done(answer) => match Done::read(&answer) {
+                Some(done) => Ok(self.tell(&answer, &done)),
+                None => Err(instance.stranger()),
+            },
             Answer::Nothing(why) => {
-                output::note(format_args!("doorward: {why}"));
+                output::note(format_args!("doorward: {}", options(&why, kind)));
                 Ok(ExitCode::from(1))
             }
         }
@@ -102,13 +110,12 @@ impl Revoke {
         one.ok_or_else(|| Failure::usage("say what to revoke: one of --token, --jti, --session, --subject, --client"))
     }
 
-    fn tell(&self, answer: &Value) -> ExitCode {
-        let missing = names(answer, "missing");
+    fn tell(&self, answer: &Value, done: &Done) -> ExitCode {
+        let missing = done.missing.join(", ");
         if self.json {
             output::line(answer);
         } else {
-            let until = time(answer.get("expires_at"));
-            let by = names(answer, "confirmed_by");
+            let (until, by) = (time(done.expires_at), done.confirmed_by.join(", "));
             output::line(format_args!("revoked: durable, remembered until {until}, in effect at {by}"));
             if !missing.is_empty() {
                 output::line(format_args!("not confirmed by {missing}"));
@@ -119,19 +126,51 @@ impl Revoke {
     }
 }
 
+/// What doorward says of a revocation that is done.
+#[derive(Deserialize)]
+struct Done {
+    durable: bool,
+    expires_at: i64,
+    confirmed_by: Vec<String>,
+    missing: Vec<String>,
+}
+
+impl Done {
+    /// `None` for an answer that confirms nothing: an API may answer 200 to anything, and a token that was taken for revoked would live on.
+    fn read(answer: &Value) -> Option<Self> {
+        let done = Self::deserialize(answer).ok()?;
+        (done.durable && !done.confirmed_by.is_empty()).then_some(done)
+    }
+}
+
+/// The API's sentence in the words of whoever types a command.
+fn options(sentence: &str, kind: OrderKind) -> String {
+    let option = match kind {
+        OrderKind::Token => "`--token`",
+        OrderKind::Jti => "`--jti`",
+        OrderKind::Session => "`--session`",
+        OrderKind::Subject => "`--subject`",
+        OrderKind::Client => "`--client`",
+    };
+    let words = [("`value`", option), ("`issuer`", "`--issuer`"), ("`reason`", "`--reason`"), ("`wait`", "`--wait`")];
+    words.iter().fold(sentence.to_owned(), |sentence, (member, option)| sentence.replace(member, option))
+}
+
+fn in_options(failure: Failure, kind: OrderKind) -> Failure {
+    match failure {
+        Failure::Usage(sentence) => Failure::Usage(options(&sentence, kind)),
+        failure => failure,
+    }
+}
+
 fn token(place: &str) -> Result<String, Failure> {
     let token = input::named(place, "Token: ", LONGEST_TOKEN).map_err(Failure::usage)?;
     String::from_utf8(token.expose().to_vec()).map_err(|_| Failure::usage("the token is not UTF-8"))
 }
 
-fn names(answer: &Value, member: &str) -> String {
-    let names = answer.get(member).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    names.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
-}
-
 /// A `NumericDate` as people read it.
-fn time(seconds: Option<&Value>) -> String {
-    let time = seconds.and_then(Value::as_i64).and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
+fn time(seconds: i64) -> String {
+    let time = OffsetDateTime::from_unix_timestamp(seconds).ok();
     time.and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_else(|| "-".to_owned())
 }
 

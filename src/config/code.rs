@@ -94,6 +94,8 @@ codes! {
     BadQuery = "bad-query",
     /// Two clients for requests that name none.
     TwoDefaults = "two-defaults",
+    /// Several replicas, each of which would sign with a key of its own.
+    StoreNeedsKeys = "store-needs-keys",
     /// Two keys that exclude each other.
     Contradiction = "contradiction",
     /// `HS256` and its like with an outside issuer: its verifiers could sign.
@@ -144,7 +146,7 @@ codes! {
     BadHash = "bad-hash",
     /// Password hashes that are quickly guessed once they leak; a warning.
     WeakHash = "weak-hash",
-    /// The users' database is on another machine, and may be reached without TLS; a warning.
+    /// A database is on another machine, and may be reached without TLS; a warning.
     PlainDatabase = "plain-database",
     /// No users at all; a warning.
     NoUsers = "no-users",

@@ -8,6 +8,7 @@ use crate::connection::Limits;
 use crate::keys::Algorithm;
 use crate::message::HeadLimits;
 use crate::proxy::RequestLimits;
+use crate::revocation::OnStoreFailure;
 use crate::users::Allowance;
 
 /// `server.listen`: loopback, so that nothing is open to the network before somebody says so.
@@ -48,6 +49,12 @@ pub const CORS_MAX_AGE: Duration = Duration::from_mins(10);
 
 /// `upstream.identity_header_bytes`: servers take 8 KiB to 64 KiB of headers in all, and the client's own come on top.
 pub const IDENTITY_HEADER_BYTES: usize = 8 * 1024;
+
+/// `store.redis.prefix`: who looks into a server that others use too sees whose keys these are.
+pub const REDIS_PREFIX: &str = "doorward:";
+
+/// `store.redis.wait_timeout`: replicas in another zone answer in milliseconds, and a login waits for it.
+pub const REDIS_WAIT_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// `data_dir`.
 pub const DATA_DIR: &str = "./data";
@@ -134,6 +141,12 @@ pub const CACHE_CAPACITY: u64 = 100_000;
 
 /// `revocation.cache.ttl`: answers end with the view's changes anyway; this frees those of tokens no longer used.
 pub const CACHE_TTL: Duration = Duration::from_secs(30);
+
+/// `revocation.max_staleness`: a failover takes less, and whoever waits longer for a store waits for somebody to mend it.
+pub const MAX_STALENESS: Duration = Duration::from_secs(10);
+
+/// `revocation.on_store_failure`: a token that was perhaps revoked is none.
+pub const ON_STORE_FAILURE: OnStoreFailure = OnStoreFailure::Deny;
 
 /// `revocation.cascade`: RFC 7009 §2.1 leaves it open; who ends one token by its own has usually another in use.
 pub const CASCADE: bool = false;

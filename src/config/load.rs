@@ -100,8 +100,9 @@ fn document(root: &Section<'_>) -> (Option<Settings>, Option<UsersFile>) {
         let minting = mint::mint(section);
         (upstream::upstream(section, &server, &admin, &minting), minting)
     });
-    let (cache, cascade) = root.section("revocation", revocation::revocation);
-    let (tokens, off) = root.switched("tokens", |section| tokens::tokens(section, &server, (cascade, &rules)));
+    let revocation = root.section("revocation", revocation::revocation);
+    let (tokens, off) =
+        root.switched("tokens", |section| tokens::tokens(section, &server, (revocation.cascade, &rules)));
     let issues = off.is_none();
     if issues {
         tokens.ask_for_audience(root.reader(), &rules);
@@ -119,7 +120,7 @@ fn document(root: &Section<'_>) -> (Option<Settings>, Option<UsersFile>) {
     let endpoints = root.section("endpoints", |section| endpoints::endpoints(section, wire.endpoints, issues));
     let own = OwnPaths::new(&endpoints, &tokens.grants.issuer, server.public_url.as_deref());
     let data_dir = root.field("data_dir").and_then(|field| field.file_path());
-    let store = revocation::store(root);
+    let store = revocation::store(root, !issues || tokens.keys_named);
     let http2 = upstream.as_ref().is_some_and(|upstream| upstream.connect.http2);
     let issuers = trusted.iter().map(|trusted| trusted.rules.issuer.clone());
     let issuers: Vec<String> = issuers.chain(issues.then(|| tokens.grants.issuer.clone())).collect();
@@ -150,7 +151,8 @@ fn document(root: &Section<'_>) -> (Option<Settings>, Option<UsersFile>) {
         recheck,
         throttle,
         store,
-        cache,
+        cache: revocation.cache,
+        staleness: revocation.staleness,
         policy,
         wording: wire.wording,
         endpoints,

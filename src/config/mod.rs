@@ -34,6 +34,7 @@ pub mod problem;
 pub mod profile;
 mod rate;
 mod reader;
+mod redis;
 pub mod restart;
 mod revocation;
 mod secret_source;

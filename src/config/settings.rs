@@ -63,6 +63,8 @@ pub struct Settings {
     pub store: StoreKind,
     /// How answers about tokens are remembered.
     pub cache: revocation::CacheSettings,
+    /// How old the view of a shared store may be.
+    pub staleness: revocation::StalenessSettings,
     /// What requests must have.
     pub policy: Policy,
     /// How refusals are worded.
@@ -73,6 +75,14 @@ pub struct Settings {
     pub telemetry: telemetry::Settings,
     /// What is weakened.
     pub insecure: Insecure,
+}
+
+impl Settings {
+    /// How many defaults are weakened.
+    #[must_use]
+    pub fn weakened(&self) -> usize {
+        self.insecure.count() + usize::from(self.staleness.then == revocation::OnStoreFailure::Allow)
+    }
 }
 
 /// `insecure`: each is a default that somebody weakened on purpose.
@@ -167,12 +177,14 @@ impl fmt::Display for Listen {
 }
 
 /// `store`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreKind {
     /// Lost at a restart.
     Memory,
     /// A file in `data_dir`.
     Embedded,
+    /// Shared with other replicas.
+    Redis(Box<revocation::RedisSettings>),
 }
 
 /// `policy`. The routes were compiled once, so they have no conflicts.
@@ -190,4 +202,13 @@ pub struct Policy {
     pub resources: Vec<String>,
     /// In the order written.
     pub routes: Vec<RouteSpec>,
+}
+
+impl Policy {
+    /// Whether something is forwarded without a token.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        let mut all = self.routes.iter().map(|route| route.access).chain([self.default]);
+        all.any(|access| matches!(access, Access::Public | Access::Optional))
+    }
 }

@@ -23,6 +23,8 @@ use crate::tokens::verify::{LONGEST_OWN_LIFE, MAX_LEEWAY};
 pub(super) struct Tokens {
     pub(super) grants: Settings,
     pub(super) keys: Vec<SigningKey>,
+    /// Whether it names keys; none of them may be usable.
+    pub(super) keys_named: bool,
     /// Where the audience stands, or would.
     audience_at: Position,
     /// Whether the issuer was made from the listener's address.
@@ -79,6 +81,7 @@ pub(super) fn tokens(section: &Section<'_>, server: &Server, (cascade, rules): (
             // They follow from the public URL, which may be known at the start alone.
             resources: Vec::new(),
         },
+        keys_named: keys.is_some(),
         keys: keys.map(|(keys, _)| keys).unwrap_or_default(),
         audience_at,
     }

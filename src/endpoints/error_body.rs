@@ -181,7 +181,11 @@ impl From<GrantError> for OAuthError {
             GrantError::Busy(_) | GrantError::Unlogged => Self::Overloaded,
             GrantError::NotGranting => Self::UnsupportedGrantType,
             GrantError::KeysUnavailable => Self::KeysUnavailable,
-            GrantError::Store(_) | GrantError::Users(_) | GrantError::StandingUnknown => Self::StoreUnavailable,
+            GrantError::Store(_)
+            | GrantError::Users(_)
+            | GrantError::StandingUnknown
+            | GrantError::TimeUnknown
+            | GrantError::RevokedAhead => Self::StoreUnavailable,
             GrantError::Signing(_) => Self::Server,
         }
     }

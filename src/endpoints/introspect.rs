@@ -70,7 +70,7 @@ async fn asker(
     // Pages add a token to whatever they send: a client that shows its secret in the body is that client.
     let with_token = exchange.credential != Credential::None && parameters.value("client_secret").is_none();
     if with_token {
-        return match gate.admit(exchange.credential, ASKED, &*grants.clock).await {
+        return match gate.admit(exchange.credential, ASKED).await {
             Ok(_) => Ok(Ok(Asker::Bearer)),
             Err(denial) if denial.reason == Reason::InsufficientScope => Err(denial),
             Err(denial) if denial.status() == 503 => {
@@ -119,7 +119,7 @@ async fn find(
     if token.len() > token_bytes {
         return Ok(None);
     }
-    match gate.identify(token, &*grants.clock).await {
+    match gate.identify(token).await {
         Ok(verified) => {
             let claims = verified.claims();
             Ok(grants.owner(&verified).await?.map(|owner| {

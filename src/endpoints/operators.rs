@@ -1,10 +1,11 @@
-//! What operators ask of a running instance: `POST /revocations` and `GET /revocations`, on the admin listener alone.
+//! What operators ask of a running instance: `/revocations` and `/store`, on the admin listener alone.
 //!
 //! Whoever may connect to it is nobody in particular: a pod's containers share loopback, and so does every page in a browser
 //! on the same machine. So each request shows a secret, and none may come from a page.
 
 mod listing;
 mod request;
+mod transfer;
 mod trouble;
 
 use std::net::IpAddr;
@@ -29,6 +30,8 @@ pub struct Operators {
 /// The head of a request to the admin listener, as far as it is looked at.
 #[derive(Clone, Debug, Default)]
 pub struct OperatorHead<'a> {
+    /// One of [`Operators::PATH`] and [`Operators::STORE_PATH`].
+    pub path: &'a str,
     /// As it came.
     pub method: &'a str,
     /// What stands behind the `?`, undecoded.
@@ -57,8 +60,14 @@ pub enum BodyError {
 }
 
 impl Operators {
-    /// The path of all that is answered here.
+    /// Where marks are made and listed.
     pub const PATH: &'static str = "/revocations";
+
+    /// Where the store is sealed and read, to be taken elsewhere.
+    pub const STORE_PATH: &'static str = "/store";
+
+    /// Whose token a 401 asks for (RFC 9110 §11.5), as no other listener does.
+    pub const REALM: &'static str = "doorward admin";
 
     /// The methods it has, as `Allow` lists them.
     pub const METHODS: &'static str = "GET, HEAD, POST";
@@ -85,17 +94,20 @@ impl Operators {
             Ok(()) => return Err(Trouble::Method.reply()),
             Err(refused) => refused,
         };
-        self.grants.audit_refused("revocations", reason, None, head.from);
+        let what = if head.path == Self::STORE_PATH { "store" } else { "revocations" };
+        self.grants.audit_refused(what, reason, None, head.from);
         Err(trouble.reply())
     }
 
     /// Answers a request that was admitted.
     pub async fn answer(&self, head: &OperatorHead<'_>, body: Result<&[u8], BodyError>) -> Reply {
         let answer = match (head.method, body) {
+            ("POST", Ok(body)) if head.path == Self::STORE_PATH => transfer::seal(&self.grants, body, self.now()).await,
             ("POST", Ok(body)) => self.revoke(head, body).await,
             ("POST", Err(BodyError::TooLarge)) => Err(Trouble::TooLarge),
             ("POST", Err(BodyError::TooSlow)) => Err(Trouble::TooSlow),
             ("POST", Err(BodyError::Unreadable)) => Err(Trouble::Invalid("The request body cannot be read")),
+            _ if head.path == Self::STORE_PATH => transfer::page(&self.grants, head.query).await,
             _ => listing::answer(&self.grants, head.query, self.now()).await,
         };
         answer.unwrap_or_else(Trouble::reply)
@@ -107,7 +119,11 @@ impl Operators {
         }
         let Asked { order, wait } = request::read(body)?;
         let done = self.grants.order(&order, head.from).await?;
-        let confirmation = self.grants.revocations.confirmation(done.position, wait).await;
+        let confirmation = self.grants.revocations.confirmation(done.position, wait).await.map_err(|error| {
+            self.grants.telemetry.metrics.store_error("revocations");
+            tracing::error!(%error, "a revocation is durable, and nobody knows who has it");
+            Trouble::Unconfirmed
+        })?;
         Ok(Reply::json(
             200,
             &json!({

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::credential::Credential;
 use super::identify::Identity;
 use super::{Denial, Gate};
-use crate::base::Clock;
 use crate::policy::Reason;
 use crate::tokens::Verified;
 
@@ -23,18 +22,13 @@ impl Gate {
     ///
     /// # Errors
     /// The [`Denial`] of any other path, with the scope that is asked for.
-    pub async fn admit(
-        &self,
-        credential: Credential<'_>,
-        asked: Asked,
-        clock: &dyn Clock,
-    ) -> Result<Arc<Verified>, Denial> {
+    pub async fn admit(&self, credential: Credential<'_>, asked: Asked) -> Result<Arc<Verified>, Denial> {
         let denied = |reason| Denial { scope: Some(asked.scope.to_owned()), ..Denial::new(reason) };
         if let Some(reason) = credential.refusal() {
             return Err(denied(reason));
         }
         let Credential::Bearer(token) = credential else { return Err(denied(Reason::NoCredential)) };
-        let verified = self.identify(token, clock).await.map_err(denied)?;
+        let verified = self.identify(token).await.map_err(denied)?;
         // In the order of a route's checks: whose it is, then what it grants.
         if asked.own && !verified.rules().own {
             return Err(denied(Reason::IssuerNotAllowed));
@@ -51,14 +45,14 @@ impl Gate {
     ///
     /// # Errors
     /// The [`Reason`] for which no route would take it.
-    pub async fn identify(&self, token: &str, clock: &dyn Clock) -> Result<Arc<Verified>, Reason> {
+    pub async fn identify(&self, token: &str) -> Result<Arc<Verified>, Reason> {
         let mut identity = Identity::default();
-        let mut found = self.identities.identify(token, clock.now(), &mut identity);
+        let mut found = self.identities.identify(token, self.identities.now(), &mut identity);
         if let Some(wanted) = identity.wanted()
             && wanted.ask().await
         {
             identity = Identity::default();
-            found = self.identities.identify(token, clock.now(), &mut identity);
+            found = self.identities.identify(token, self.identities.now(), &mut identity);
         }
         self.identities.tell(&identity);
         found

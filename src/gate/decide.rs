@@ -8,7 +8,7 @@ use super::identify::{Identities, Identity, reason_of};
 use super::permit::{Active, TokenPlace};
 use super::user::Users;
 use super::{Denial, Permit};
-use crate::base::{Clock, Timestamp};
+use crate::base::{Times, Timestamp};
 use crate::issuers::Issuers;
 use crate::policy::{Access, CanonicalPath, Match, Reason, Route, RouteSpec, Streams, Table};
 use crate::revocation::{Identifiers, Revocations, Standing};
@@ -87,20 +87,26 @@ impl Gate {
         &self.table
     }
 
-    /// Decides one request, as [`Gate::decide`] does. If that fails for a key id that the issuer's keys have not, they are asked
+    /// The present by both clocks, when this machine's shows `local`.
+    #[must_use]
+    pub fn times(&self, local: Timestamp) -> Times {
+        self.identities.times(local)
+    }
+
+    /// Decides one request, as [`Gate::decide`] does, as of now. If that fails for a key id that the issuer's keys have not, they are asked
     /// for once more, if that is due, and it is decided again; so is a user whose standing is not known. A second at the most.
-    pub async fn decide_with_new_keys(&self, facts: &RequestFacts<'_>, clock: &dyn Clock) -> Decision {
-        let (decision, identity) = self.judge(facts, clock.now());
+    pub async fn decide_with_new_keys(&self, facts: &RequestFacts<'_>) -> Decision {
+        let (decision, identity) = self.judge(facts, self.identities.now());
         if let Some(wanted) = identity.wanted()
             && wanted.ask().await
         {
-            return self.decide(facts, clock.now());
+            return self.decide(facts, self.identities.now());
         }
         self.identities.tell(&identity);
         decision
     }
 
-    /// Decides one request. Waits for nothing: keys, marks and users are in memory.
+    /// Decides one request at `now`, by this machine's clock. Waits for nothing: keys, marks and users are in memory.
     #[must_use]
     pub fn decide(&self, facts: &RequestFacts<'_>, now: Timestamp) -> Decision {
         let (decision, identity) = self.judge(facts, now);
@@ -160,10 +166,13 @@ impl Gate {
     }
 
     fn still_good(&self, token: &Arc<Verified>, now: Timestamp) -> Result<Arc<Verified>, Reason> {
+        let now = self.identities.times(now);
         let token = self.identities.verifier.still_trusts(token, now).map_err(reason_of)?;
-        match self.identities.revocations.standing(&Identifiers::of(&token), now).0 {
-            Standing::Good => self.identities.users.still_admits(token, now),
-            Standing::Revoked(kind) => Err(self.identities.users.revoked(token, kind, now)),
+        match self.identities.revocations.standing(&Identifiers::of(&token), now.store).0 {
+            Standing::Good => self.identities.users.still_admits(token, now.store),
+            Standing::Revoked(kind) => Err(self.identities.users.revoked(token, kind, now.store)),
+            // Whatever was refused anew would be: nobody can tell whether it was revoked.
+            Standing::Unknown => Err(Reason::StoreUnavailable),
         }
     }
 

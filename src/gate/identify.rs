@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::user::{Users, WantedUser};
-use crate::base::Timestamp;
+use crate::base::{Times, Timestamp};
 use crate::issuers::{IssuerKeys, Issuers};
 use crate::policy::Reason;
 use crate::revocation::{Identifiers, LookUp, Revocations, Standing};
@@ -73,17 +73,17 @@ impl Identities {
         identity: &mut Identity,
     ) -> Result<Arc<Verified>, Reason> {
         if identity.known.is_none() {
+            let now = self.times(now);
             let (verified, cached) = self.verifier.verify(token, now);
             let mut asked = None;
             identity.known = Some(verified.map_err(|rejected| self.failure(rejected)).and_then(|verified| {
-                let (standing, look_up) = self.revocations.standing(&Identifiers::of(&verified), now);
+                let (standing, look_up) = self.revocations.standing(&Identifiers::of(&verified), now.store);
                 asked = Some(look_up);
+                let refused = |reason| Err(Failure::new(reason, Some(Arc::clone(verified.rules()))));
                 match standing {
-                    Standing::Good => self.users.admit(verified, now),
-                    Standing::Revoked(kind) => {
-                        let rules = Arc::clone(verified.rules());
-                        Err(Failure::new(self.users.revoked(verified, kind, now), Some(rules)))
-                    }
+                    Standing::Good => self.users.admit(verified, now.store),
+                    Standing::Revoked(kind) => refused(self.users.revoked(Arc::clone(&verified), kind, now.store)),
+                    Standing::Unknown => refused(Reason::StoreUnavailable),
                 }
             }));
             identity.asked = Some((cached, asked));
@@ -95,8 +95,26 @@ impl Identities {
         }
     }
 
+    /// The present by this machine's clock.
+    pub(super) fn now(&self) -> Timestamp {
+        self.revocations.clock().local()
+    }
+
+    /// The present by both clocks, when this machine's shows `local`.
+    pub(super) fn times(&self, local: Timestamp) -> Times {
+        let clock = self.revocations.clock();
+        let store = clock.at(local);
+        Times { store, dated_until: clock.dated_until(store), local }
+    }
+
     fn failure(&self, rejected: Rejected) -> Failure {
         let Rejected { error, issuer, kid } = rejected;
+        let is_own = issuer.as_ref().is_some_and(|rules| rules.own);
+        let of_time = matches!(error, VerifyError::Expired | VerifyError::NotYetValid);
+        // By this machine's clock, which may be wrong, before the store's was ever seen: nobody can tell.
+        if is_own && of_time && !self.revocations.knows_time() {
+            return Failure::new(Reason::StoreUnavailable, issuer);
+        }
         let named = error == VerifyError::UnknownKey && kid.is_some();
         let unavailable = error == VerifyError::KeysUnavailable;
         let keys = issuer.as_ref().filter(|_| named || unavailable).and_then(|rules| self.issuers.get(&rules.issuer));
@@ -119,6 +137,7 @@ impl Identities {
         match look_up {
             Some(LookUp::Hit) => metrics.revocation_cache(telemetry::CacheResult::Hit),
             Some(LookUp::Miss) => metrics.revocation_cache(telemetry::CacheResult::Miss),
+            Some(LookUp::Stale) => metrics.following.passed_stale(),
             Some(LookUp::Off) => metrics.revocation_cache(telemetry::CacheResult::Off),
             None => {}
         }

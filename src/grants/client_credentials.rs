@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde_json::Map;
 
-use super::mint::Holder;
+use super::mint::{Holder, Waits};
 use super::{Caller, Client, GrantError, GrantKind, Grants, Minted};
 use crate::revocation::Until;
 use crate::telemetry::Audit;
@@ -35,7 +35,7 @@ impl Grants {
         scope: Option<&ScopeSet>,
         from: Option<IpAddr>,
     ) -> Result<Minted, GrantError> {
-        self.ask_for_record()?;
+        self.ask_to_issue()?;
         let client = self.clients.acting(caller, GrantKind::ClientCredentials)?;
         // Who has shown no secret is nobody, whatever the configuration allows.
         if !matches!(caller, Caller::Confidential(_)) {
@@ -43,9 +43,15 @@ impl Grants {
         }
         let scope = self.granted_to(client, scope)?;
         let subject = format!("{SUBJECT_PREFIX}{}", client.id);
-        let now = self.clock.now();
         let holder = Holder { subject: &subject, client: &client.id, session: None };
-        let life = self.life(&subject, &client.id, now);
+        let mut waits = Waits::default();
+        let (now, life) = loop {
+            let now = self.issuing();
+            self.catch_up(None, &subject, &client.id).await?;
+            if let Some(life) = self.life(&subject, &client.id, now, &mut waits).await? {
+                break (now, life);
+            }
+        };
         let issued = self.access_token(holder, &scope, life, &Map::new())?;
         self.revocations.cover(Until { tokens: life.expires_at, ..Until::default() }).await?;
         let audit = Audit::Issued {

@@ -57,6 +57,15 @@ pub enum GrantError {
     /// How the user of a token stands cannot be told. It may be a good one.
     #[error("the store of users did not answer in time")]
     StandingUnknown,
+    /// What time it is by the store's clock was not found out yet. What was dated by another could be refused elsewhere, or outlive its end.
+    #[error("the store's time is not known yet")]
+    TimeUnknown,
+    /// No token can be dated after what was revoked of its user or client: there is ever more, or the store's clock was set back since. It
+    /// will be over.
+    #[error(
+        "everything of the user or the client was revoked up to a time that is yet to come: is the store's clock right?"
+    )]
+    RevokedAhead,
     /// Too many logins have failed, under this name or from there. Whether the name exists makes no difference.
     #[error(transparent)]
     Throttled(#[from] Throttled),
@@ -97,7 +106,9 @@ impl GrantError {
             Self::KeysUnavailable => Reason::KeysUnavailable.as_str(),
             Self::Throttled(_) => Reason::Throttled.as_str(),
             Self::Busy(_) | Self::Unlogged => Reason::Overloaded.as_str(),
-            Self::Store(_) | Self::Users(_) | Self::StandingUnknown => Reason::StoreUnavailable.as_str(),
+            Self::Store(_) | Self::Users(_) | Self::StandingUnknown | Self::TimeUnknown | Self::RevokedAhead => {
+                Reason::StoreUnavailable.as_str()
+            }
             Self::Signing(_) => "internal",
         }
     }

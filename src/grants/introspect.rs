@@ -68,12 +68,17 @@ impl Grants {
     /// [`GrantError::Store`] and [`GrantError::Users`] where nobody can tell.
     pub async fn live_session(&self, client: &Client, text: &str) -> Result<Option<LiveSession>, GrantError> {
         let Ok(token) = RefreshToken::read(text, &self.server_keys) else { return Ok(None) };
-        let stored = self.revocations.store().family(Sid::of(&token.family)).await?;
+        let sid = Sid::of(&token.family);
+        let stored = self.revocations.store().family(sid).await?;
         self.tell_store_up();
         let own = |owner: &Option<String>| owner.as_deref() == Some(client.id.as_str());
         let Some(stored) = stored.filter(|stored| own(&stored.client) && client.may(GrantKind::RefreshToken)) else {
             return Ok(None);
         };
+        self.catch_up(Some(sid), &stored.subject, &client.id).await?;
+        if self.came_back(&stored, sid) {
+            return Ok(None);
+        }
         let at = self.clock.now();
         let presented = Presented { generation: token.generation, key_number: token.key, from: None, at };
         let terms = Terms {

@@ -35,7 +35,8 @@ pub use token_ends::TokenEnds;
 use crate::base::Clock;
 use crate::issuers::Issuers;
 use crate::keys::ServerKeys;
-use crate::revocation::Revocations;
+use crate::revocation::transfer::Origin;
+use crate::revocation::{Revocations, StoreError};
 use crate::telemetry::{Audit, Telemetry};
 use crate::tokens::{Issuer, Verifier};
 use crate::users::{Hasher, Recheck, Throttles, UserStore};
@@ -65,19 +66,32 @@ pub struct Grants {
     pub throttle: Throttles,
     /// Sessions and marks.
     pub revocations: Arc<Revocations>,
-    /// The store's time.
+    /// The store's time, which all instances share.
     pub clock: Arc<dyn Clock>,
     /// Where it is told.
     pub telemetry: Arc<Telemetry>,
 }
 
 impl Grants {
+    /// What the tokens of its sessions follow from.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        let Some(issuer) = &self.issuer else { return Origin::default() };
+        Origin {
+            issuer: self.settings.issuer.clone(),
+            server_keys: self.server_keys.fingerprints().collect(),
+            signing_keys: issuer.keys().verifying().map(|key| key.kid().to_owned()).collect(),
+        }
+    }
+
     /// Tells that a grant was refused; `client` as it is configured. No user's name is told: people type their password into the wrong field.
     fn tell_refused(&self, operation: &'static str, error: &GrantError, client: Option<&str>, address: Option<IpAddr>) {
         self.audit_refused(operation, error.reason(), client, address);
         // Where it is nobody's fault outside, the client learns no more than that it should come again.
         match error {
-            GrantError::Store(_) => {
+            // It answers, and does what it was told.
+            GrantError::Store(StoreError::Sealed) => tracing::warn!(operation, %error, "a grant was refused"),
+            GrantError::Store(_) | GrantError::TimeUnknown => {
                 self.telemetry.metrics.store_error(operation);
                 self.telemetry.metrics.set_store_up(false);
                 tracing::error!(operation, %error, "the store of sessions does not answer");
@@ -87,7 +101,7 @@ impl Grants {
                 self.telemetry.metrics.store_error("users");
                 tracing::error!(operation, %error, "a grant failed");
             }
-            GrantError::Signing(_) => tracing::error!(operation, %error, "a grant failed"),
+            GrantError::Signing(_) | GrantError::RevokedAhead => tracing::error!(operation, %error, "a grant failed"),
             _ => {}
         }
     }
@@ -105,9 +119,14 @@ impl Grants {
         self.telemetry.audit(self.clock.now(), &refused);
     }
 
-    /// Nothing is issued that the audit log could not tell of.
-    fn ask_for_record(&self) -> Result<(), GrantError> {
-        if self.telemetry.has_room() { Ok(()) } else { Err(GrantError::Unlogged) }
+    /// Nothing is issued that the audit log could not tell of, or with a date that may be wrong.
+    fn ask_to_issue(&self) -> Result<(), GrantError> {
+        if self.telemetry.has_room() { self.ask_for_time() } else { Err(GrantError::Unlogged) }
+    }
+
+    /// Nor is anything revoked by a time that may be wrong: a token could pass for one that is over.
+    fn ask_for_time(&self) -> Result<(), GrantError> {
+        if self.revocations.knows_time() { Ok(()) } else { Err(GrantError::TimeUnknown) }
     }
 
     /// Tells that the store answered.

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::revoke::OTHER_CLOCKS;
 use super::{GrantError, Grants, Order, OrderError, OrderKind, Ordered};
 use crate::base::Timestamp;
 use crate::policy::Reason;
@@ -16,17 +17,22 @@ impl Grants {
     /// # Errors
     /// [`OrderError`]; for [`GrantError::Store`] in it nobody can tell whether it is durable.
     pub async fn order(&self, order: &Order, from: Option<IpAddr>) -> Result<Ordered, OrderError> {
-        let done = match order.kind {
-            OrderKind::Token if order.value.starts_with(RefreshToken::PREFIX) => self.order_refresh(order, from).await,
-            OrderKind::Token => self.order_access(order, from).await,
-            kind => self.order_by_name(kind, order, from).await,
-        };
+        let done = self.try_order(order, from).await;
         match &done {
             Ok(_) => self.tell_store_up(),
             Err(OrderError::Grant(error)) => self.tell_refused(WHAT, error, None, from),
             Err(_) => self.audit_refused(WHAT, Reason::MalformedRequest.as_str(), None, from),
         }
         done
+    }
+
+    async fn try_order(&self, order: &Order, from: Option<IpAddr>) -> Result<Ordered, OrderError> {
+        self.ask_for_time()?;
+        match order.kind {
+            OrderKind::Token if order.value.starts_with(RefreshToken::PREFIX) => self.order_refresh(order, from).await,
+            OrderKind::Token => self.order_access(order, from).await,
+            kind => self.order_by_name(kind, order, from).await,
+        }
     }
 
     async fn order_refresh(&self, order: &Order, from: Option<IpAddr>) -> Result<Ordered, OrderError> {
@@ -44,14 +50,16 @@ impl Grants {
         if order.issuer.as_ref().is_some_and(|issuer| *issuer != *claims.issuer) {
             return Err(OrderError::OtherIssuer);
         }
-        let until = claims.expires_at.plus(MAX_LEEWAY);
+        let until = self.taken_until(&verified);
         let mark = mark(MarkKind::Jti, &claims.issuer, verified.identifier(), until);
         let position = self.mark_until(mark).await?;
         self.tell_ordered("token", order, (Some(&verified), None), from);
         match claims.session.as_deref().and_then(Sid::parse) {
             Some(sid) if self.settings.cascade && verified.rules().own => {
                 let session = self.order_session(sid, order, from).await?;
-                Ok(Ordered { expires_at: until.max(session.expires_at), ..session })
+                // Whoever has the session's mark refuses the token by it.
+                let position = if session.position == Position::Local { position } else { session.position };
+                Ok(Ordered { expires_at: until.max(session.expires_at), position })
             }
             _ => Ok(Ordered { expires_at: until, position }),
         }
@@ -81,9 +89,13 @@ impl Grants {
             if has_future { tokens.max(end.sessions) } else { tokens }
         } else {
             // What another issuer issues is seen when it is shown here, and lives no longer than this.
-            now.plus(rules.max_lifetime).plus(MAX_LEEWAY)
+            now.plus(rules.max_lifetime).plus(MAX_LEEWAY).plus(OTHER_CLOCKS)
         };
-        let mark = Mark { issued_before: has_future.then_some(now), ..mark(mark_kind, issuer, &order.value, until) };
+        // Others date by clocks of their own, which are like this machine's or the store's, whichever is right. By the earlier one, if that
+        // is wrong, stolen tokens would be spared; by the later one somebody's next may be refused for as long as the two differ.
+        let clock = self.revocations.clock();
+        let cutoff = if rules.own { clock.cutting_off(now) } else { clock.local().max(now) };
+        let mark = Mark { issued_before: has_future.then_some(cutoff), ..mark(mark_kind, issuer, &order.value, until) };
         let position = self.mark_until(mark).await?;
         self.tell_ordered(told, order, (None, None), from);
         Ok(Ordered { expires_at: until, position })

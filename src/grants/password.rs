@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::mint::{Holder, Life};
+use super::mint::{Holder, Life, Waits};
 use super::{Caller, Client, GrantError, GrantKind, Grants, Minted};
 use crate::base::{Secret, Stopwatch, Timestamp, entropy};
 use crate::revocation::{Family, SessionLife, Sid, Until};
@@ -42,16 +42,22 @@ impl Grants {
     }
 
     async fn try_log_in(&self, login: Login<'_>) -> Result<Minted, GrantError> {
-        self.ask_for_record()?;
+        self.ask_to_issue()?;
         let client = self.clients.acting(login.caller, GrantKind::Password)?;
         let user = self.admit(login.username, login.password, login.from).await?;
         let scope = self.grantable(&user, client, login.scope.as_ref())?;
-        let now = self.clock.now();
-        // After the time that the token says: if the password is changed from now on, that ends the token too.
-        if !self.users.still_has(&user) {
-            return Err(GrantError::WrongLogin);
-        }
-        let life = self.life(&user.username, &client.id, now);
+        let mut waits = Waits::default();
+        let (now, life) = loop {
+            let now = self.issuing();
+            // After the time that the token says: if the password is changed from now on, that ends the token too.
+            if !self.users.still_has(&user) {
+                return Err(GrantError::WrongLogin);
+            }
+            self.catch_up(None, &user.username, &client.id).await?;
+            if let Some(life) = self.life(&user.username, &client.id, now, &mut waits).await? {
+                break (now, life);
+            }
+        };
         let session =
             client.may(GrantKind::RefreshToken).then(|| self.session(&user, client, &scope, now)).transpose()?;
         let sid = session.as_ref().map(|session| session.sid.to_string());

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::mint::{Holder, Life};
+use super::mint::{Holder, Life, Waits};
 use super::{Caller, Client, GrantError, Grants, Minted};
 use crate::base::Timestamp;
 use crate::keys::KeyNumber;
@@ -41,7 +41,7 @@ impl Grants {
         scope: Option<&ScopeSet>,
         from: Option<IpAddr>,
     ) -> Result<Minted, GrantError> {
-        self.ask_for_record()?;
+        self.ask_to_issue()?;
         self.clients.ask_for_client(caller)?;
         let token = RefreshToken::read(text, &self.server_keys).map_err(|_| GrantError::InvalidRefreshToken)?;
         let sid = Sid::of(&token.family);
@@ -49,11 +49,13 @@ impl Grants {
         let mut stored = store.family(sid).await?.ok_or(GrantError::InvalidRefreshToken)?;
         // Before the session is touched: by another client's mistake it must neither move on nor end.
         let client = self.clients.refreshing(caller, stored.client.as_deref())?;
+        let mut waits = Waits::default();
         loop {
-            let now = self.clock.now();
+            let now = self.issuing();
             let attempt = Attempt { token, sid, from, now };
-            match self.advance(&attempt, client, &stored, scope).await? {
+            match self.advance(&attempt, client, &stored, scope, &mut waits).await? {
                 Advanced::Done(minted) => return Ok(minted),
+                Advanced::Waited => {}
                 // Somebody else moved the session on meanwhile: what was current is a predecessor now, judged anew.
                 Advanced::Lost(Some(current)) => stored = current,
                 Advanced::Lost(None) => return Err(GrantError::InvalidRefreshToken),
@@ -67,11 +69,22 @@ impl Grants {
         client: &Client,
         stored: &Family,
         scope: Option<&ScopeSet>,
+        waits: &mut Waits,
     ) -> Result<Advanced, GrantError> {
         let Attempt { token, sid, from, now } = *attempt;
+        // Before anything comes of it: where nobody can tell, the session must be as it was.
+        self.catch_up(Some(sid), &stored.subject, &client.id).await?;
+        if self.came_back(stored, sid) {
+            // Ended for good: the mark is forgotten long before the session would be over.
+            self.revocations.revoke_session(sid, &self.settings.issuer, MAX_LEEWAY).await?;
+            return Err(GrantError::InvalidRefreshToken);
+        }
         let presented = Presented { generation: token.generation, key_number: token.key, from, at: now };
+        // Nor does the grace run on while the store is away: who was answered 503, by a rotation that took place, comes again as soon as it is back.
+        let grace = self.settings.refresh_grace;
+        let away = self.revocations.store().away_since(now.since(stored.rotated_at), grace);
         let terms = Terms {
-            grace: self.settings.refresh_grace,
+            grace: grace.saturating_add(away),
             idle: self.settings.refresh_idle,
             key_number: self.server_keys.current(),
         };
@@ -95,7 +108,7 @@ impl Grants {
         // All that can refuse comes before the rotation: a refused request must not use the token up.
         let user = self.live_user(stored, sid, from).await?;
         let scope = narrowed(&client.limit(&stored.scope), &user, scope)?;
-        let life = self.life(&user.username, &client.id, now);
+        let Some(life) = self.life(&user.username, &client.id, now, waits).await? else { return Ok(Advanced::Waited) };
         let next = next.issued(life.expires_at);
         // With the rotation, under the key of today: so a key may be retired once all sessions have been refreshed.
         let next = match told {
@@ -106,16 +119,19 @@ impl Grants {
             RefreshToken { key: KeyNumber(next.key_number.0), family: token.family, generation: next.generation };
         let successor = successor.write(&self.server_keys).ok_or(GrantError::InvalidRefreshToken)?;
         let mint = Mint { user: &user, client, scope, life, sid, successor, told };
-        if next == *stored {
-            return self.mint(attempt, stored, mint).map(Advanced::Done);
-        }
         self.revocations.cover(Until { sessions: next.idle_expires_at, ..Until::default() }).await?;
+        // Also where nothing changes: what was read may be lost yet, what was written is not.
         let swapped = self.revocations.store().swap(sid, stored, next).await?;
         self.tell_store_up();
         match swapped {
             Swap::Done => self.mint(attempt, stored, mint).map(Advanced::Done),
             Swap::Lost(current) => Ok(Advanced::Lost(current)),
         }
+    }
+
+    /// Whether the session was ended, and lives in the store again: a failover loses what no replica had yet.
+    pub(super) fn came_back(&self, session: &Family, sid: Sid) -> bool {
+        !session.revoked && self.revocations.has_ended(&self.settings.issuer, sid)
     }
 
     /// Whether everything was revoked that its user, or its client, had been issued when it began.
@@ -184,6 +200,8 @@ enum Told {
 enum Advanced {
     Done(Minted),
     Lost(Option<Family>),
+    /// Nothing has happened yet: the second had to begin that the token is dated with.
+    Waited,
 }
 
 /// What this refresh grants: of the session's scopes, as far as its client still may have them, those the user still has, and of these what was asked for, which must

@@ -1,8 +1,10 @@
 //! Revocation (RFC 7009).
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::{Caller, GrantError, Grants};
+use crate::base::Timestamp;
 use crate::revocation::{Mark, MarkKind, Sid};
 use crate::telemetry::Audit;
 use crate::tokens::verify::MAX_LEEWAY;
@@ -16,15 +18,20 @@ impl Grants {
     /// [`GrantError::InvalidClient`] and [`GrantError::ForeignToken`] for another client's token, which lives on;
     /// [`GrantError::Store`] if the mark could not be made durable: never answered 200.
     pub async fn revoke(&self, caller: &Caller, text: &str, from: Option<IpAddr>) -> Result<(), GrantError> {
-        let revoked = if text.starts_with(RefreshToken::PREFIX) {
-            self.revoke_refresh_token(caller, text, from).await
-        } else {
-            self.revoke_access_token(caller, text, from).await
-        };
+        let revoked = self.try_revoke(caller, text, from).await;
         if let Err(error) = &revoked {
             self.tell_refused("revoke", error, caller.id(), from);
         }
         revoked
+    }
+
+    async fn try_revoke(&self, caller: &Caller, text: &str, from: Option<IpAddr>) -> Result<(), GrantError> {
+        self.ask_for_time()?;
+        if text.starts_with(RefreshToken::PREFIX) {
+            self.revoke_refresh_token(caller, text, from).await
+        } else {
+            self.revoke_access_token(caller, text, from).await
+        }
     }
 
     async fn revoke_refresh_token(&self, caller: &Caller, text: &str, from: Option<IpAddr>) -> Result<(), GrantError> {
@@ -40,14 +47,13 @@ impl Grants {
     async fn revoke_access_token(&self, caller: &Caller, text: &str, from: Option<IpAddr>) -> Result<(), GrantError> {
         // Only a token whose signature verifies is marked: otherwise anybody could fill the list, or revoke by a guessed jti.
         let Some(verified) = self.verified(text).await? else { return Ok(()) };
-        let now = self.clock.now();
         let claims = verified.claims();
         // Another issuer's clients are not ours, whatever they are called: its tokens are whoever's who has them.
         if *claims.issuer == *self.settings.issuer {
             self.clients.ask_to_revoke(caller, claims.client.as_deref())?;
         }
-        let until = claims.expires_at.plus(MAX_LEEWAY);
-        if now < until {
+        let until = self.taken_until(&verified);
+        if self.clock.now() < until {
             self.revocations
                 .mark(Mark {
                     kind: MarkKind::Jti,
@@ -68,6 +74,13 @@ impl Grants {
             }
             _ => Ok(()),
         }
+    }
+
+    /// When nobody takes a token any more, by the store's clock. That of another issuer ends by the clock of whoever judges it, of which
+    /// only this machine's is known.
+    pub(super) fn taken_until(&self, token: &Verified) -> Timestamp {
+        let end = token.claims().expires_at.plus(MAX_LEEWAY);
+        if token.rules().own { end } else { self.revocations.clock().at(end).plus(OTHER_CLOCKS) }
     }
 
     /// The token if it is one; `None` if nobody would take it (RFC 7009 §2.2).
@@ -123,3 +136,7 @@ impl Grants {
         self.telemetry.audit(self.clock.now(), &audit);
     }
 }
+
+/// How far the clocks of other instances may be behind this one's. A mark that is not needed costs 76 bytes for as long; one that is missing
+/// is a revoked token that passes there.
+pub(super) const OTHER_CLOCKS: Duration = Duration::from_hours(1);

@@ -38,14 +38,15 @@ impl TokenEnds {
     }
 
     /// Refuses all own access tokens that these users were issued until `at`, and their sessions of before. While the store of marks does
-    /// not answer it is asked again, for a minute or so.
+    /// not answer it is asked again, for a minute or so. If its time is not known, that is until it is: another instance may have issued some.
     pub async fn end_all(&self, subjects: &[String], at: Timestamp) {
+        let at = self.revocations.knows_time().then_some(at);
         let mut left: Vec<&str> = subjects.iter().map(String::as_str).collect();
         let mut pause = FIRST_PAUSE;
         loop {
             let mut failed = Vec::new();
             for subject in left {
-                if let Err(error) = self.end(subject, at).await {
+                if let Err(error) = self.end(subject, at.unwrap_or_else(|| self.clock.now())).await {
                     failed.push((subject, error));
                 }
             }
@@ -63,6 +64,10 @@ impl TokenEnds {
     }
 
     async fn end(&self, subject: &str, at: Timestamp) -> Result<(), StoreError> {
+        // By another clock than the one that tokens are dated by, some would be spared.
+        if !self.revocations.knows_time() {
+            return Err(StoreError::Unavailable("its time is not known yet".to_owned()));
+        }
         let now = self.clock.now();
         // Access tokens of sessions, by whatever setting; those of clients that have none; and the sessions, which must not come back
         // when the user is let in again.
@@ -73,7 +78,8 @@ impl TokenEnds {
             issuer: self.issuer.clone(),
             value: subject.to_owned(),
             expires_at: latest.plus(MAX_LEEWAY),
-            issued_before: Some(at),
+            // As late as it may have been by any instance's clock.
+            issued_before: Some(self.revocations.clock().cutting_off(at)),
         };
         self.revocations.mark(mark).await?;
         let (issuer, subject) = (Some(self.issuer.as_str()), Some(subject));
@@ -121,6 +127,38 @@ mod tests {
         Mark { kind, issuer, value: value.to_owned(), expires_at, issued_before: Some(NOW) }
     }
 
+    fn ends(revocations: &Arc<Revocations>, clock: &Arc<dyn Clock>) -> TokenEnds {
+        TokenEnds {
+            issuer: "i".to_owned(),
+            access_ttl: Duration::from_mins(15),
+            idle: Duration::from_hours(24),
+            revocations: Arc::clone(revocations),
+            clock: Arc::clone(clock),
+            telemetry: Arc::new(Telemetry::new(Sink::memory(), &telemetry::Settings::default())),
+        }
+    }
+
+    /// Nobody knows yet what was dated when: a machine that is behind must not spare what others have issued.
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_cut_off_by_a_time_that_is_not_known() {
+        for ahead_seconds in [-300, 300] {
+            let clock = Arc::new(ManualClock::at(NOW));
+            let cache = CacheSettings { capacity: 100, ttl: Duration::from_secs(30) };
+            let revocations = Revocations::new(Arc::new(MemoryStore::new(None)), Arc::clone(&clock) as _, cache);
+            let revocations = Arc::new(revocations.shared(Arc::default()));
+            let ends = ends(&revocations, &(Arc::clone(revocations.clock()) as _));
+            let subjects = ["alice".to_owned()];
+            let ending = tokio::spawn(async move { ends.end_all(&subjects, NOW).await });
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            assert_eq!(revocations.cutoff("i", "alice", None), None);
+            let now = Timestamp::from_seconds(NOW.seconds() + ahead_seconds);
+            revocations.clock().measured(clock.uptime(), clock.uptime(), now);
+            ending.await.unwrap();
+            let cutoff = revocations.cutoff("i", "alice", None);
+            assert_eq!(cutoff, Some(now.plus(revocations.clock().error())), "{ahead_seconds}");
+        }
+    }
+
     /// A store that is full until something in it is swept out.
     #[tokio::test(start_paused = true)]
     async fn a_store_that_refuses_is_asked_again_for_a_while() {
@@ -131,19 +169,12 @@ mod tests {
             let revocations = Revocations::open(store, Arc::clone(&clock) as _, cache).await.unwrap();
             let revocations = Arc::new(revocations);
             revocations.mark(mark("other", NOW.plus(Duration::from_secs(1)))).await.unwrap();
-            let ends = TokenEnds {
-                issuer: "i".to_owned(),
-                access_ttl: Duration::from_mins(15),
-                idle: Duration::from_hours(24),
-                revocations: Arc::clone(&revocations),
-                clock: Arc::clone(&clock) as _,
-                telemetry: Arc::new(Telemetry::new(Sink::memory(), &telemetry::Settings::default())),
-            };
+            let ends = ends(&revocations, &(Arc::clone(&clock) as _));
             let subjects = ["alice".to_owned()];
             let ending = tokio::spawn(async move { ends.end_all(&subjects, NOW).await });
             tokio::time::sleep(Duration::from_secs(5)).await;
             assert_eq!(revocations.cutoff("i", "alice", None), None);
-            clock.advance(Duration::from_secs(5));
+            clock.advance(Duration::from_mins(15));
             if heals {
                 revocations.sweep().await.unwrap();
             }

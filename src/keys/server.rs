@@ -3,7 +3,7 @@
 use aws_lc_rs::{constant_time, hmac};
 
 use super::thumbprint::derive;
-use crate::base::Secret;
+use crate::base::{Secret, base64url};
 
 /// Which server key made a refresh token: 4 bytes that follow from the key, so that the order in the file may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -19,6 +19,7 @@ pub struct ServerKeys {
 #[derive(Debug)]
 struct ServerKey {
     number: KeyNumber,
+    fingerprint: [u8; 16],
     refresh: hmac::Key,
     /// Keys what must not be predicted from outside, such as which dummy hash an unknown user costs.
     blind: hmac::Key,
@@ -28,6 +29,8 @@ struct ServerKey {
     password: hmac::Key,
     /// Keys what marks a hash that was made anew here.
     carried: hmac::Key,
+    /// Keys what failed logins are counted under in a store that several instances share.
+    failures: hmac::Key,
 }
 
 /// Length of a refresh tag, in bytes: HMAC-SHA-256.
@@ -45,6 +48,11 @@ impl ServerKeys {
     #[must_use]
     pub fn current(&self) -> KeyNumber {
         self.first.number
+    }
+
+    /// What tells each key from every other, and tells nothing else of it.
+    pub fn fingerprints(&self) -> impl Iterator<Item = String> {
+        std::iter::once(&self.first).chain(&self.others).map(|key| base64url::encode(key.fingerprint))
     }
 
     /// The tag over `message` under the key `number`; `None` if that key is no longer configured.
@@ -81,6 +89,13 @@ impl ServerKeys {
         keys.any(|key| hmac::verify(&key.issuer_keys, message, tag).is_ok())
     }
 
+    /// What failed logins of `message` are counted under: the same wherever the first key is the same, and of no use to whoever reads it there.
+    /// With another first key they are counted anew.
+    #[must_use]
+    pub fn count_under(&self, message: &[u8]) -> [u8; 16] {
+        hmac::sign(&self.first.failures, message).as_ref().first_chunk().copied().unwrap_or_default()
+    }
+
     /// What tells the password hash in `message` from others, under the key `number`; `None` if that key is no longer configured.
     pub(super) fn print_password(&self, number: KeyNumber, message: &[u8]) -> Option<[u8; 16]> {
         hmac::sign(&self.find(number)?.password, message).as_ref().first_chunk().copied()
@@ -111,11 +126,13 @@ impl ServerKey {
         let key = |label| hmac::Key::new(hmac::HMAC_SHA256, &derive::<32>(secret.expose(), label));
         Self {
             number: KeyNumber(derive(secret.expose(), "key number")),
+            fingerprint: derive(secret.expose(), "fingerprint"),
             refresh: key("refresh tag"),
             blind: key("blind"),
             issuer_keys: key("issuer keys"),
             password: key("password print"),
             carried: key("carried print"),
+            failures: key("failed logins"),
         }
     }
 }

@@ -4,7 +4,7 @@ use http::HeaderValue;
 use http::header::AUTHORIZATION;
 use pingora::http::RequestHeader;
 
-use crate::base::{Timestamp, entropy};
+use crate::base::{Times, entropy};
 use crate::gate::{Denial, Permit};
 use crate::policy::{AuthorizationMode, Reason};
 use crate::tokens::Mint;
@@ -27,7 +27,7 @@ pub fn upstream(
     mode: AuthorizationMode,
     mint: Option<&Mint>,
     permit: &Permit,
-    now: Timestamp,
+    now: Times,
 ) -> Result<Authorization, Denial> {
     match (mode, permit.token()) {
         (AuthorizationMode::Pass, _) => Ok(Authorization::Received),

@@ -143,7 +143,7 @@ async fn permit(
         preflight: asked,
         ..RequestFacts::new(request.method.as_str(), &path, facts::credential(session, token_bytes))
     };
-    let decision = context.site.gate.decide_with_new_keys(&facts, clock).await;
+    let decision = context.site.gate.decide_with_new_keys(&facts).await;
     context.noted.route = decision.route;
     context.noted.verified = decision.verified;
     let permit = decision.outcome?;
@@ -154,7 +154,8 @@ async fn permit(
         facts.preflight.unwrap_or(facts.method),
         context.site.authorization,
     );
-    let authorization = authorization::upstream(mode, context.site.mint.as_ref(), &permit, clock.now())?;
+    let authorization =
+        authorization::upstream(mode, context.site.mint.as_ref(), &permit, context.site.gate.times(clock.now()))?;
     let answers = preflight::methods_to_answer(&context.site, context.noted.route, &facts);
     Ok(Permitted { permit, authorization, identity, answers })
 }

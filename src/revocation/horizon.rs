@@ -9,7 +9,7 @@
 //! compare-and-swap and its guarantees, and forgets them when they are past.
 
 use std::cmp::max;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use aws_lc_rs::digest::{Context, SHA256};
@@ -29,49 +29,87 @@ pub struct Until {
     pub sessions: Timestamp,
 }
 
-/// What of it this process knows to be in the store.
+/// What of it this process knows.
 #[derive(Debug, Default)]
 pub(super) struct Horizon {
     tokens: AtomicI64,
     sessions: AtomicI64,
-    /// One write for all who wait for it.
-    writing: tokio::sync::Mutex<()>,
+    /// The store's [epoch](Store::epoch) in which that was there, and one.
+    stored_in: AtomicU64,
+    /// One write for all who wait for it, and why the last one failed, if it did.
+    writing: tokio::sync::Mutex<Option<StoreError>>,
+    /// How many writes were begun.
+    begun: AtomicU64,
 }
 
 impl Horizon {
     /// Sees to it that the store has ends no earlier than `until`. Mostly that is known, and nothing is asked: when something is
-    /// written, it is for some time ahead.
+    /// written, it is for some time ahead. All that is known is written again where the store may have lost it.
     pub(super) async fn cover(&self, store: &dyn Store, until: Until) -> Result<(), StoreError> {
-        if self.covers(until) {
+        if self.covers(store, until) {
             return Ok(());
         }
-        let _one_at_a_time = self.writing.lock().await;
-        if self.covers(until) {
+        let begun = self.begun.load(Ordering::Acquire);
+        let mut last = self.writing.lock().await;
+        if self.covers(store, until) {
             return Ok(());
         }
+        // Who waited while another one tried, and failed, does not try again: all would, one after the other.
+        if self.begun.load(Ordering::Acquire) != begun
+            && let Some(error) = &*last
+        {
+            return Err(error.clone());
+        }
+        self.begun.fetch_add(1, Ordering::AcqRel);
+        *last = self.write(store, until).await.err();
+        last.clone().map_or(Ok(()), Err)
+    }
+
+    async fn write(&self, store: &dyn Store, until: Until) -> Result<(), StoreError> {
+        // Before it is written: if another server takes over meanwhile, it is written once more.
+        let epoch = store.epoch();
         // What needs no more room than it has, gets none.
         let ahead = |end: Timestamp| if end == Timestamp::default() { end } else { end.plus(AHEAD) };
-        let wanted = Until { tokens: ahead(until.tokens), sessions: ahead(until.sessions) };
+        let wanted = Until { tokens: ahead(until.tokens), sessions: ahead(until.sessions) }.latest(self.known());
         let covered = raise(store, wanted).await?;
         self.tokens.fetch_max(covered.tokens.millis(), Ordering::AcqRel);
         self.sessions.fetch_max(covered.sessions.millis(), Ordering::AcqRel);
+        self.stored_in.store(epoch.saturating_add(1), Ordering::Release);
         Ok(())
     }
 
-    fn covers(&self, until: Until) -> bool {
-        self.tokens.load(Ordering::Acquire) >= until.tokens.millis()
-            && self.sessions.load(Ordering::Acquire) >= until.sessions.millis()
+    /// What `store` has, and what it may have lost and is known here.
+    pub(super) async fn until(&self, store: &dyn Store) -> Result<Until, StoreError> {
+        Ok(stored(store).await?.latest(self.known()))
+    }
+
+    fn known(&self) -> Until {
+        let time = |millis: &AtomicI64| Timestamp::from_millis(millis.load(Ordering::Acquire));
+        Until { tokens: time(&self.tokens), sessions: time(&self.sessions) }
+    }
+
+    fn covers(&self, store: &dyn Store, until: Until) -> bool {
+        // INVARIANT: before what is known is read, which only grows.
+        let is_there = self.stored_in.load(Ordering::Acquire) > store.epoch();
+        let known = self.known();
+        known.latest(until) == known && (is_there || known == Until::default())
+    }
+}
+
+impl Until {
+    fn latest(self, other: Self) -> Self {
+        Self { tokens: max(self.tokens, other.tokens), sessions: max(self.sessions, other.sessions) }
     }
 }
 
 /// What `store` has.
 pub(super) async fn stored(store: &dyn Store) -> Result<Until, StoreError> {
     let kept = store.family(name()).await?.map(|record| ends(&record)).unwrap_or_default();
-    Ok(Until { tokens: max(kept.tokens, store.latest_access_exp().await?), sessions: kept.sessions })
+    Ok(kept.latest(Until { tokens: store.latest_access_exp().await?, ..Until::default() }))
 }
 
 /// Raises what the store has to `wanted`, where it is less. Nobody's write is undone, in whatever order they come.
-async fn raise(store: &dyn Store, wanted: Until) -> Result<Until, StoreError> {
+pub(super) async fn raise(store: &dyn Store, wanted: Until) -> Result<Until, StoreError> {
     let mut standing = store.family(name()).await?;
     loop {
         let Some(record) = standing else {
@@ -86,7 +124,7 @@ async fn raise(store: &dyn Store, wanted: Until) -> Result<Until, StoreError> {
             continue;
         };
         let had = ends(&record);
-        let next = Until { tokens: max(had.tokens, wanted.tokens), sessions: max(had.sessions, wanted.sessions) };
+        let next = had.latest(wanted);
         if next == had {
             return Ok(had);
         }
@@ -111,7 +149,7 @@ fn ends(record: &Family) -> Until {
     Until { tokens: record.latest_access_exp, sessions: record.expires_at }
 }
 
-fn name() -> Sid {
+pub(super) fn name() -> Sid {
     let mut context = Context::new(&SHA256);
     context.update(b"doorward horizon");
     Sid::from_bytes(first_half(context))

@@ -8,29 +8,45 @@
 //! the view: an answer is dropped as soon as something changes near the token's marks.
 
 mod answers;
+mod catching_up;
+pub mod changes;
 pub mod confirmation;
 pub mod embedded;
+mod endings;
 pub mod family;
+pub mod follower;
+mod freshness;
 pub mod horizon;
 mod identifiers;
 pub mod mark;
 mod memory;
 mod record;
+pub mod redis;
+pub mod replicas;
 mod revocations;
 pub mod settings;
 mod sid;
 pub mod store;
+mod store_clock;
+pub mod transfer;
 mod view;
+mod writing;
 
+pub use catching_up::Holder;
 pub use confirmation::Confirmation;
 pub use embedded::{EmbeddedStore, OpenError};
 pub use family::{Family, Presented, Refused, ReuseCause, SessionLife, Step, Strangers, Terms};
+pub use follower::{Bucket, Follower, HistoryPrint, StreamId};
+pub use freshness::Freshness;
 pub use horizon::Until;
 pub use identifiers::Identifiers;
 pub use mark::{Mark, MarkKey, MarkKind, MarkName, StoredMark};
 pub use memory::MemoryStore;
-pub use revocations::{LookUp, Revocations};
-pub use settings::CacheSettings;
+pub use redis::{RedisSettings, RedisStore};
+pub use replicas::{Announcement, Applied, Replicas};
+pub use revocations::{LookUp, Revocations, Staleness};
+pub use settings::{CacheSettings, OnStoreFailure, StalenessSettings};
 pub use sid::Sid;
 pub use store::{Position, Store, StoreError, Swap, Swept};
+pub use store_clock::StoreClock;
 pub use view::{Standing, View};

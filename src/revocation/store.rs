@@ -1,10 +1,12 @@
 //! Where sessions and marks are kept.
 
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Family, Mark, MarkKey, Sid, StoredMark};
+use super::transfer::Exports;
+use super::{Bucket, Family, HistoryPrint, Mark, MarkKey, Sid, StoredMark, StreamId};
 use crate::base::Timestamp;
 
 /// A store of sessions (families of refresh tokens) and revocation marks. It stores and compares; what a record means is
@@ -19,7 +21,8 @@ use crate::base::Timestamp;
 ///   answers for it must be right in both cases. For a rotation that is so because the predecessor is repeated within
 ///   the grace, for a mark because marking again changes nothing.
 /// - **Cancellation.** A call that is dropped before it returns may still take place, whole, never in part.
-/// - **No clock.** Nothing disappears before [`Store::sweep`] is called with a time at which it is past.
+/// - **No clock**, but for a server that has its own. Otherwise nothing disappears before [`Store::sweep`] is called with a time at which
+///   it is past; a server may forget it as soon as that is so by its own clock.
 ///
 /// # What a wrong answer costs
 ///
@@ -62,27 +65,67 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// [`StoreError`] if the mark may not be durable. The revocation must not be confirmed then.
     async fn mark(&self, mark: Mark) -> Result<Position, StoreError>;
 
-    /// At most `limit` marks (1 if it is zero) in the order of their keys, from the first one behind `after`; an empty page is
-    /// the end. Paging is stable: a mark that is there from the first page to the last is on exactly one of them, whatever
+    /// Writes back marks that this instance knows of, as [`mark`](Self::mark) would: after a failover the store may have lost some. One in memory does
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`]; some may be there then, and to do it again is harmless.
+    async fn restore(&self, marks: &[StoredMark]) -> Result<(), StoreError> {
+        let _ = marks;
+        Ok(())
+    }
+
+    /// The first `limit` marks (1 if it is zero) in the order of their keys behind `after`; fewer of them, or none, is the end. Paging is stable: a mark that is there from the first page to the last is on exactly one of them, whatever
     /// else comes and goes meanwhile. Marks past their time may be among them.
     ///
     /// # Errors
     /// [`StoreError`] if not all of the page can be read: a part is never passed off as the whole.
     async fn marks(&self, after: Option<MarkKey>, limit: usize) -> Result<Vec<StoredMark>, StoreError>;
 
+    /// The marks under `keys`, those that there are, as the latest finished writes left them: for whoever must not decide by a view that is a
+    /// moment behind. Asked at once, however many they are. A store that only this instance writes has none that the view has not, and says
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it cannot be told of each whether there is one.
+    async fn marks_under(&self, keys: &[MarkKey]) -> Result<Vec<StoredMark>, StoreError> {
+        let _ = keys;
+        Ok(Vec::new())
+    }
+
     /// The latest [`Family::latest_access_exp`] of all that was ever stored here, also of sessions since forgotten: how
-    /// long a mark on a subject must live, whatever today's setting is. The epoch if there was none.
+    /// long a mark on a subject must live, whatever today's setting is. The epoch if there was none. A server may say up to a minute more,
+    /// and count what was not stored in the end.
     ///
     /// # Errors
     /// [`StoreError`] if it is unknown; a guess could let a mark end before its tokens.
     async fn latest_access_exp(&self) -> Result<Timestamp, StoreError>;
 
+    /// For what was written `ago`, and could be asked for again for `grace`: how much of the time since then the store was away, or could not be
+    /// written to, as far as this instance knows and if that began in time. Nobody may have been told of the write.
+    fn away_since(&self, ago: Duration, grace: Duration) -> Duration {
+        let _ = (ago, grace);
+        Duration::ZERO
+    }
+
+    /// Another number whenever the store may have lost what it had confirmed, since another server may have taken over. What is remembered to be
+    /// there, is only as long as it stays the same. Always the same for a store that loses nothing.
+    fn epoch(&self) -> u64 {
+        0
+    }
+
     /// Forgets the marks with `expires_at` ≤ `now` and the families with [`kept_until`](Family::kept_until) ≤ `now`, as they
-    /// are when it comes to them; no others. Work goes on meanwhile.
+    /// are when it comes to them; no others. Work goes on meanwhile. A server that forgets families itself leaves them to that, and one that
+    /// has a clock keeps what is not over by it either.
     ///
     /// # Errors
     /// [`StoreError`]; some may be gone then, the others wait for the next time.
     async fn sweep(&self, now: Timestamp) -> Result<Swept, StoreError>;
+
+    /// How all of it is taken elsewhere; `None` for a store that others can reach where it is.
+    fn exports(&self) -> Option<&dyn Exports> {
+        None
+    }
 }
 
 /// Where a mark stands among the changes of its store.
@@ -90,6 +133,16 @@ pub trait Store: Send + Sync + fmt::Debug {
 pub enum Position {
     /// Nowhere: this instance alone has the store, and applies the change itself.
     Local,
+    /// On the stream of a bucket: whoever has read so far in this history knows of it. For a mark that changed nothing it is where the
+    /// stream ended then: it has been there since some entry before.
+    Stream {
+        /// Whose stream.
+        bucket: Bucket,
+        /// The entry.
+        id: StreamId,
+        /// In which history it has this id. After a failover another entry may.
+        history: HistoryPrint,
+    },
 }
 
 /// How a [`Store::swap`] went.
@@ -120,4 +173,9 @@ pub enum StoreError {
     /// It has no room for another record. What is there can be read, and works again once there is room.
     #[error("the store is full")]
     Full,
+    /// It was exported, and takes no writes any more. What is there can be read.
+    #[error(
+        "the store was exported and is sealed: import it elsewhere and serve from there, or run `doorward store unseal`"
+    )]
+    Sealed,
 }

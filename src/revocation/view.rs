@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 
+use super::follower::Bucket;
 use super::identifiers::Keys;
 use super::mark::later_cutoff;
 use super::{Identifiers, MarkKey, MarkKind, StoredMark};
@@ -22,6 +23,8 @@ pub struct View {
     shards: Box<[RwLock<HashMap<MarkKey, Entry>>]>,
     /// How often something changed near a key. Many more than shards, so that one mark unsettles few cached answers.
     changes: Box<[AtomicU64]>,
+    /// How often each bucket was compared with a store.
+    comparisons: [AtomicU64; Bucket::COUNT],
 }
 
 /// What a mark says, less what it says it of.
@@ -39,6 +42,8 @@ pub enum Standing {
     Good,
     /// It is dead, by a mark of this kind.
     Revoked(MarkKind),
+    /// None of the marks there are refuses it, but the view is too old: one that was made meanwhile might.
+    Unknown,
 }
 
 impl View {
@@ -48,15 +53,29 @@ impl View {
         Self {
             shards: std::iter::repeat_with(RwLock::default).take(SHARDS).collect(),
             changes: std::iter::repeat_with(AtomicU64::default).take(COUNTERS).collect(),
+            comparisons: Default::default(),
         }
     }
 
     /// Adds a mark; as [`StoredMark::merged`] if one of its key is there. Every look-up that begins later sees it.
     pub fn insert(&self, mark: &StoredMark) {
+        self.insert_if(mark, || true);
+    }
+
+    /// Adds a mark, unless its bucket has been compared with a store since there were so many [`comparisons`](View::comparisons).
+    pub(super) fn insert_since(&self, mark: &StoredMark, comparisons: u64) -> bool {
+        self.insert_if(mark, || self.comparisons(&mark.key) == comparisons)
+    }
+
+    fn insert_if(&self, mark: &StoredMark, still: impl Fn() -> bool) -> bool {
         let key = mark.key;
         let new = Entry { expires_at: mark.expires_at, issued_before: mark.issued_before.unwrap_or(Timestamp::MAX) };
         if let Some(shard) = self.shard(&key) {
             let mut shard = shard.write();
+            // INVARIANT: under the lock. A comparison that is counted later comes to this shard later too, and finds the mark.
+            if !still() {
+                return false;
+            }
             shard.entry(key).and_modify(|entry| *entry = entry.merged(new)).or_insert(new);
         }
         // INVARIANT: after the mark is in place. A reader that counted before it looked, and looked too early, then finds that
@@ -64,6 +83,7 @@ impl View {
         if let Some(counter) = self.counter(&key) {
             counter.fetch_add(1, Ordering::SeqCst);
         }
+        true
     }
 
     /// What the marks say of `token` at `now`.
@@ -93,7 +113,12 @@ impl View {
     /// The cut-off of a live mark under `key`: `None` if there is no mark, or none with a cut-off.
     pub(super) fn cutoff(&self, key: &MarkKey, now: Timestamp) -> Option<Timestamp> {
         let entry = self.entry(key).filter(|entry| entry.expires_at > now)?;
-        (entry.issued_before != Timestamp::MAX).then_some(entry.issued_before)
+        entry.spares()
+    }
+
+    /// Whether there is a live mark under `key`.
+    pub(super) fn has(&self, key: &MarkKey, now: Timestamp) -> bool {
+        self.entry(key).is_some_and(|entry| entry.expires_at > now)
     }
 
     /// A number that has changed whenever something under one of `keys` has: as long as it is the same, so is the answer.
@@ -102,6 +127,37 @@ impl View {
         keys.iter()
             .filter_map(|(_, key)| self.counter(key))
             .fold(0, |sum, counter| sum.wrapping_add(counter.load(Ordering::SeqCst)))
+    }
+
+    /// The marks of one bucket that are `wanted`, as the view has them: without names, and in no order.
+    #[must_use]
+    pub fn marks_in(&self, bucket: Bucket, wanted: impl Fn(&StoredMark) -> bool) -> Vec<StoredMark> {
+        let mut found = Vec::new();
+        for shard in &self.shards {
+            // A copy, so that a mark which comes waits for a part of the marks only, and never for `wanted`.
+            let some: Vec<(MarkKey, Entry)> = {
+                let marks = shard.read();
+                let of_bucket = marks.iter().filter(|(key, _)| Bucket::of(key) == bucket);
+                of_bucket.map(|(key, entry)| (*key, *entry)).collect()
+            };
+            found.extend(some.into_iter().map(|(key, entry)| entry.stored(key)).filter(&wanted));
+        }
+        found
+    }
+
+    /// The marks of one bucket that a store turned out to lack.
+    pub(super) fn compare(&self, bucket: Bucket, lacks: impl Fn(&StoredMark) -> bool) -> Vec<StoredMark> {
+        // INVARIANT: before the marks are looked at. Who puts one in later, and had counted before, finds that it is missing here.
+        if let Some(counter) = self.comparisons.get(usize::from(bucket.number())) {
+            counter.fetch_add(1, Ordering::SeqCst);
+        }
+        self.marks_in(bucket, lacks)
+    }
+
+    /// How often the bucket of `key` was compared with a store.
+    pub(super) fn comparisons(&self, key: &MarkKey) -> u64 {
+        let counter = self.comparisons.get(usize::from(Bucket::of(key).number()));
+        counter.map_or(0, |counter| counter.load(Ordering::SeqCst))
     }
 
     /// Drops the marks with `expires_at` ≤ `now`; returns how many. They had no effect any more.
@@ -153,11 +209,18 @@ impl View {
 }
 
 impl Entry {
+    fn stored(self, key: MarkKey) -> StoredMark {
+        StoredMark { key, name: None, expires_at: self.expires_at, issued_before: self.spares() }
+    }
+
+    fn spares(self) -> Option<Timestamp> {
+        (self.issued_before != Timestamp::MAX).then_some(self.issued_before)
+    }
+
     fn merged(self, other: Self) -> Self {
-        let spared = |entry: Self| (entry.issued_before != Timestamp::MAX).then_some(entry.issued_before);
         Self {
             expires_at: max(self.expires_at, other.expires_at),
-            issued_before: later_cutoff(spared(self), spared(other)).unwrap_or(Timestamp::MAX),
+            issued_before: later_cutoff(self.spares(), other.spares()).unwrap_or(Timestamp::MAX),
         }
     }
 

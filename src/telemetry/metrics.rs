@@ -3,7 +3,10 @@
 //! Handles on series are resolved when a [`Metrics`] is made, or when a route or issuer is configured. Counting is an
 //! atomic addition. Labels that are `&'static str` are codes from the program's own closed lists.
 
+mod store;
+
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -12,6 +15,7 @@ use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
 use super::buckets::{DECISION_BUCKETS, PASSWORD_BUCKETS, REQUEST_BUCKETS};
 use super::connections::Connections;
 use super::events::Request;
+use super::following::{Following, STALE};
 use super::handles::{IssuerLabel, RouteLabel};
 use super::held::Held;
 use super::key_fetches::KeyFetches;
@@ -46,10 +50,14 @@ pub struct Metrics {
     denylist_entries: IntGauge,
     verified_token_cache: [IntCounter; CacheResult::ALL.len()],
     revocation_cache: [IntCounter; CacheResult::ALL.len()],
+    /// Those of a store that several instances share.
+    pub following: Following,
     /// Those of other issuers' keys.
     pub key_fetches: KeyFetches,
     store_errors: IntCounterVec,
     store_up: IntGauge,
+    store_answers: AtomicBool,
+    store_is_lost: AtomicBool,
     insecure_settings: IntGauge,
     password_duration: Histogram,
     password_queue: IntGauge,
@@ -87,6 +95,7 @@ impl Metrics {
             let counters = families.counters(family);
             CacheResult::ALL.map(|result| counters.with_label_values(&[result.as_str()]))
         };
+        let revocation_cache = families.counters(&names::REVOCATION_CACHE);
         Self {
             routes: Mutex::default(),
             issuers: Mutex::default(),
@@ -103,10 +112,13 @@ impl Metrics {
             grace_replays: families.counter(&names::REFRESH_GRACE_REPLAYS),
             denylist_entries: families.gauge(&names::DENYLIST_ENTRIES),
             verified_token_cache: cache(&names::VERIFIED_TOKEN_CACHE),
-            revocation_cache: cache(&names::REVOCATION_CACHE),
+            revocation_cache: CacheResult::ALL.map(|result| revocation_cache.with_label_values(&[result.as_str()])),
+            following: Following::new(&families, revocation_cache.with_label_values(&[STALE])),
             key_fetches: KeyFetches::new(&families),
             store_errors: families.counters(&names::STORE_ERRORS),
             store_up: families.gauge(&names::STORE_UP),
+            store_answers: AtomicBool::default(),
+            store_is_lost: AtomicBool::default(),
             insecure_settings: families.gauge(&names::INSECURE_SETTINGS),
             password_duration: families.histogram(&names::PASSWORD_VERIFY_DURATION, &PASSWORD_BUCKETS),
             password_queue: families.gauge(&names::PASSWORD_VERIFY_QUEUE_LENGTH),
@@ -220,16 +232,6 @@ impl Metrics {
     /// How many defaults are weakened.
     pub fn set_insecure_settings(&self, weakened: usize) {
         self.insecure_settings.set(i64::try_from(weakened).unwrap_or(i64::MAX));
-    }
-
-    /// Whether the store answers.
-    pub fn set_store_up(&self, up: bool) {
-        self.store_up.set(i64::from(up));
-    }
-
-    /// As it was set last.
-    pub fn is_store_up(&self) -> bool {
-        self.store_up.get() == 1
     }
 
     /// A request came in a form that is accepted for compatibility only.

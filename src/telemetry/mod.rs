@@ -10,6 +10,7 @@ mod connections;
 mod diagnostics;
 mod escape;
 mod events;
+mod following;
 mod handles;
 mod held;
 mod key_fetches;
@@ -27,6 +28,7 @@ use std::cell::RefCell;
 
 pub use connections::Connections;
 pub use events::{Audit, Request};
+pub use following::Following;
 pub use handles::{IssuerLabel, RouteLabel};
 pub use held::Held;
 pub use key_fetches::KeyFetches;

@@ -95,6 +95,18 @@ pub const REVOCATION_CACHE: Family = Family::new(
     "Look-ups in the cache of revocation answers, by result.",
     &["result"],
 );
+/// How old the view of the marks is.
+pub const REVOCATION_STALENESS: Family = Family::new(
+    "doorward_revocation_staleness_seconds",
+    "How long ago this instance last knew all revocations there were; 0 where no other instance makes any.",
+    &[],
+);
+/// How long marks take to every instance.
+pub const REVOCATION_PROPAGATION: Family = Family::new(
+    "doorward_revocation_propagation_seconds",
+    "Time from a revocation being durable in a shared store to this instance having read it there.",
+    &[],
+);
 /// Fetches of issuers' keys.
 pub const JWKS_REFRESH: Family = Family::new(
     "doorward_jwks_refresh_total",
@@ -119,9 +131,21 @@ pub const STORE_ERRORS: Family =
 /// Whether the store answers.
 pub const STORE_UP: Family =
     Family::new("doorward_store_up", "1 if the store answered when it was last asked, else 0.", &[]);
+/// Whether the store takes no writes.
+pub const STORE_SEALED: Family =
+    Family::new("doorward_store_sealed", "1 if the store was exported and takes no writes, else 0.", &[]);
+/// How far the clocks are apart.
+pub const STORE_CLOCK_OFFSET: Family = Family::new(
+    "doorward_store_clock_offset_seconds",
+    "How far the store's clock is ahead of this machine's; negative if behind, 0 where the store has none of its own.",
+    &[],
+);
 /// What is weakened.
-pub const INSECURE_SETTINGS: Family =
-    Family::new("doorward_insecure_settings", "How many defaults the configuration weakens under `insecure`.", &[]);
+pub const INSECURE_SETTINGS: Family = Family::new(
+    "doorward_insecure_settings",
+    "How many defaults the configuration weakens: those under `insecure`, and `revocation.on_store_failure`.",
+    &[],
+);
 /// How long password checks took.
 pub const PASSWORD_VERIFY_DURATION: Family = Family::new(
     "doorward_password_verify_duration_seconds",
@@ -194,7 +218,7 @@ pub const LOG_LINES_DROPPED: Family = Family::new(
 );
 
 /// All of them; the process collector's `process_*` come on top.
-pub const ALL: [Family; 35] = [
+pub const ALL: [Family; 39] = [
     BUILD_INFO,
     HTTP_REQUESTS,
     HTTP_REQUEST_DURATION,
@@ -211,11 +235,15 @@ pub const ALL: [Family; 35] = [
     DENYLIST_ENTRIES,
     VERIFIED_TOKEN_CACHE,
     REVOCATION_CACHE,
+    REVOCATION_STALENESS,
+    REVOCATION_PROPAGATION,
     JWKS_REFRESH,
     JWKS_LAST_SUCCESS_TIMESTAMP,
     ISSUER_KEYS_AGE,
     STORE_ERRORS,
     STORE_UP,
+    STORE_SEALED,
+    STORE_CLOCK_OFFSET,
     INSECURE_SETTINGS,
     PASSWORD_VERIFY_DURATION,
     PASSWORD_VERIFY_QUEUE_LENGTH,

@@ -3,8 +3,8 @@
 use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, Result,
-    TextEncoder,
+    Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    Result, TextEncoder,
 };
 
 use super::names::Family;
@@ -30,6 +30,10 @@ impl Families {
 
     pub(super) fn gauge(&self, family: &Family) -> IntGauge {
         self.add(IntGauge::with_opts(options(family)))
+    }
+
+    pub(super) fn real_gauge(&self, family: &Family) -> Gauge {
+        self.add(Gauge::with_opts(options(family)))
     }
 
     pub(super) fn gauges(&self, family: &Family) -> IntGaugeVec {

@@ -63,6 +63,12 @@ impl Issuer {
         &self.name
     }
 
+    /// Its keys, the first of which signs.
+    #[must_use]
+    pub const fn keys(&self) -> &KeyRing {
+        &self.keys
+    }
+
     /// Writes and signs one.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::Verified;
 use super::issue::RESERVED;
-use crate::base::{Timestamp, base64url};
+use crate::base::{Times, Timestamp, base64url};
 use crate::keys::SigningKey;
 use crate::keys::signing::SigningFailed;
 
@@ -54,8 +54,17 @@ struct Made {
     /// `Bearer TOKEN`.
     authorization: Box<str>,
     at: Timestamp,
-    /// From then on the next one is made.
+    /// From then on the next one is made, if it could be good for longer.
     until: Timestamp,
+    expires_at: Timestamp,
+}
+
+impl Made {
+    /// Whether it still does at `now`, for a token that ends at `latest`. The last one does to its end, and a second for clocks that are
+    /// measured ever anew; if this machine's was set right meanwhile, it may have ended too early.
+    fn serves(&self, now: Timestamp, latest: Timestamp) -> bool {
+        self.at <= now && (now < self.until || latest <= self.expires_at.plus(Duration::from_secs(1)))
+    }
 }
 
 impl Mint {
@@ -84,16 +93,20 @@ impl Mint {
     /// when the clock was set back before it; requests that come together wait for one signature. `random` is asked for 128 bits for
     /// the `jti`.
     ///
+    /// It is dated by this machine's clock, by which the application beside it judges. What is left of the client's token is measured by
+    /// the clock that dated that one: own tokens go by the store's.
+    ///
     /// # Errors
     /// [`SigningFailed`] if the crypto library refuses.
     pub fn authorization(
         &self,
         verified: &Verified,
-        now: Timestamp,
+        now: impl Into<Times>,
         random: impl FnOnce() -> [u8; 16],
     ) -> Result<String, SigningFailed> {
-        let key = verified.digest();
-        let serves = |made: &Made| made.at <= now && now < made.until;
+        let now = now.into();
+        let (key, latest, now) = (verified.digest(), end_by_local_clock(verified, now), now.local);
+        let serves = |made: &Made| made.serves(now, latest);
         if let Some(made) = self.made.get(key).filter(|made| serves(made)) {
             return Ok(made.authorization.to_string());
         }
@@ -101,7 +114,7 @@ impl Mint {
             if entry.is_some_and(|entry| serves(entry.value())) {
                 return Ok(Op::Nop);
             }
-            self.make(verified, now, random()).map(|made| Op::Put(Arc::new(made)))
+            self.make(verified, now, latest, random()).map(|made| Op::Put(Arc::new(made)))
         })?;
         match outcome {
             CompResult::Inserted(entry) | CompResult::ReplacedWith(entry) | CompResult::Unchanged(entry) => {
@@ -111,17 +124,20 @@ impl Mint {
         }
     }
 
-    fn make(&self, verified: &Verified, now: Timestamp, random: [u8; 16]) -> Result<Made, SigningFailed> {
+    fn make(
+        &self,
+        verified: &Verified,
+        now: Timestamp,
+        latest: Timestamp,
+        random: [u8; 16],
+    ) -> Result<Made, SigningFailed> {
         let ttl = self.settings.ttl;
-        let latest = verified.claims().expires_at.whole_second();
         let expires_at = now.plus(ttl).whole_second().min(latest);
         let payload = base64url::encode(Value::Object(self.claims(verified, now, expires_at, random)).to_string());
         let signed = format!("{}.{payload}", self.header);
         let signature = self.settings.key.sign(signed.as_bytes())?;
         let authorization = format!("Bearer {signed}.{}", base64url::encode(signature)).into();
-        // One that ends with the client's token cannot be followed by a longer one.
-        let until = if expires_at == latest { Timestamp::MAX } else { now.plus(ttl / 2) };
-        Ok(Made { authorization, at: now, until })
+        Ok(Made { authorization, at: now, until: now.plus(ttl / 2), expires_at })
     }
 
     fn claims(
@@ -170,6 +186,13 @@ impl fmt::Debug for Mint {
         // Not what was made: those are credentials.
         out.debug_struct("Mint").field("issuer", &self.issuer).field("settings", &self.settings).finish_non_exhaustive()
     }
+}
+
+/// When `verified` ends, as this machine's clock will show it. A whole second, and not later.
+fn end_by_local_clock(verified: &Verified, now: Times) -> Timestamp {
+    let end = verified.claims().expires_at;
+    let ahead = if verified.rules().own { now.local.millis().saturating_sub(now.store.millis()) } else { 0 };
+    Timestamp::from_millis(end.millis().saturating_add(ahead)).whole_second()
 }
 
 /// Who issued the client's token, if it was not doorward.

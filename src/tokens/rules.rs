@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::ScopeSet;
+use super::{Claims, ScopeSet, VerifyError};
+use crate::base::{Times, Timestamp};
 use crate::keys::Algorithm;
 
 /// What one issuer's tokens must be, and what their claims mean here.
@@ -131,6 +132,27 @@ impl IssuerRules {
         let Some(allowed) = &self.algorithms else { return true };
         let named = header.get("alg").and_then(Value::as_str).and_then(Algorithm::from_name);
         named.is_some_and(|named| allowed.contains(&named))
+    }
+}
+
+impl IssuerRules {
+    /// The time by the clock that its tokens are dated by.
+    pub(super) const fn now(&self, times: Times) -> Timestamp {
+        if self.own { times.store } else { times.local }
+    }
+
+    /// The latest time that its tokens may have been dated with.
+    pub(super) const fn dated_until(&self, times: Times) -> Timestamp {
+        if self.own { times.dated_until } else { times.local }
+    }
+
+    pub(super) fn check_audience(&self, claims: &Claims) -> Result<(), VerifyError> {
+        let meant_for_us = |audience: &str| self.audience.iter().any(|ours| ours == audience);
+        if self.audience.is_empty() || claims.audience.iter().any(|audience| meant_for_us(audience)) {
+            Ok(())
+        } else {
+            Err(VerifyError::WrongAudience)
+        }
     }
 }
 

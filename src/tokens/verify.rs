@@ -10,7 +10,7 @@ use super::cache::{CacheResult, Digest, VerifiedCache, digest_of};
 use super::claims::Held;
 use super::kind::is_access_token;
 use super::{Claims, IssuerRules, RawToken, Rejected, ScopeSet, VerifyError, weight};
-use crate::base::{Timestamp, base64url};
+use crate::base::{Times, Timestamp, base64url};
 use crate::keys::{Algorithm, KeyRing, KeySet, LiveKeys, NoKey, VerifyingKey};
 
 /// The most that `leeway` may be. Revocation marks live this much longer than what they match, whatever the setting was
@@ -75,13 +75,14 @@ impl Verifier {
         self.issuers.keys().map(|issuer| &**issuer)
     }
 
-    /// Checks a compact JWS at the time `now`, in the order of RFC 8725 and with every check it asks for.
+    /// Checks a compact JWS at the time `now`, own tokens by the store's and others by this machine's, in the order of RFC 8725 and with every check it asks for.
     ///
     /// # Errors
     /// The first check that failed.
-    pub fn verify(&self, token: &str, now: Timestamp) -> (Result<Arc<Verified>, Rejected>, CacheResult) {
+    pub fn verify(&self, token: &str, now: impl Into<Times>) -> (Result<Arc<Verified>, Rejected>, CacheResult) {
+        let now = now.into();
         let digest = digest_of(token);
-        let (verified, cached) = match self.cache.get(&digest, now) {
+        let (verified, cached) = match self.cache.get(&digest, now.local) {
             Some(verified) => (verified, CacheResult::Hit),
             None => match self.verify_uncached(token) {
                 Ok(verified) => (Arc::new(verified), CacheResult::Miss),
@@ -93,7 +94,7 @@ impl Verifier {
             return (Err(Rejected { error, issuer, kid: None }), cached);
         }
         if cached == CacheResult::Miss {
-            self.cache.insert(digest, Arc::clone(&verified), now);
+            self.cache.insert(digest, Arc::clone(&verified), now.local);
         }
         (Ok(verified), cached)
     }
@@ -104,14 +105,14 @@ impl Verifier {
     ///
     /// # Errors
     /// The first of these that does not hold.
-    pub fn still_trusts(&self, token: &Arc<Verified>, now: Timestamp) -> Result<Arc<Verified>, VerifyError> {
+    pub fn still_trusts(&self, token: &Arc<Verified>, now: impl Into<Times>) -> Result<Arc<Verified>, VerifyError> {
         let issuer = self.issuers.get(&*token.claims.issuer).ok_or(VerifyError::WrongIssuer)?;
         let keys = issuer.keys.now();
         if keys.is_available() && !keys.has(&token.key) {
             return Err(VerifyError::UnknownKey);
         }
         issuer.rules.check_audience(&token.claims)?;
-        if now >= token.claims.expires_at.plus(issuer.rules.leeway) {
+        if issuer.rules.now(now.into()) >= token.claims.expires_at.plus(issuer.rules.leeway) {
             return Err(VerifyError::Expired);
         }
         Ok(match &issuer.rules.scopes {
@@ -136,17 +137,6 @@ impl Verifier {
     fn issuer_of(&self, raw: &RawToken<'_>) -> Result<&Arc<TrustedIssuer>, VerifyError> {
         let issuer = raw.unverified_claims().get("iss").and_then(Value::as_str).ok_or(VerifyError::WrongIssuer)?;
         self.issuers.get(issuer).ok_or(VerifyError::WrongIssuer)
-    }
-}
-
-impl IssuerRules {
-    fn check_audience(&self, claims: &Claims) -> Result<(), VerifyError> {
-        let meant_for_us = |audience: &str| self.audience.iter().any(|ours| ours == audience);
-        if self.audience.is_empty() || claims.audience.iter().any(|audience| meant_for_us(audience)) {
-            Ok(())
-        } else {
-            Err(VerifyError::WrongAudience)
-        }
     }
 }
 
@@ -265,20 +255,20 @@ impl Verified {
     ///
     /// # Errors
     /// [`VerifyError::Expired`]; [`VerifyError::NotYetValid`]; [`VerifyError::Malformed`] if it would live too long.
-    pub fn in_time(&self, now: Timestamp) -> Result<(), VerifyError> {
-        let leeway = self.issuer.rules.leeway;
-        if now >= self.claims.expires_at.plus(leeway) {
+    pub fn in_time(&self, now: Times) -> Result<(), VerifyError> {
+        let rules = &self.issuer.rules;
+        let (leeway, latest) = (rules.leeway, rules.dated_until(now));
+        if rules.now(now) >= self.claims.expires_at.plus(leeway) {
             return Err(VerifyError::Expired);
         }
         // From its beginning too: a mark on all that somebody was issued lives as long as this, and must not be outlived by a token that
         // was too long for it when it was made.
-        let too_long =
-            |from: Timestamp| self.claims.expires_at > from.plus(self.issuer.rules.max_lifetime).plus(leeway);
-        if too_long(now) || self.claims.issued_at.is_some_and(too_long) {
+        let too_long = |from: Timestamp| self.claims.expires_at > from.plus(rules.max_lifetime).plus(leeway);
+        if too_long(latest) || self.claims.issued_at.is_some_and(too_long) {
             return Err(VerifyError::Malformed);
         }
         // A login in the second of a subject's mark is dated one second later, whatever the leeway.
-        let ahead = now.plus(leeway.max(Duration::from_secs(1)));
+        let ahead = latest.plus(leeway.max(Duration::from_secs(1)));
         let too_early = |date: Option<Timestamp>| date.is_some_and(|date| date > ahead);
         if too_early(self.claims.not_before) || too_early(self.claims.issued_at) {
             return Err(VerifyError::NotYetValid);

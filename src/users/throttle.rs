@@ -13,6 +13,7 @@ use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -29,6 +30,15 @@ pub struct ThrottleSettings {
     pub per_user: Option<Allowance>,
     /// Failures of one address (IPv6: one /64), whatever the names.
     pub per_address: Option<Allowance>,
+}
+
+impl ThrottleSettings {
+    /// What is borne of a name at an address where it has logged in: where names have no allowance, that of an address still must not
+    /// be others' to use up.
+    #[must_use]
+    pub fn of_known(self) -> Option<Allowance> {
+        self.per_user.or(self.per_address)
+    }
 }
 
 /// The failures of all names and addresses, in memory that is bounded: lost at a restart.
@@ -60,8 +70,7 @@ impl Throttle {
         let state = State {
             users: settings.per_user.map(Table::new),
             addresses: settings.per_address.map(Table::new),
-            // Where names have no allowance, that of an address still must not be others' to use up.
-            known: settings.per_user.or(settings.per_address).map(Known::new),
+            known: settings.of_known().map(Known::new),
             sameness: Sameness::default(),
         };
         Self { settings, keys: RandomState::new(), state: Mutex::new(state) }
@@ -81,17 +90,46 @@ impl Throttle {
     /// # Errors
     /// [`Wait`], which does not count as a failure: who waits as told gets in.
     pub fn admit(self: &Arc<Self>, username: &str, address: Option<IpAddr>, now: Timestamp) -> Result<Attempt, Wait> {
+        let mut state = self.state.lock();
+        let charge = self.charge(&state, username, address, now);
+        match state.refuses(charge) {
+            Some(wait) => Err(wait),
+            None => Ok(self.begin(&mut state, charge, address)),
+        }
+    }
+
+    /// Counts a login that was let in by what several instances have counted together: it is tried whatever has failed here.
+    pub fn note(self: &Arc<Self>, username: &str, address: Option<IpAddr>, now: Timestamp) -> Attempt {
+        let mut state = self.state.lock();
+        let charge = self.charge(&state, username, address, now);
+        self.begin(&mut state, charge, address)
+    }
+
+    fn charge(&self, state: &State, username: &str, address: Option<IpAddr>, at: Timestamp) -> Charge {
         let user = self.keys.hash_one(name::canonical(username));
         let from = self.keys.hash_one(Place::of(address));
-        let mut state = self.state.lock();
         let is_known = state.known.as_ref().is_some_and(|known| known.contains(user, from));
-        let charge = Charge { user, from, is_known, at: now };
-        if let Some(wait) = state.refuses(charge) {
-            return Err(wait);
-        }
+        Charge { user, from, is_known, at }
+    }
+
+    fn begin(self: &Arc<Self>, state: &mut State, charge: Charge, address: Option<IpAddr>) -> Attempt {
         state.begin(charge);
         let may_be_a_proxy = name::may_be_a_proxy(address);
-        Ok(Attempt { throttle: Arc::clone(self), charge, may_be_a_proxy, is_open: true })
+        Attempt { throttle: Arc::clone(self), charge, may_be_a_proxy, is_open: true }
+    }
+}
+
+/// What a name and an address are counted under where instances share counts: in the same spelling everywhere, and told apart.
+pub(super) fn counted(username: &str, address: Option<IpAddr>) -> [Vec<u8>; 2] {
+    let tagged = |tag: &[u8], bytes: &[u8]| [tag, bytes].concat();
+    [tagged(b"user ", name::canonical(username).as_bytes()), tagged(b"address ", &Place::of(address).bytes())]
+}
+
+impl Throttled {
+    /// After so long, in whole seconds and at least one.
+    #[must_use]
+    pub fn after(wait: Duration) -> Self {
+        Self { retry_after: u64::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u64::MAX).max(1) }
     }
 }
 
@@ -183,8 +221,7 @@ impl State {
         if wait.is_zero() {
             return Some(Wait::ForOthers);
         }
-        let retry_after = u64::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u64::MAX).max(1);
-        Some(Wait::Until(Throttled { retry_after }))
+        Some(Wait::Until(Throttled::after(wait)))
     }
 
     fn begin(&mut self, charge: Charge) {

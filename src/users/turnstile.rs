@@ -5,9 +5,12 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use tokio::sync::{Notify, Semaphore};
+use tokio::time::timeout;
 
+use super::shared_throttle::{ASK_AGAIN, Kind, Open, Outcome, Shared, SharedFailures, Tried};
 use super::throttle::{Attempt, Throttle, ThrottleSettings, Throttled, Wait};
 use crate::base::Clock;
+use crate::keys::ServerKeys;
 
 /// Those of users and those of clients are counted apart: a service with an outdated secret must not keep the users out who share its
 /// address.
@@ -26,6 +29,17 @@ impl Throttles {
         Self { logins: Arc::new(Turnstile::new(settings)), clients: Arc::new(Turnstile::new(settings)) }
     }
 
+    /// The same counts here, and those that `failures` counts for all instances decide as long as it answers. Instances with the same
+    /// first server key count together.
+    #[must_use]
+    pub fn sharing(&self, failures: &Arc<dyn SharedFailures>, keys: &Arc<ServerKeys>) -> Self {
+        let shared = |kind| Shared { failures: Arc::clone(failures), keys: Arc::clone(keys), kind };
+        Self {
+            logins: Arc::new(self.logins.sharing(shared(Kind::Logins))),
+            clients: Arc::new(self.clients.sharing(shared(Kind::Clients))),
+        }
+    }
+
     /// What they were made with.
     #[must_use]
     pub fn settings(&self) -> ThrottleSettings {
@@ -39,7 +53,8 @@ pub struct Turnstile {
     throttle: Arc<Throttle>,
     /// Told whenever a login is no longer being tried.
     ended: Arc<Notify>,
-    waiting: Semaphore,
+    waiting: Arc<Semaphore>,
+    shared: Option<Shared>,
 }
 
 /// A login that is being tried. Dropped, as when the client goes away, it has failed.
@@ -47,13 +62,22 @@ pub struct Turnstile {
 #[must_use = "dropped, it counts as a failure"]
 pub struct Turn {
     attempt: Option<Attempt>,
+    /// As other instances see it.
+    open: Option<Open>,
     ended: Arc<Notify>,
 }
 
 impl Turnstile {
     fn new(settings: ThrottleSettings) -> Self {
         let throttle = Arc::new(Throttle::new(settings));
-        Self { throttle, ended: Arc::default(), waiting: Semaphore::new(WAITING) }
+        Self { throttle, ended: Arc::default(), waiting: Arc::new(Semaphore::new(WAITING)), shared: None }
+    }
+
+    fn sharing(&self, shared: Shared) -> Self {
+        // Without an allowance there is nothing to count.
+        let shared = self.throttle.settings().of_known().map(|_| shared);
+        let Self { throttle, ended, waiting, .. } = self;
+        Self { throttle: Arc::clone(throttle), ended: Arc::clone(ended), waiting: Arc::clone(waiting), shared }
     }
 
     /// [`Throttle::admit`], once it is known of those in the way whether they fail.
@@ -61,21 +85,64 @@ impl Turnstile {
     /// # Errors
     /// [`Throttled`] if too many have failed, or too many wait.
     pub async fn admit(&self, name: &str, address: Option<IpAddr>, clock: &dyn Clock) -> Result<Turn, Throttled> {
-        let mut place = None;
-        loop {
+        let tried = self.shared.as_ref().map(|shared| shared.tried(name, address, self.throttle.settings()));
+        let (mut place, mut unsure) = (None, None);
+        let refused = loop {
             let mut ended = pin!(self.ended.notified());
             // INVARIANT: before it is looked at, so that none that ends in between is missed.
             ended.as_mut().enable();
-            match self.throttle.admit(name, address, clock.now()) {
-                Ok(attempt) => return Ok(Turn { attempt: Some(attempt), ended: Arc::clone(&self.ended) }),
-                Err(Wait::Until(throttled)) => return Err(throttled),
-                Err(Wait::ForOthers) if place.is_none() => {
-                    place = Some(self.waiting.try_acquire().map_err(|_| Throttled { retry_after: 1 })?);
-                    ended.await;
-                }
-                Err(Wait::ForOthers) => ended.await,
+            match self.try_admit(tried.as_ref(), name, address, clock, &mut unsure).await {
+                Ok(turn) => return Ok(turn),
+                Err(Wait::Until(throttled)) => break throttled,
+                Err(Wait::ForOthers) => {}
             }
+            if place.is_none() {
+                let Ok(found) = self.waiting.try_acquire() else { break Throttled { retry_after: 1 } };
+                place = Some(found);
+            }
+            if tried.is_some() {
+                // Those in the way may be tried elsewhere, where nobody tells us.
+                let _ended_here = timeout(ASK_AGAIN, ended).await;
+            } else {
+                ended.await;
+            }
+        };
+        // Nobody tried anything.
+        if let Some(open) = unsure {
+            open.end(Outcome::Untold);
         }
+        Err(refused)
+    }
+
+    /// By what all instances have counted, or if nobody can tell, by what this one has. If that lets nobody in, `unsure` is what the others
+    /// may have counted all the same.
+    async fn try_admit(
+        &self,
+        tried: Option<&Tried>,
+        name: &str,
+        address: Option<IpAddr>,
+        clock: &dyn Clock,
+        unsure: &mut Option<Open>,
+    ) -> Result<Turn, Wait> {
+        let mut open = None;
+        if let (Some(shared), Some(tried)) = (&self.shared, tried) {
+            let answer = shared.admit(tried, &self.ended).await;
+            if let Some(open) = unsure.take() {
+                open.forget();
+            }
+            open = Some(answer?);
+        }
+        let attempt = match &open {
+            Some(open) if !open.is_unsure() => self.throttle.note(name, address, clock.now()),
+            _ => match self.throttle.admit(name, address, clock.now()) {
+                Ok(attempt) => attempt,
+                Err(wait) => {
+                    *unsure = open;
+                    return Err(wait);
+                }
+            },
+        };
+        Ok(Turn { attempt: Some(attempt), open, ended: Arc::clone(&self.ended) })
     }
 }
 
@@ -83,17 +150,20 @@ impl Turn {
     /// As [`Attempt::succeeded`].
     pub fn succeeded(mut self) {
         self.attempt.take().into_iter().for_each(Attempt::succeeded);
+        self.open.take().into_iter().for_each(|open| open.end(Outcome::Succeeded));
     }
 
     /// As [`Attempt::failed`].
     #[must_use]
     pub fn failed(mut self) -> bool {
+        self.open.take().into_iter().for_each(|open| open.end(Outcome::Failed));
         self.attempt.take().is_some_and(Attempt::failed)
     }
 
     /// As [`Attempt::untold`].
     pub fn untold(mut self) {
         self.attempt.take().into_iter().for_each(Attempt::untold);
+        self.open.take().into_iter().for_each(|open| open.end(Outcome::Untold));
     }
 }
 

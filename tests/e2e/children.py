@@ -10,9 +10,14 @@ import threading
 SETPRIV = shutil.which("setpriv")
 
 
+class Starter(threading.Thread):
+    """A thread that ends after all processes it started."""
+
+
 def start(command, end="TERM", **options):
-    """`subprocess.Popen`; the signal `end` is sent to the process if this one dies first. From the main thread only."""
-    assert threading.current_thread() is threading.main_thread(), "it would end with its thread"
+    """`subprocess.Popen`; the signal `end` is sent to the process if this one dies first. From the main thread or a `Starter` only."""
+    thread = threading.current_thread()
+    assert thread is threading.main_thread() or isinstance(thread, Starter), "it would end with its thread"
     before = [SETPRIV, "--pdeathsig", end, "--"] if SETPRIV else []
     return subprocess.Popen([*before, *map(str, command)], **options)
 

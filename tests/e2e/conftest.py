@@ -4,9 +4,13 @@ The binary is the one `DOORWARD_BIN` names, else `debug/doorward` in Cargo's tar
 """
 
 import os
+import uuid
 from pathlib import Path
 
 import pytest
+from fleet import Fleet
+from redis_deployments import DEPLOYMENTS
+from redis_server import Redis
 from sidecar import Application, Doorward, merge, password_hash
 
 # The clients refuse plain http unless told that this is a test; no proxy may stand between.
@@ -14,6 +18,9 @@ os.environ |= {"AUTHLIB_INSECURE_TRANSPORT": "1", "OAUTHLIB_INSECURE_TRANSPORT":
 
 ISSUER = "https://auth.example.test"
 SHARED_SECRET = "a secret that the tutorial application knows too"
+REPLICAS = ("one", "two", "three")
+# A test that is the same with one instance and its own store as with several that share one.
+EVERYWHERE = pytest.mark.parametrize("deployment", ["embedded", *DEPLOYMENTS], indirect=True)
 SERVER_KEY = "keys the tags of refresh tokens, in these tests alone"
 
 
@@ -28,6 +35,14 @@ def binary():
     if not path.is_file():
         pytest.exit(f"{path} is not there: build it, or name it in DOORWARD_BIN", returncode=2)
     return path
+
+
+@pytest.fixture
+def redis():
+    """A server of the test's own."""
+    server = Redis().start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="session")
@@ -81,6 +96,44 @@ def prepare(binary, tmp_path):
 def start(prepare):
     """Makes a doorward and starts it."""
     return lambda *arguments, **options: prepare(*arguments, **options).start()
+
+
+@pytest.fixture(scope="session")
+def deployments():
+    """Starts servers that replicas share on demand, once each, for the whole run."""
+    running = {}
+
+    def start(name):
+        if name not in running:
+            running[name] = DEPLOYMENTS[name]()
+            running[name].start()
+        return running[name]
+
+    yield start
+    for deployment in running.values():
+        deployment.stop()
+
+
+@pytest.fixture(params=DEPLOYMENTS)
+def deployment(request, deployments):
+    """Well, whatever the test before did to it; None for the parameter `embedded`."""
+    if request.param == "embedded":
+        return None
+    found = deployments(request.param)
+    found.settle()
+    return found
+
+
+@pytest.fixture
+def fleet(prepare, deployment):
+    """Starts three doorwards on one store with keys of their own in it; or one with a store of its own."""
+
+    def start(upstream, changes=None, users=None):
+        store = {"store": deployment.store(f"{uuid.uuid4()}:")} if deployment else {}
+        names = REPLICAS if deployment else REPLICAS[:1]
+        return Fleet([prepare(upstream, merge(changes or {}, store), users, name=name) for name in names]).start()
+
+    return start
 
 
 def settings_for(upstream):

@@ -23,7 +23,7 @@ ANSI = re.compile(r"\x1b\[[0-9;]*m")
 DEADLINE = 20
 
 
-def until(condition, deadline=DEADLINE, what="the condition"):
+def until(condition, deadline=DEADLINE, what="the condition", pause=0.02):
     """The first true value of `condition`, asked again and again until the deadline: only for what announces itself nowhere."""
     end = time.monotonic() + deadline
     while True:
@@ -31,7 +31,7 @@ def until(condition, deadline=DEADLINE, what="the condition"):
         if value:
             return value
         assert time.monotonic() < end, f"{what} did not come within {deadline} s"
-        time.sleep(0.02)
+        time.sleep(pause)
 
 
 class Output:
@@ -120,7 +120,10 @@ class Doorward:
         return self
 
     def start(self, prefix=(), environment=None):
-        self.launch(prefix, environment)
+        return self.launch(prefix, environment).bound()
+
+    def bound(self):
+        """Waits until it listens."""
         self.public, self.admin = self.output.wait_for(bound_addresses)
         return self
 

@@ -1,18 +1,23 @@
 """What deploy/ promises: a manifest that clusters take, and an image that needs no root."""
 
 import re
+import socket
 import subprocess
 from pathlib import Path
 
+import children
 import kubernetes_validate
 import pytest
 import yaml
 from kubernetes_validate import utils
+from sidecar import until
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 RESOURCES = list(yaml.safe_load_all((DEPLOY / "kubernetes" / "sidecar.yaml").read_text()))
 # From the first that has all the manifest uses without a feature gate, up to the newest the package knows.
 VERSIONS = [version for version in sorted(set(utils.all_versions())) if version >= "1.30"]
+
+SHARED = list(yaml.safe_load_all((DEPLOY / "kubernetes" / "sidecar-redis.yaml").read_text()))
 
 HASH = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$K9YQuh7w2Xf0mZJjGv3n4O4Yb1F0u7k0b7pVb8mZJjE"
 
@@ -129,7 +134,9 @@ def test_stopping_fits_into_the_time_kubernetes_gives(pod, settings):
     assert seconds + sum(shutdown) < pod["terminationGracePeriodSeconds"]
 
 
-def test_doorward_accepts_the_manifests_configuration(binary, tmp_path):
+@pytest.fixture
+def write_configuration(binary, tmp_path):
+    """Puts a manifest's configuration where it can be checked, with keys and users beside it."""
     keys = tmp_path / "keys"
     keys.mkdir()
     for name, algorithm in (("token.pem", "ES256"), ("server.key", "HS256")):
@@ -139,12 +146,107 @@ def test_doorward_accepts_the_manifests_configuration(binary, tmp_path):
     for file in keys.iterdir():
         file.chmod(0o440)
 
-    text = resource("ConfigMap")["data"]["doorward.yaml"]
-    text = text.replace("/etc/doorward", str(tmp_path)).replace("/var/lib/doorward", str(tmp_path))
-    config = tmp_path / "doorward.yaml"
-    config.write_text(text)
+    def write(text):
+        config = tmp_path / "doorward.yaml"
+        config.write_text(text.replace("/etc/doorward", str(tmp_path)).replace("/var/lib/doorward", str(tmp_path)))
+        return config
+
+    return write
+
+
+def test_doorward_accepts_the_manifests_configuration(binary, write_configuration):
+    config = write_configuration(resource("ConfigMap")["data"]["doorward.yaml"])
     checked = subprocess.run([binary, "check", "--config", config], capture_output=True, text=True)
     assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def shared(kind, name):
+    (found,) = [resource for resource in SHARED if (resource["kind"], resource["metadata"]["name"]) == (kind, name)]
+    return found
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_manifest_with_redis_fits_the_schemas_too(version):
+    kinds = ["ConfigMap", "Deployment", "Service", "PodDisruptionBudget", "ConfigMap", "StatefulSet", "Service", "NetworkPolicy"]
+    assert [resource["kind"] for resource in SHARED] == kinds
+    for one in SHARED:
+        assert kubernetes_validate.validate(one, version, strict=True) == ".".join(version.split(".")[:2])
+
+
+def test_all_replicas_share_keys_and_store(sidecar, pod):
+    deployment = shared("Deployment", "your-api")["spec"]
+    settings = yaml.safe_load(shared("ConfigMap", "doorward")["data"]["doorward.yaml"])
+    assert deployment["replicas"] == 3
+    assert deployment["strategy"]["type"] == "RollingUpdate", "nothing is in a pod that the next one must wait for"
+    many = deployment["template"]["spec"]
+    (container,) = many["initContainers"]
+    mounted = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
+    volumes = {volume["name"]: volume for volume in many["volumes"]}
+    redis = settings["store"]["redis"]
+    for file in (settings["tokens"]["keys"][0]["file"], settings["server_keys"][0]["file"], redis["password"]["file"]):
+        assert volumes[mounted[str(Path(file).parent)]]["secret"]["defaultMode"] == 0o440
+    assert "emptyDir" in volumes[mounted["/var/lib/doorward"]]
+    service = shared("Service", "doorward-redis")
+    (port,) = service["spec"]["ports"]
+    assert redis["url"] == f"redis://{service['metadata']['name']}:{port['port']}"
+    policy = shared("NetworkPolicy", "doorward-redis")["spec"]
+    assert policy["ingress"][0]["from"] == [{"podSelector": {"matchLabels": deployment["selector"]["matchLabels"]}}]
+    # All else is as in the manifest of one.
+    for name in ("securityContext", "terminationGracePeriodSeconds", "containers"):
+        assert many[name] == pod[name]
+    for name in ("image", "args", "ports", "startupProbe", "readinessProbe", "livenessProbe", "resources", "securityContext"):
+        assert container[name] == sidecar[name]
+
+
+def test_redis_has_no_more_rights_than_it_needs():
+    pod = shared("StatefulSet", "doorward-redis")["spec"]["template"]["spec"]
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    for container in [*pod["initContainers"], *pod["containers"]]:
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+
+
+def test_the_manifests_redis_keeps_what_doorward_promises(binary, tmp_path, write_configuration):
+    """Its own settings and its own user, in a real server, looked at by the manifest's own configuration."""
+    (users,) = shared("StatefulSet", "doorward-redis")["spec"]["template"]["spec"]["initContainers"]
+    (script,) = users["args"]
+    run = tmp_path / "run"
+    run.mkdir()
+    (tmp_path / "redis").mkdir()
+    password = subprocess.run([binary, "keygen", "--alg", "HS256"], capture_output=True, check=True).stdout
+    (tmp_path / "redis" / "redis.password").write_bytes(password)
+    (tmp_path / "redis" / "redis.password").chmod(0o440)
+    script = script.replace("/etc/redis/password", str(tmp_path / "redis")).replace("/run/redis", str(run))
+    subprocess.run(["sh", "-ec", script], check=True)
+    rules = (run / "users.acl").read_text().split(" ~", 1)[1].strip()
+    (documented,) = re.findall(r"^ACL SETUSER doorward on >PASSWORD ~(.*) \+asking \+cluster\|slots$", (DEPLOY.parent / "README.md").read_text(), re.M)
+    assert rules == documented
+
+    text = shared("ConfigMap", "doorward-redis")["data"]["redis.conf"]
+    settings = tmp_path / "redis.conf"
+    settings.write_text(text.replace("dir /data", f"dir {run}").replace("/run/redis", str(run)))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    server = children.start(["redis-server", settings, "--bind", "127.0.0.1", "--port", port], stdout=subprocess.DEVNULL)
+    try:
+        text = shared("ConfigMap", "doorward")["data"]["doorward.yaml"]
+        config = write_configuration(text.replace("redis://doorward-redis:6379", f"redis://127.0.0.1:{port}"))
+
+        def answers():
+            return subprocess.run([binary, "check", "--connect", "--config", config], capture_output=True, text=True)
+
+        until(lambda: answers().returncode == 0, what="a Redis that is as it should be")
+        checked = answers()
+        assert "problem" not in checked.stdout, checked.stdout
+        assert "warning  " not in checked.stdout, checked.stdout
+        assert password.decode().strip() not in checked.stdout + checked.stderr
+    finally:
+        server.kill()
+        server.wait()
 
 
 def test_the_image_has_no_shell_and_no_root():

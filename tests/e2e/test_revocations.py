@@ -6,7 +6,9 @@ import re
 import socket
 import stat
 import subprocess
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import jwt
 import pytest
@@ -118,18 +120,31 @@ def test_what_was_revoked_outlives_a_restart(doorward, shop, run):
     assert doorward.refresh(session["refresh_token"]).status_code == 400
 
 
+@pytest.mark.parametrize("kind", ["subject", "client"])
+def test_what_is_revoked_right_after_a_login_right_after_a_revocation_is_dead(kind, doorward, shop):
+    everything = {"subject": {"kind": "subject", "value": "johndoe"}, "client": {"kind": "client", "value": "web"}}
+    # At whatever moment of a second.
+    for _ in range(3):
+        assert ask(doorward, json=everything["subject"]).status_code == 200
+        session = doorward.login()
+        assert is_alive(doorward, shop, session["access_token"])
+        assert ask(doorward, json=everything[kind]).status_code == 200
+        assert is_dead(doorward, shop, session["access_token"])
+        assert doorward.refresh(session["refresh_token"]).status_code == 400
+
+
 COMMANDS = [
     # Arguments, stdin, changes of the configuration, exit code, what is said.
-    (["--token", "-"], "garbage", {}, 1, "no token that is taken here"),
+    (["--token", "-"], "garbage", {}, 1, "`--token` is no token that is taken here"),
     (["--token", "-"], "dwr_garbage", {}, 1, "no token that is taken here"),
     (["--token", "-"], "", {}, 2, "is empty"),
     (["--token", "eyJhbGciOiJub25lIn0.e30.CANARY"], "", {}, 2, "never an argument"),
     (["--token", "@nothing-here"], "", {}, 2, "nothing-here"),
     ([], "", {}, 2, "required"),
     (["--jti", "a", "--subject", "b"], "", {}, 2, "cannot be used with"),
-    (["--subject", "johndoe", "--issuer", "https://nobody.example"], "", {}, 2, "trusted_issuers"),
+    (["--subject", "johndoe", "--issuer", "https://nobody.example"], "", {}, 2, "`--issuer` is neither"),
     (["--subject", "johndoe", "--wait", "61"], "", {}, 2, "61"),
-    (["--session", "not a sid"], "", {}, 2, "sid"),
+    (["--session", "not a sid"], "", {}, 2, "`--session` is not a `sid`"),
     (["--subject", "johndoe"], "", {"admin": {"token": "q7Zp0Xw3sV9aB2nM5kL8jH1gF4dS6tRuY"}}, 2, "not the admin token"),
     (["--subject", "johndoe"], "", {"admin": {"listen": "127.0.0.1:0"}}, 2, "port 0"),
     (["--subject", "johndoe"], "", {"admin": {"listen": "unix:nobody.sock"}}, 70, "is doorward running"),
@@ -151,6 +166,107 @@ def test_the_command_says_what_is_wrong(doorward, shop, run):
     doorward.stop()
     stopped = run(doorward, "--subject", "johndoe")
     assert stopped.returncode == 70 and "is doorward running" in stopped.stderr
+
+
+def answering(status, body):
+    """What anything might answer that is no doorward; `None` hangs up without a word. It notes what it was asked."""
+
+    class Answers(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self):
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            self.server.asked.append((self.command, self.path))
+            if body is None:
+                self.close_connection = True
+                return
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_POST = do_GET
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    server.asked = []
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+DONE = {"durable": True, "expires_at": 1790000000, "confirmed_by": ["pod-1:8080"], "missing": []}
+MARK = {"id": "AA", "kind": None, "value": None, "issuer": None, "issued_before": None, "expires_at": 1790000000}
+
+STRANGERS = {
+    "an empty object": (200, {}),
+    "text": (200, "hello"),
+    "a list": (200, []),
+    "an API that takes everything": (200, {"status": "ok", "path": "/revocations"}),
+    "not durable": (200, DONE | {"durable": False}),
+    "durable as a word": (200, DONE | {"durable": "true"}),
+    "without an end": (200, {name: value for name, value in DONE.items() if name != "expires_at"}),
+    "an end that is a text": (200, DONE | {"expires_at": "1790000000"}),
+    "confirmed by nobody": (200, DONE | {"confirmed_by": []}),
+    "nothing said of others": (200, {name: value for name, value in DONE.items() if name != "missing"}),
+    "marks that are none": (200, {"revocations": [{"id": "AA"}], "next": None}),
+    "pages without end": (200, {"revocations": [], "next": ""}),
+    "a next that is none": (200, {"revocations": [MARK], "next": "&limit=1"}),
+    "created": (201, DONE),
+    "another 404": (404, {"detail": "Not Found"}),
+    "another 401": (401, {"error": "unauthorized"}),
+    "another 500": (500, {}),
+    "a redirect": (302, {}),
+}
+
+
+@pytest.mark.parametrize("stranger", STRANGERS)
+def test_whatever_else_answers_has_revoked_nothing(stranger, shop, prepare, run):
+    status, body = STRANGERS[stranger]
+    server = answering(status, json.dumps(body).encode())
+    try:
+        doorward = prepare(shop.url, {"admin": {"token": "q7Zp0Xw3sV9aB2nM5kL8jH1gF4dS6tRuY"}})
+        doorward.admin = f"127.0.0.1:{server.server_port}"
+        for arguments in (["--subject", "johndoe"], ["--subject", "johndoe", "--wait", "1", "--json"], ["list"], ["list", "--json"]):
+            result = run(doorward, *arguments)
+            assert result.returncode == 70 and "revoked" not in result.stdout, (arguments, result)
+            assert f"`{doorward.admin}` is no doorward admin listener" in result.stderr, (arguments, result.stderr)
+            assert "is `admin.listen` the one it was started with?" in result.stderr
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize(("body", "arguments", "said"), [
+    (DONE, ["--subject", "a"], "in effect at pod-1:8080"),
+    ({"revocations": [MARK], "next": None}, ["list"], "unnamed  AA"),
+])
+def test_an_answer_of_doorwards_is_taken(body, arguments, said, shop, prepare, run):
+    """What the answers above differ from."""
+    server = answering(200, json.dumps(body).encode())
+    try:
+        doorward = prepare(shop.url, {"admin": {"token": "q7Zp0Xw3sV9aB2nM5kL8jH1gF4dS6tRuY"}})
+        doorward.admin = f"127.0.0.1:{server.server_port}"
+        result = run(doorward, *arguments)
+        assert result.returncode == 0 and said in result.stdout, result
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_who_is_cut_off_does_not_know_whether_it_was_done(shop, prepare, run):
+    server = answering(200, None)
+    try:
+        doorward = prepare(shop.url, {"admin": {"token": "q7Zp0Xw3sV9aB2nM5kL8jH1gF4dS6tRuY"}})
+        doorward.admin = f"127.0.0.1:{server.server_port}"
+        result = run(doorward, "--subject", "johndoe")
+        assert result.returncode == 70 and ("POST", "/revocations") in server.asked
+        assert "it is unknown whether it was done; ask again, which is harmless" in result.stderr
+        assert "is doorward running" not in result.stderr
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def test_help_shows_no_way_to_give_a_token_as_an_argument(binary):

@@ -2,8 +2,8 @@
 # Installs what is missing, and does nothing where nothing is.
 #
 #   install.sh build    what `cargo build` needs beside Rust: cmake and a C compiler
-#   install.sh test     that, and all the tests use: curl, openssl, nginx, HAProxy, PostgreSQL, Chromium,
-#                       Node and its packages, a Python environment
+#   install.sh test     that, and all the tests use: curl, openssl, nginx, HAProxy, PostgreSQL, Redis, libfaketime,
+#                       Chromium, Node and its packages, a Python environment
 #   install.sh check    that, and what `make check` uses: clippy, rustfmt, cargo-deny
 #   install.sh fuzz     what `make fuzz` uses: cargo-fuzz and a C++ compiler for libFuzzer
 #
@@ -16,7 +16,7 @@ main() {
   case "${1:-}" in
     build) packages cmake cc make ;;
     test)
-      packages cmake cc make curl openssl python nginx haproxy postgres chromium node npm
+      packages cmake cc make curl openssl python nginx haproxy postgres redis faketime chromium node npm
       python_environment
       node_packages tests/apps/express "$DOORWARD_NODE"
       node_packages tests/apps/node-clients "$DOORWARD_NODE_CLIENTS"
@@ -41,6 +41,9 @@ packages() {
       python) [ -x "$DOORWARD_VENV/bin/python" ] || [ -n "$(python)" ] || missing+=(python3 python3-venv) ;;
       # Debian keeps it apart by version, where no PATH looks.
       postgres) need postgres || compgen -G '/usr/lib/postgresql/*/bin/postgres' > /dev/null || missing+=(postgresql) ;;
+      redis) need redis-server || missing+=(redis-server) ;;
+      # Preloaded into one replica, whose clock is wrong then.
+      faketime) compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' > /dev/null || missing+=(libfaketime) ;;
       # The headless half is enough, and a third of the size.
       chromium) need chromium-headless-shell || need chromium || missing+=(chromium-headless-shell) ;;
       node) need node || missing+=(nodejs) ;;

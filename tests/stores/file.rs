@@ -4,8 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use doorward::base::Timestamp;
-use doorward::revocation::{EmbeddedStore, Mark, MarkKind, OpenError, Store, Swap};
+use doorward::base::{Stopwatch, Timestamp};
+use doorward::revocation::{EmbeddedStore, Mark, MarkKind, OpenError, Store, StoredMark, Swap};
 use redb::{Database, TableDefinition};
 
 use crate::fixtures::{all_marks, at, family, jti, mark, rotated, sid};
@@ -65,8 +65,10 @@ async fn what_was_asked_for_is_written_before_the_store_is_gone() {
     let store = EmbeddedStore::open(&path).unwrap();
     let mut writes: Vec<_> = (0..50).map(|number| Box::pin(store.mark(jti(number)))).collect();
     for write in &mut writes {
-        // Asked for once, and then forgotten about.
-        assert!(poll_once(write.as_mut()).is_none());
+        // Asked for once, and then forgotten about; on a busy machine one may be done before it is asked for its answer.
+        if let Some(answer) = poll_once(write.as_mut()) {
+            answer.unwrap();
+        }
     }
     drop(writes);
     drop(store);
@@ -92,7 +94,10 @@ async fn one_at_a_time() {
     assert!(matches!(second, OpenError::InUse { .. }), "{second:?}");
     assert_eq!(
         second.to_string(),
-        format!("the store `{}` is in use, by another process or another store of this one", path.display())
+        format!(
+            "the store `{}` is in use, by another process or another store of this one; stop that, or give this one a `data_dir` of its own",
+            path.display()
+        )
     );
     store.mark(jti(9)).await.unwrap();
     drop(store);
@@ -185,6 +190,8 @@ async fn a_store_of_another_format_is_left_as_it_is() {
     let before = fs::read(&path).unwrap();
     let error = EmbeddedStore::open(&path).unwrap_err();
     assert!(matches!(error, OpenError::Format { found: 2, .. }), "{error:?}");
+    let text = error.to_string();
+    assert!(text.contains(&path.display().to_string()) && text.contains("run the version that wrote it"), "{text}");
     assert!(fs::read(&path).unwrap() == before, "was changed");
 }
 
@@ -236,3 +243,34 @@ async fn a_mark_of_any_kind_and_length_comes_back() {
     drop(store);
     assert_eq!(all_marks(&EmbeddedStore::open(&path).unwrap(), 10).await, marks);
 }
+
+/// Marks that are over make room for others, and the file gets smaller again.
+#[tokio::test]
+async fn a_wave_of_revocations_does_not_keep_its_room_for_ever() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let store = EmbeddedStore::open(&path).unwrap();
+    let len = || fs::metadata(&path).unwrap().len();
+    let empty = len();
+    let marks: Vec<StoredMark> = (0..WAVE).map(|number| jti(number).into()).collect();
+    let mut filled = 0;
+    for wave in 0..3 {
+        for part in marks.chunks(1000) {
+            store.restore(part).await.unwrap();
+        }
+        if wave == 0 {
+            filled = len();
+        }
+        assert!(len() <= filled + filled / 4, "wave {wave}: {} bytes, {filled} the first time", len());
+        assert_eq!(store.sweep(Timestamp::MAX).await.unwrap().marks, marks.len());
+        println!("wave {wave}: {empty} bytes, {filled} filled, {} swept", len());
+    }
+    drop(store);
+    let began = Stopwatch::start();
+    let store = EmbeddedStore::open(&path).unwrap();
+    println!("reopened: {} bytes, in {:?}", len(), began.elapsed());
+    assert!(len() <= 2 * empty.max(1 << 20), "{} bytes", len());
+    assert_eq!(all_marks(&store, 10).await, []);
+}
+
+const WAVE: u64 = 20_000;

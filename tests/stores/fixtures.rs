@@ -12,9 +12,9 @@ use doorward::tokens::ScopeSet;
 pub const ISSUER: &str = "https://issuer.example";
 pub const KEY: KeyNumber = KeyNumber(*b"key1");
 
-/// Seconds after some day.
+/// Seconds after some day, at a full minute. It is far off: a server that has a clock would forget what is past.
 pub fn at(seconds: i64) -> Timestamp {
-    Timestamp::from_seconds(1_700_000_000 + seconds)
+    Timestamp::from_seconds(4_000_000_020 + seconds)
 }
 
 pub fn sid(number: u64) -> Sid {

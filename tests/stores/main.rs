@@ -20,6 +20,8 @@ mod kill;
 mod power;
 /// A disk whose power is cut.
 mod power_cut;
+/// Redis and Valkey: their servers, and what becomes of the store when these fail.
+mod redis;
 /// The view and the answers before it.
 mod revocations;
 /// What every store does, whichever it is.

@@ -1,7 +1,10 @@
 //! What was acknowledged survives a power cut, wherever it comes.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
 
 use doorward::revocation::{EmbeddedStore, Family, Store, StoreError, Swap};
 
@@ -95,6 +98,7 @@ async fn writes_that_share_a_sync_are_acknowledged_after_it() {
     let disk = PowerCut::new();
     let store = Arc::new(EmbeddedStore::with_backend(disk.clone()).unwrap());
     let acknowledged = Arc::new(AtomicUsize::new(0));
+    let before = disk.syncs();
     let writing = tokio::spawn({
         let (store, acknowledged) = (Arc::clone(&store), Arc::clone(&acknowledged));
         async move {
@@ -119,7 +123,74 @@ async fn writes_that_share_a_sync_are_acknowledged_after_it() {
     }
     assert!(seen > 0);
     assert_eq!(acknowledged.load(Ordering::SeqCst), 2000);
+    // One after the other they would take two each.
+    let syncs = disk.syncs() - before;
+    assert!(syncs <= 2000 / 4, "{syncs} syncs");
 }
+
+/// Revocations and rotations of many sessions at once, and a cut wherever the disk is just then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cut_while_many_revoke_and_rotate_loses_nothing_acknowledged() {
+    #[expect(clippy::disallowed_methods, reason = "`make soak` asks for more")]
+    let rounds = if std::env::var_os("SOAK").is_some() { 100 } else { 10 };
+    let mut lost = Vec::new();
+    let mut counted = (0, 0);
+    for round in 0..rounds {
+        let disk = PowerCut::new();
+        let store = Arc::new(EmbeddedStore::with_backend(disk.clone()).unwrap());
+        for number in 0..SESSIONS {
+            store.create(sid(number), family()).await.unwrap();
+        }
+        let done: Arc<Mutex<Done>> = Arc::default();
+        let mut tasks = tokio::task::JoinSet::new();
+        for number in 0..SESSIONS {
+            let (store, done) = (Arc::clone(&store), Arc::clone(&done));
+            tasks.spawn(async move {
+                let mut session = family();
+                for time in 1..=6 {
+                    let next = rotated(&session, at(time));
+                    assert_eq!(store.swap(sid(number), &session, next.clone()).await, Ok(Swap::Done));
+                    session = next.clone();
+                    done.lock().1.insert(number, next);
+                    let token = number * 100 + time.unsigned_abs();
+                    store.mark(jti(token)).await.unwrap();
+                    done.lock().0.push(token);
+                }
+            });
+        }
+        // What was acknowledged before the power went must be there; how far it came by then is another each time.
+        let wanted = usize::try_from(SESSIONS).unwrap() * 6 * (round + 1) / (rounds + 1);
+        while done.lock().0.len() < wanted {
+            tokio::task::yield_now().await;
+        }
+        let (marks, sessions) = done.lock().clone();
+        let found = EmbeddedStore::with_backend(disk.cut(round as u64)).unwrap();
+        let there = all_marks(&found, 1000).await;
+        lost.extend(marks.iter().filter(|number| !there.contains(&jti(**number))).map(|number| (round, *number)));
+        for (number, session) in &sessions {
+            let stored = found.family(sid(*number)).await.unwrap().unwrap();
+            if stored.generation < session.generation {
+                lost.push((round, *number));
+            }
+        }
+        counted.0 += marks.len();
+        counted.1 += sessions.values().map(|session| session.generation).sum::<u32>();
+        while tasks.join_next().await.is_some() {}
+    }
+    println!(
+        "{rounds} cuts, {} revocations and {} rotations acknowledged before them, lost: {}",
+        counted.0,
+        counted.1,
+        lost.len()
+    );
+    assert_eq!(lost, []);
+    assert!(counted.0 > rounds * 50 && counted.1 > 0, "{counted:?}");
+}
+
+/// Revocations, and the state of each session.
+type Done = (Vec<u64>, HashMap<u64, Family>);
+
+const SESSIONS: u64 = 20;
 
 #[tokio::test]
 async fn a_sync_that_fails_is_not_acknowledged_and_costs_nothing_that_was() {

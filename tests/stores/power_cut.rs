@@ -21,6 +21,7 @@ struct Disk {
     dirty: BTreeSet<usize>,
     fault: Fault,
     writes: usize,
+    syncs: usize,
     cut_at: Option<usize>,
     cut: Option<Vec<u8>>,
 }
@@ -69,6 +70,11 @@ impl PowerCut {
     /// The disk after [`PowerCut::cut_at`], if it came to that.
     pub fn found(&self) -> Option<Self> {
         self.0.lock().cut.clone().map(Self::holding)
+    }
+
+    /// How often it was synced.
+    pub fn syncs(&self) -> usize {
+        self.0.lock().syncs
     }
 
     pub fn set_fault(&self, fault: Fault) {
@@ -157,6 +163,7 @@ impl StorageBackend for PowerCut {
             Fault::LyingSync { after } => *after -= 1,
             _ => {}
         }
+        disk.syncs += 1;
         disk.durable.resize(disk.volatile.len(), 0);
         for sector in std::mem::take(&mut disk.dirty) {
             let range = sector * SECTOR..((sector + 1) * SECTOR).min(disk.volatile.len());

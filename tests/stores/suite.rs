@@ -6,7 +6,7 @@ use std::time::Duration;
 use doorward::base::Timestamp;
 use doorward::keys::{KeyNumber, PasswordPrint};
 use doorward::revocation::{
-    EmbeddedStore, Family, Mark, MarkKind, MemoryStore, Step, Store, StoreError, Strangers, Swap, Swept,
+    EmbeddedStore, Family, Mark, MarkKind, MemoryStore, Step, Store, StoreError, StoredMark, Strangers, Swap, Swept,
 };
 use doorward::tokens::ScopeSet;
 use tokio::sync::Barrier;
@@ -14,6 +14,8 @@ use tokio::task::JoinSet;
 
 use crate::fixtures::{KEY, all_marks, at, family, jti, mark, named, presented, rotated, sid, terms, values};
 use crate::power_cut::PowerCut;
+use crate::redis::deployments::{shared, shared_cluster, shared_sentinels};
+use crate::redis::server::Maker;
 
 fn print() -> PasswordPrint {
     PasswordPrint { key: KEY, hash: [7; 16], carried: None }
@@ -37,8 +39,16 @@ async fn an_unknown_session_is_none_and_cannot_be_swapped_in(store: Arc<dyn Stor
     assert_eq!(store.family(sid(1)).await, Ok(None));
     assert_eq!(store.swap(sid(1), &family(), family().revoke()).await, Ok(Swap::Lost(None)));
     assert_eq!(store.family(sid(1)).await, Ok(None));
-    assert_eq!(store.latest_access_exp().await, Ok(Timestamp::default()));
     assert_eq!(all_marks(&*store, 10).await, []);
+}
+
+async fn an_empty_store_has_no_latest_access_exp(store: Arc<dyn Store>) {
+    assert_eq!(store.latest_access_exp().await, Ok(Timestamp::default()));
+}
+
+async fn a_swap_without_a_session_has_no_latest_access_exp(store: Arc<dyn Store>) {
+    assert_eq!(store.swap(sid(1), &family(), family().revoke()).await, Ok(Swap::Lost(None)));
+    assert_eq!(store.latest_access_exp().await, Ok(Timestamp::default()));
 }
 
 async fn a_name_is_not_used_twice(store: Arc<dyn Store>) {
@@ -235,6 +245,93 @@ async fn the_latest_access_exp_only_grows(store: Arc<dyn Store>) {
     assert_eq!(store.latest_access_exp().await, Ok(at(500)), "also after the session is forgotten");
 }
 
+async fn the_latest_access_exp_is_never_too_early(store: Arc<dyn Store>) {
+    let minute = Duration::from_mins(1);
+    let is = async |at_least: Timestamp| {
+        let latest = store.latest_access_exp().await.unwrap();
+        assert!(latest >= at_least && latest < at_least.plus(minute), "{latest:?}, {at_least:?}");
+        latest
+    };
+    store.create(sid(1), family().issued(at(400))).await.unwrap();
+    let first = is(at(400)).await;
+    store.create(sid(2), family().issued(at(300))).await.unwrap();
+    assert_eq!(is(at(400)).await, first, "it only grows");
+    let stored = store.family(sid(2)).await.unwrap().unwrap();
+    store.swap(sid(2), &stored, stored.clone().issued(at(500))).await.unwrap();
+    is(at(500)).await;
+    store.sweep(Timestamp::MAX).await.unwrap();
+    is(at(500)).await;
+}
+
+async fn what_is_restored_is_merged_with_what_is_there(store: Arc<dyn Store>) {
+    let known: Vec<_> = (0..300).map(jti).collect();
+    let nameless = |mark: &Mark| StoredMark { name: None, ..StoredMark::from(mark.clone()) };
+    store.mark(Mark { expires_at: at(1), ..known[0].clone() }).await.unwrap();
+    store.mark(Mark { expires_at: at(9_999), ..known[1].clone() }).await.unwrap();
+    let view: Vec<_> = known.iter().map(nameless).collect();
+    for _ in 0..2 {
+        store.restore(&view).await.unwrap();
+    }
+    let mut stored = Vec::new();
+    while let page = store.marks(stored.last().map(|mark: &StoredMark| mark.key), 70).await.unwrap()
+        && !page.is_empty()
+    {
+        stored.extend(page);
+    }
+    assert_eq!(stored.len(), 300);
+    let find = |mark: &Mark| stored.iter().find(|stored| stored.key == mark.key()).unwrap().clone();
+    assert_eq!(find(&known[0]), StoredMark::from(known[0].clone()), "the later end, and the name that was there");
+    assert_eq!(find(&known[1]).expires_at, at(9_999));
+    assert_eq!(find(&known[2]), nameless(&known[2]));
+}
+
+async fn of_all_who_mark_at_once_the_one_that_kills_most_stays(store: Arc<dyn Store>) {
+    let mut tasks = JoinSet::new();
+    for number in 0..64 {
+        let store = Arc::clone(&store);
+        tasks.spawn(async move {
+            let mark = mark(MarkKind::Sub, "alice", at(1_000 + number));
+            store.mark(Mark { issued_before: Some(at(64 - number)), ..mark }).await.unwrap();
+        });
+    }
+    tasks.join_all().await;
+    let expected = Mark { issued_before: Some(at(64)), ..mark(MarkKind::Sub, "alice", at(1_063)) };
+    assert_eq!(all_marks(&*store, 10).await, [expected]);
+}
+
+async fn marks_are_found_by_their_keys_as_they_are_now(store: Arc<dyn Store>) {
+    let marks: Vec<_> = (0..40).map(jti).collect();
+    for mark in &marks[..20] {
+        store.mark(mark.clone()).await.unwrap();
+    }
+    let under = async |marks: &[Mark]| {
+        let keys: Vec<_> = marks.iter().map(Mark::key).collect();
+        let mut found = store.marks_under(&keys).await.unwrap();
+        found.sort_by_key(|mark| mark.key);
+        found
+    };
+    let mut expected: Vec<_> = marks[10..20].iter().cloned().map(StoredMark::from).collect();
+    expected.sort_by_key(|mark| mark.key);
+    assert_eq!(under(&marks[10..30]).await, expected, "those that there are");
+    assert_eq!(under(&[]).await, []);
+    let later = Mark { expires_at: at(5_000), ..marks[0].clone() };
+    store.mark(later.clone()).await.unwrap();
+    assert_eq!(under(&marks[..1]).await, [StoredMark::from(later)]);
+}
+
+async fn what_is_not_over_by_the_servers_clock_is_kept_whoever_says_what(store: Arc<dyn Store>) {
+    let marks: Vec<_> = (0..40).map(jti).collect();
+    for mark in &marks {
+        store.mark(mark.clone()).await.unwrap();
+    }
+    store.create(sid(1), family()).await.unwrap();
+    for wrong in [at(999), at(1000), at(1_000_000), Timestamp::MAX] {
+        assert_eq!(store.sweep(wrong).await, Ok(Swept::default()), "{wrong:?}");
+    }
+    assert_eq!(all_marks(&*store, 100).await.len(), 40);
+    assert_eq!(store.family(sid(1)).await, Ok(Some(family())));
+}
+
 async fn pages_miss_nothing_that_stays_and_repeat_nothing(store: Arc<dyn Store>) {
     let stay: Vec<_> = (0..200).map(jti).collect();
     let go: Vec<_> = (200..400).map(|number| mark(MarkKind::Jti, &format!("token {number}"), at(1))).collect();
@@ -263,6 +360,28 @@ async fn pages_miss_nothing_that_stays_and_repeat_nothing(store: Arc<dyn Store>)
     assert_eq!(store.marks(None, 0).await.unwrap().len(), 1, "a page of none would be the end");
 }
 
+/// So many that where they are spread over several places no place has quite its share.
+async fn only_the_last_page_is_short(store: Arc<dyn Store>) {
+    let mut tasks = JoinSet::new();
+    for number in 0..2_000 {
+        let store = Arc::clone(&store);
+        tasks.spawn(async move { store.mark(jti(number)).await.unwrap() });
+    }
+    tasks.join_all().await;
+    for limit in [10, 100, 999, 1_000, 2_000, 2_001] {
+        let (mut count, mut after) = (0, None);
+        loop {
+            let page = store.marks(after, limit).await.unwrap();
+            count += page.len();
+            after = page.last().map(|mark| mark.key);
+            if page.len() < limit {
+                break;
+            }
+        }
+        assert_eq!(count, 2_000, "{limit}");
+    }
+}
+
 macro_rules! every_case {
     ($open:expr, $($case:ident)*) => {
         $(
@@ -276,33 +395,62 @@ macro_rules! every_case {
 }
 
 macro_rules! suite {
-    ($name:ident, $open:expr) => {
+    ($name:ident, $open:expr, $($more:ident)*) => {
         mod $name {
             use super::*;
 
             every_case! { $open,
                 a_session_is_kept_as_it_was_given
                 an_unknown_session_is_none_and_cannot_be_swapped_in
+                an_empty_store_has_no_latest_access_exp
                 a_name_is_not_used_twice
                 a_swap_compares_the_whole_record
                 of_64_rotations_at_once_one_wins
                 of_64_refreshes_at_once_all_get_one_successor
                 a_generation_ahead_becomes_the_current_one
-                nothing_is_forgotten_a_moment_early_or_late
-                a_sweep_of_thousands_is_complete
                 a_mark_needs_no_session_and_comes_before_its_token
                 marks_of_one_key_become_one_that_kills_more
+                of_all_who_mark_at_once_the_one_that_kills_most_stays
                 a_mark_outlives_a_lowered_setting
-                the_latest_access_exp_only_grows
+                the_latest_access_exp_is_never_too_early
                 pages_miss_nothing_that_stays_and_repeat_nothing
+                only_the_last_page_is_short
+                $($more)*
             }
         }
     };
 }
 
-suite!(memory, (MemoryStore::new(None), ()));
-suite!(embedded, {
+/// A store of one instance, which forgets when it is told to.
+macro_rules! own {
+    ($name:ident, $open:expr) => {
+        suite! { $name, $open,
+            nothing_is_forgotten_a_moment_early_or_late
+            a_sweep_of_thousands_is_complete
+            a_swap_without_a_session_has_no_latest_access_exp
+            the_latest_access_exp_only_grows
+        }
+    };
+}
+
+/// A store of many instances, on a server with a clock.
+macro_rules! served {
+    ($name:ident, $settings:expr) => {
+        suite! { $name, (crate::redis::server::store(&$settings), ()),
+            what_is_restored_is_merged_with_what_is_there
+            what_is_not_over_by_the_servers_clock_is_kept_whoever_says_what
+            marks_are_found_by_their_keys_as_they_are_now
+        }
+    };
+}
+
+own!(memory, (MemoryStore::new(None), ()));
+own!(embedded, {
     let directory = tempfile::tempdir().unwrap();
     (EmbeddedStore::open(&directory.path().join("store")).unwrap(), directory)
 });
-suite!(embedded_elsewhere, (EmbeddedStore::with_backend(PowerCut::new()).unwrap(), ()));
+own!(embedded_elsewhere, (EmbeddedStore::with_backend(PowerCut::new()).unwrap(), ()));
+served!(redis, shared(Maker::Redis));
+served!(valkey, shared(Maker::Valkey));
+served!(redis_under_sentinels, shared_sentinels());
+served!(redis_cluster, shared_cluster());

@@ -5,8 +5,8 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::Duration;
 
-use http::StatusCode;
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
 use reqwest::{Client, RequestBuilder, redirect};
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::Value;
@@ -21,7 +21,7 @@ use crate::config::{self, Listen, Settings};
 use crate::endpoints::Operators;
 
 /// Where it is, and what it wants to be shown.
-pub(super) struct Instance {
+pub(in crate::cli) struct Instance {
     client: Client,
     /// As the configuration has it.
     name: String,
@@ -31,15 +31,34 @@ pub(super) struct Instance {
 }
 
 /// What it said, if it could be asked.
-pub(super) enum Answer {
+pub(in crate::cli) enum Answer {
     /// 200.
     Done(Value),
-    /// 404: there was nothing to be done, in a sentence.
+    /// 404: there was nothing to be done, in a sentence; or 409: not as things are.
     Nothing(String),
 }
 
+/// Why there is no answer.
+pub(in crate::cli) enum Unanswered {
+    /// Nobody listens there.
+    NotThere(String),
+    /// Anything else.
+    Failed(Failure),
+}
+
+impl From<Unanswered> for Failure {
+    fn from(unanswered: Unanswered) -> Self {
+        match unanswered {
+            Unanswered::NotThere(name) => {
+                Self::Internal(format!("`{name}` cannot be asked; is doorward running, with this configuration?"))
+            }
+            Unanswered::Failed(failure) => failure,
+        }
+    }
+}
+
 impl Instance {
-    pub(super) fn find(path: &Path) -> Result<Self, Failure> {
+    pub(in crate::cli) fn find(path: &Path) -> Result<Self, Failure> {
         let settings = config::load(path, &environment).map_err(Failure::Configuration)?.settings;
         let listen = &settings.admin.listen;
         let (url, socket) = match listen {
@@ -48,8 +67,8 @@ impl Instance {
                     "`admin.listen` has port 0, which is another at each start: give it a port, or a Unix socket";
                 return Err(Failure::usage(text));
             }
-            Listen::Tcp(address) => (format!("http://{}{}", reachable(*address), Operators::PATH), None),
-            Listen::Unix(path) => (format!("http://localhost{}", Operators::PATH), Some(path.clone())),
+            Listen::Tcp(address) => (format!("http://{}", reachable(*address)), None),
+            Listen::Unix(path) => ("http://localhost".to_owned(), Some(path.clone())),
         };
         let token = if socket.is_some() { None } else { Some(token(&settings)?) };
         let tls = ClientConfig::builder().with_root_certificates(RootCertStore::empty()).with_no_client_auth();
@@ -68,50 +87,76 @@ impl Instance {
         Ok(Self { client, name: listen.to_string(), url, token, runtime: runtime(NonZeroUsize::new(1))? })
     }
 
-    /// What it makes of an order that may take it as long as `patience` to have confirmed.
-    pub(super) fn post(&self, order: &Value, patience: Duration) -> Result<Answer, Failure> {
-        let request = self.client.post(&self.url).header(CONTENT_TYPE, "application/json").body(order.to_string());
-        self.ask(request.timeout(ANSWER_TIME + patience))
+    /// What it makes of an order.
+    pub(in crate::cli) fn post(&self, path: &str, order: &Value) -> Result<Answer, Unanswered> {
+        self.post_for(path, order, Duration::ZERO)
     }
 
-    pub(super) fn get(&self, query: &str) -> Result<Answer, Failure> {
-        self.ask(self.client.get(format!("{}?{query}", self.url)).timeout(ANSWER_TIME))
+    /// What it makes of one that may take it as long as `patience` to have confirmed.
+    pub(in crate::cli) fn post_for(&self, path: &str, order: &Value, patience: Duration) -> Result<Answer, Unanswered> {
+        let request = self.client.post(format!("{}{path}", self.url));
+        let request = request.header(CONTENT_TYPE, "application/json").body(order.to_string());
+        self.ask(request.timeout(ANSWER_TIME + patience), ": it is unknown whether it was done")
     }
 
-    fn ask(&self, mut request: RequestBuilder) -> Result<Answer, Failure> {
+    pub(in crate::cli) fn get(&self, path: &str, query: &str) -> Result<Answer, Unanswered> {
+        self.ask(self.client.get(format!("{}{path}?{query}", self.url)).timeout(ANSWER_TIME), "")
+    }
+
+    /// For an answer that no doorward gives. Whatever it meant, nothing may be taken as done by it.
+    pub(in crate::cli) fn stranger(&self) -> Failure {
+        Failure::Internal(format!(
+            "what answers at `{}` is no doorward admin listener of this version, and nothing is confirmed: is `admin.listen` the one it was started with?",
+            self.name
+        ))
+    }
+
+    fn ask(&self, mut request: RequestBuilder, unknown: &str) -> Result<Answer, Unanswered> {
         if let Some(token) = &self.token {
-            let value = http::HeaderValue::from_bytes(&[b"Bearer ", token.expose()].concat());
-            let mut value = value.map_err(|_| Failure::usage("the admin token cannot be sent in a header"))?;
+            let value = HeaderValue::from_bytes(&[b"Bearer ", token.expose()].concat());
+            let value = value.map_err(|_| Failure::usage("the admin token cannot be sent in a header"));
+            let mut value = value.map_err(Unanswered::Failed)?;
             value.set_sensitive(true);
             request = request.header(AUTHORIZATION, value);
         }
         let exchange = async {
             let response = request.send().await?;
             let status = response.status();
-            Ok::<_, reqwest::Error>((status, response.bytes().await?))
+            // The public listener refuses tokens too, and means the API's.
+            let challenges = response.headers().get_all(WWW_AUTHENTICATE).iter();
+            let of_admin = |value: &HeaderValue| value.to_str().is_ok_and(|value| value.contains(Operators::REALM));
+            let is_ours = status != StatusCode::UNAUTHORIZED || challenges.into_iter().any(of_admin);
+            Ok::<_, reqwest::Error>((status, is_ours, response.bytes().await?))
         };
-        let (status, body) = self.runtime.block_on(exchange).map_err(|error| self.unanswered(&error))?;
+        let (status, is_ours, body) =
+            self.runtime.block_on(exchange).map_err(|error| self.unanswered(&error, unknown))?;
         let body: Option<Value> = serde_json::from_slice(&body).ok();
-        let said = |body: &Option<Value>| Some(body.as_ref()?.get("error_description")?.as_str()?.to_owned());
-        let sentence = said(&body).unwrap_or_else(|| format!("`{}` answered with status {status}", self.name));
-        match (status, body) {
-            (StatusCode::OK, Some(body)) if body.is_object() => Ok(Answer::Done(body)),
-            // Of something else that listens there, or of a doorward without this.
-            (StatusCode::NOT_FOUND, Some(_)) => Ok(Answer::Nothing(sentence)),
-            (status, Some(_)) if status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT => {
-                Err(Failure::Usage(sentence))
+        if let (StatusCode::OK, Some(body @ Value::Object(_))) = (status, &body) {
+            return Ok(Answer::Done(body.clone()));
+        }
+        // Each refusal has both. Whoever else listens there has neither, and its refusal says nothing of what was asked.
+        let word = |name| body.as_ref()?.get(name)?.as_str();
+        let sentence = match (word("error"), word("error_description")) {
+            (Some(_), Some(sentence)) if status != StatusCode::OK && is_ours => sentence.to_owned(),
+            _ => return Err(Unanswered::Failed(self.stranger())),
+        };
+        match status {
+            StatusCode::NOT_FOUND | StatusCode::CONFLICT => Ok(Answer::Nothing(sentence)),
+            status if status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT => {
+                Err(Unanswered::Failed(Failure::Usage(sentence)))
             }
-            _ => Err(Failure::Internal(sentence)),
+            _ => Err(Unanswered::Failed(Failure::Internal(sentence))),
         }
     }
 
-    fn unanswered(&self, error: &reqwest::Error) -> Failure {
-        let how = if error.is_timeout() {
-            "does not answer in time: it is unknown whether it was done"
-        } else {
-            "cannot be asked"
-        };
-        Failure::Internal(format!("`{}` {how}; is doorward running, with this configuration?", self.name))
+    /// Only what was never sent was surely not done.
+    fn unanswered(&self, error: &reqwest::Error, unknown: &str) -> Unanswered {
+        if error.is_connect() {
+            return Unanswered::NotThere(self.name.clone());
+        }
+        let how = if error.is_timeout() { "does not answer in time" } else { "hung up before it answered" };
+        let text = format!("`{}` {how}{unknown}; ask again, which is harmless", self.name);
+        Unanswered::Failed(Failure::Internal(text))
     }
 }
 

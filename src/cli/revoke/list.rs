@@ -3,11 +3,14 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::instance::{Answer, Instance};
 use super::{Configuration, time};
+use crate::base::base64url;
 use crate::cli::{exit::Failure, output};
+use crate::endpoints::Operators;
 
 /// How it is shown.
 #[derive(Debug, Args)]
@@ -24,33 +27,51 @@ impl List {
         let instance = Instance::find(&self.configuration.config)?;
         let mut after = String::new();
         loop {
-            // Of `next` it is known that it is base64url.
-            let page = match instance.get(&format!("limit={PAGE}&after={after}"))? {
-                Answer::Done(page) => page,
+            let answer = match instance.get(Operators::PATH, &format!("limit={PAGE}&after={after}"))? {
+                Answer::Done(answer) => answer,
                 Answer::Nothing(why) => return Err(Failure::Internal(why)),
             };
-            let marks = page.get("revocations").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-            for mark in marks {
-                if self.json { output::line(mark) } else { output::line(line(mark)) }
+            // Whatever else answers 200 has revoked nothing, and must not look like a doorward where nothing is.
+            let page = Page::deserialize(answer).map_err(|_| instance.stranger())?;
+            for mark in &page.revocations {
+                let read = Mark::deserialize(mark).map_err(|_| instance.stranger())?;
+                if self.json { output::line(mark) } else { output::line(read.line()) }
             }
-            match page.get("next").and_then(Value::as_str) {
-                Some(next) => next.clone_into(&mut after),
+            match page.next {
+                Some(next) if next != after && base64url::decode(&next).is_ok() => after = next,
+                Some(_) => return Err(instance.stranger()),
                 None => return Ok(ExitCode::SUCCESS),
             }
         }
     }
 }
 
-/// One mark. What it names is quoted: it may hold anything that an issuer writes, line ends too.
-fn line(mark: &Value) -> String {
-    let word = |name| mark.get(name).and_then(Value::as_str);
-    let what = match (word("kind"), word("value"), word("issuer")) {
-        (Some(kind), Some(value), Some(issuer)) => format!("{kind:<8} {value:?} of {issuer:?}"),
-        _ => format!("unnamed  {}", word("id").unwrap_or("-")),
-    };
-    let before = mark.get("issued_before").filter(|time| !time.is_null());
-    let before = before.map(|time| format!(", issued up to {}", self::time(Some(time)))).unwrap_or_default();
-    format!("{what}{before}, until {}", time(mark.get("expires_at")))
+#[derive(Deserialize)]
+struct Page {
+    revocations: Vec<Value>,
+    next: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Mark {
+    id: String,
+    kind: Option<String>,
+    value: Option<String>,
+    issuer: Option<String>,
+    issued_before: Option<i64>,
+    expires_at: i64,
+}
+
+impl Mark {
+    /// What it names is quoted: it may hold anything that an issuer writes, line ends too.
+    fn line(&self) -> String {
+        let what = match (&self.kind, &self.value, &self.issuer) {
+            (Some(kind), Some(value), Some(issuer)) => format!("{kind:<8} {value:?} of {issuer:?}"),
+            _ => format!("unnamed  {}", self.id),
+        };
+        let before = self.issued_before.map(|before| format!(", issued up to {}", time(before))).unwrap_or_default();
+        format!("{what}{before}, until {}", time(self.expires_at))
+    }
 }
 
 const PAGE: usize = 1000;

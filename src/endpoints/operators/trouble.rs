@@ -29,8 +29,14 @@ pub(super) enum Trouble {
     Invalid(&'static str),
     /// 404: the value is no token, so that there is nothing to revoke.
     NoToRevoke(&'static str),
+    /// 409: what is in the store changes while it is read.
+    NotSealed,
     /// 503: nobody can tell whether it is durable.
     Store,
+    /// 503: nothing is written there any more.
+    Sealed,
+    /// 503: it is durable and in effect here, and nobody can tell where else.
+    Unconfirmed,
     /// 503: the keys that would verify the token are not known.
     Keys,
     /// 500.
@@ -53,9 +59,20 @@ impl Trouble {
             Self::TooSlow => (408, "invalid_request", "The request body did not arrive in time"),
             Self::Invalid(text) => (400, "invalid_request", text),
             Self::NoToRevoke(text) => (404, "not_found", text),
+            Self::NotSealed => (409, "invalid_request", "The store is not sealed: POST {\"sealed\": true} first"),
             Self::Store => {
                 (503, "temporarily_unavailable", "The store does not answer: nothing is confirmed, ask again")
             }
+            Self::Sealed => (
+                503,
+                "temporarily_unavailable",
+                "The store was exported and is sealed: revoke where it was imported, or `doorward store unseal` to stay here",
+            ),
+            Self::Unconfirmed => (
+                503,
+                "temporarily_unavailable",
+                "It is revoked, durable and in effect here; which other instances there are is not known at the moment: ask again",
+            ),
             Self::Keys => (
                 503,
                 "temporarily_unavailable",
@@ -69,13 +86,16 @@ impl Trouble {
         let (status, code, text) = self.parts();
         let body = json!({ "error": code, "error_description": text, "detail": text });
         let reply = Reply::json(status, &body);
+        let realm = Operators::REALM;
         match self {
-            Self::NoToken => reply.with_header("WWW-Authenticate", "Bearer realm=\"doorward admin\""),
+            Self::NoToken => reply.with_header("WWW-Authenticate", format!("Bearer realm=\"{realm}\"")),
             Self::WrongToken => {
-                reply.with_header("WWW-Authenticate", "Bearer realm=\"doorward admin\", error=\"invalid_token\"")
+                reply.with_header("WWW-Authenticate", format!("Bearer realm=\"{realm}\", error=\"invalid_token\""))
             }
             Self::Method => reply.with_header("Allow", Operators::METHODS),
-            Self::Store | Self::Keys => reply.with_header("Retry-After", RETRY_SECONDS.to_string()),
+            Self::Store | Self::Sealed | Self::Unconfirmed | Self::Keys => {
+                reply.with_header("Retry-After", RETRY_SECONDS.to_string())
+            }
             _ => reply,
         }
     }
@@ -90,7 +110,8 @@ impl From<OrderError> for Trouble {
             OrderError::OtherIssuer => Self::Invalid("The token is of another issuer than `issuer` says"),
             OrderError::NoSession => Self::Invalid("`value` is not a `sid` as doorward's tokens have it"),
             OrderError::NoToken => Self::NoToRevoke("`value` is no token that is taken here: nothing was revoked"),
-            OrderError::Grant(GrantError::Store(_)) => Self::Store,
+            OrderError::Grant(GrantError::Store(error)) => error.into(),
+            OrderError::Grant(GrantError::TimeUnknown) => Self::Store,
             OrderError::Grant(GrantError::KeysUnavailable) => Self::Keys,
             OrderError::Grant(GrantError::UnsupportedTokenType) => {
                 Self::NoToRevoke("`value` is a signed token, and no access token: nothing was revoked")
@@ -101,7 +122,7 @@ impl From<OrderError> for Trouble {
 }
 
 impl From<StoreError> for Trouble {
-    fn from(_: StoreError) -> Self {
-        Self::Store
+    fn from(error: StoreError) -> Self {
+        if error == StoreError::Sealed { Self::Sealed } else { Self::Store }
     }
 }

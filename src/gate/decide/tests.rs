@@ -1,4 +1,5 @@
 mod new_keys;
+mod store;
 mod users;
 
 use std::time::Duration;
@@ -6,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::base::{ManualClock, base64url};
+use crate::base::{Clock, ManualClock, base64url};
 use crate::keys::{KeySet, LiveKeys, SigningKey, pem};
 use crate::policy::{PathPattern, RouteSpec};
 use crate::revocation::{CacheSettings, Mark, MarkKind, MemoryStore};

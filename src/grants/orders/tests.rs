@@ -7,10 +7,12 @@ use async_trait::async_trait;
 use zeroize::Zeroizing;
 
 use super::*;
-use crate::base::{Clock, ManualClock, Secret};
-use crate::grants::{ClientRules, Clients, ScopeClaim, Settings};
+use crate::base::{Clock, ManualClock, Secret, Uptime};
+use crate::grants::{Caller, ClientRules, Clients, Login, ScopeClaim, Settings};
 use crate::keys::{Algorithm, KeyNumber, KeyRing, KeySet, LiveKeys, ServerKeys, SigningKey, pem};
-use crate::revocation::{CacheSettings, Family, MemoryStore, Revocations, SessionLife, Store, StoredMark};
+use crate::revocation::{
+    CacheSettings, Family, Identifiers, MemoryStore, Revocations, SessionLife, Standing, Store, StoredMark,
+};
 use crate::telemetry::{self, Sink, Telemetry};
 use crate::tokens::{AccessToken, FamilyId, Issuer, IssuerRules, ScopeSet, TokenType, Verifier};
 use crate::users::{
@@ -25,6 +27,8 @@ const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 /// What every mark lives longer than its tokens.
 const MORE: u64 = 5 * MINUTE;
+/// And than those of another issuer, which end by the clocks of all instances.
+const CLOCKS: u64 = HOUR;
 
 /// Nobody asks for users here.
 #[derive(Debug)]
@@ -55,7 +59,8 @@ impl World {
         let store = Arc::new(store);
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(NOW));
         let cache = CacheSettings { capacity: 100, ttl: Duration::from_secs(30) };
-        let revocations = Revocations::open(Arc::clone(&store) as _, Arc::clone(&clock), cache).await.unwrap();
+        let revocations = Revocations::open(Arc::clone(&store) as _, clock, cache).await.unwrap();
+        let clock: Arc<dyn Clock> = Arc::clone(revocations.clock()) as _;
         let keys: Vec<_> =
             (0..2).map(|_| SigningKey::from_pem(pem::generate(Algorithm::Es256).unwrap().expose(), None)).collect();
         let [own, other] = keys.try_into().unwrap();
@@ -166,10 +171,10 @@ async fn marks_live_as_long_as_what_they_can_match() {
         (OrderKind::Subject, None, (HOUR, DAY), DAY + 15 * MINUTE),
         (OrderKind::Client, None, (HOUR, DAY), DAY + 15 * MINUTE),
         // Of what another issuer issues only the longest is known.
-        (OrderKind::Jti, Some(OTHER), (0, 0), 30 * DAY + MORE),
-        (OrderKind::Session, Some(OTHER), (0, 0), 30 * DAY + MORE),
-        (OrderKind::Subject, Some(OTHER), (HOUR, DAY), 30 * DAY + MORE),
-        (OrderKind::Client, Some(OTHER), (HOUR, DAY), 30 * DAY + MORE),
+        (OrderKind::Jti, Some(OTHER), (0, 0), 30 * DAY + MORE + CLOCKS),
+        (OrderKind::Session, Some(OTHER), (0, 0), 30 * DAY + MORE + CLOCKS),
+        (OrderKind::Subject, Some(OTHER), (HOUR, DAY), 30 * DAY + MORE + CLOCKS),
+        (OrderKind::Client, Some(OTHER), (HOUR, DAY), 30 * DAY + MORE + CLOCKS),
     ];
     for (kind, issuer, (tokens, sessions), until) in cases {
         let world = World::new(MemoryStore::new(None)).await;
@@ -194,11 +199,13 @@ async fn marks_live_as_long_as_what_they_can_match() {
 async fn a_token_is_marked_by_its_name_until_its_own_end() {
     let world = World::new(MemoryStore::new(None)).await;
     // Longer than the gate takes it today: that may change.
-    for (issuer, of, life) in [(&world.own, OWN, 7 * MINUTE), (&world.other, OTHER, 100 * DAY)] {
+    for (issuer, of, life, more) in
+        [(&world.own, OWN, 7 * MINUTE, MORE), (&world.other, OTHER, 100 * DAY, MORE + CLOCKS)]
+    {
         let (token, jti) = World::token(issuer, life);
         for named in [None, Some(of)] {
             let done = world.order(OrderKind::Token, &token, named).await.unwrap();
-            assert_eq!(done.expires_at, after(life + MORE), "{of}");
+            assert_eq!(done.expires_at, after(life + more), "{of}");
         }
         let marks = world.marks().await;
         let mark = marks.iter().find(|mark| mark.name.as_ref().is_some_and(|name| name.issuer == of)).unwrap();
@@ -208,6 +215,66 @@ async fn a_token_is_marked_by_its_name_until_its_own_end() {
     assert_eq!(world.marks().await.len(), 2, "to mark again changes nothing");
     let (token, _) = World::token(&world.own, MINUTE);
     assert_eq!(world.order(OrderKind::Token, &token, Some(OTHER)).await, Err(OrderError::OtherIssuer));
+}
+
+#[tokio::test]
+async fn tokens_of_others_are_marked_by_the_clock_that_judges_them() {
+    // By how many seconds the store's clock is ahead. The token has a minute left by this machine's.
+    for ahead in [6 * 60, 0, -5 * 60, -3 * 60 * 60] {
+        for by_order in [true, false] {
+            let world = World::new(MemoryStore::new(None)).await;
+            let server = Timestamp::from_seconds(NOW.seconds() + ahead);
+            world.grants.revocations.clock().measured(Uptime::default(), Uptime::default(), server);
+            let (token, jti) = World::token(&world.other, MINUTE);
+            if by_order {
+                world.order(OrderKind::Token, &token, None).await.unwrap();
+            } else {
+                world.grants.revoke(&Caller::Anonymous, &token, None).await.unwrap();
+            }
+            let revoked = Identifiers {
+                issuer: OTHER,
+                jti: Some(&jti),
+                sid: None,
+                subject: "johndoe",
+                client: None,
+                issued_at: Some(NOW),
+            };
+            // Also where its clock is half an hour behind this one's.
+            for local in [0, MINUTE + MORE, MINUTE + MORE + HOUR / 2] {
+                let now = world.grants.revocations.clock().at(after(local));
+                let (standing, _) = world.grants.revocations.standing(&revoked, now);
+                assert_eq!(standing, Standing::Revoked(MarkKind::Jti), "{ahead} {by_order} {local}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_we_issued_is_cut_off_by_the_stores_clock_and_what_others_did_by_the_later_of_it_and_this_machines() {
+    for ahead in [6 * 60, 0, -5 * 60] {
+        let world = World::new(MemoryStore::new(None)).await;
+        let server = Timestamp::from_seconds(NOW.seconds() + ahead);
+        let sent = Uptime::default();
+        // There and back in 20 ms, so that it is known to ten or so.
+        world.grants.revocations.clock().measured(sent, Uptime::after_start(Duration::from_millis(20)), server);
+        let now = world.grants.clock.now();
+        for (kind, issuer) in [
+            (OrderKind::Subject, OTHER),
+            (OrderKind::Client, OTHER),
+            (OrderKind::Subject, OWN),
+            (OrderKind::Client, OWN),
+        ] {
+            world.order(kind, issuer, Some(issuer)).await.unwrap();
+            let marks = world.marks().await;
+            let named = |mark: &&StoredMark| {
+                mark.name.as_ref().is_some_and(|name| name.issuer == issuer && OrderKind::of_mark(name.kind) == kind)
+            };
+            let cutoff = marks.iter().find(named).unwrap().issued_before.unwrap();
+            let expected = if issuer == OTHER { now.max(NOW) } else { now.plus(Duration::from_millis(12)) };
+            assert_eq!(cutoff, expected, "{ahead} {kind:?} {issuer}: no later than it may be");
+        }
+        assert_eq!(world.grants.issuing(), now.minus(Duration::from_millis(12)), "no earlier than it may be");
+    }
 }
 
 #[tokio::test]
@@ -264,4 +331,39 @@ async fn a_store_that_has_no_room_confirms_nothing() {
     }
     let log = world.sink.lines().concat();
     assert!(log.contains("reason=store-unavailable") && !log.contains("audit=revoked"), "{log}");
+}
+
+#[tokio::test]
+async fn before_the_stores_time_is_known_nothing_is_issued_or_revoked() {
+    let mut world = World::new(MemoryStore::new(None)).await;
+    let (store, clock) = (Arc::clone(&world.store) as _, Arc::clone(&world.grants.clock));
+    let cache = CacheSettings { capacity: 100, ttl: Duration::from_secs(30) };
+    world.grants.revocations = Arc::new(Revocations::new(store, clock, cache).shared(Arc::default()));
+    let (access, _) = World::token(&world.own, HOUR);
+    let (sid, refresh) = world.session(HOUR).await;
+    let (anybody, session) = (Caller::Anonymous, sid.to_string());
+    let password = || Secret::new(*b"secret");
+    let orders = [
+        (OrderKind::Token, access.as_str()),
+        (OrderKind::Token, &refresh),
+        (OrderKind::Session, &session),
+        (OrderKind::Subject, "johndoe"),
+        (OrderKind::Client, "web"),
+    ];
+    for (kind, value) in orders {
+        assert_eq!(world.order(kind, value, None).await, Err(GrantError::TimeUnknown.into()), "{kind:?}");
+    }
+    for token in [&access, &refresh] {
+        assert_eq!(world.grants.revoke(&anybody, token, None).await, Err(GrantError::TimeUnknown));
+    }
+    assert_eq!(world.grants.refresh(&anybody, &refresh, None, None).await.err(), Some(GrantError::TimeUnknown));
+    let login = Login { caller: &anybody, username: "johndoe", password: password(), scope: None, from: None };
+    assert_eq!(world.grants.log_in(login).await.err(), Some(GrantError::TimeUnknown));
+    assert!(world.marks().await.is_empty() && !world.store.family(sid).await.unwrap().unwrap().revoked);
+
+    let clock = world.grants.revocations.clock();
+    clock.measured(clock.uptime(), clock.uptime(), NOW);
+    for (kind, value) in orders {
+        assert!(world.order(kind, value, None).await.is_ok(), "{kind:?}");
+    }
 }

@@ -8,9 +8,9 @@ use parking_lot::Mutex;
 
 use super::*;
 use crate::base::{Clock, ManualClock, Timestamp};
-use crate::grants::{Caller, ClientRules, Clients, Login, ScopeClaim, Settings, TokenEnds};
+use crate::grants::{Caller, Client, ClientRules, Clients, GrantKind, Login, ScopeClaim, Settings, TokenEnds};
 use crate::keys::{KeyRing, ServerKeys, SigningKey};
-use crate::revocation::{CacheSettings, MemoryStore, Revocations};
+use crate::revocation::{CacheSettings, MemoryStore, Revocations, Store};
 use crate::telemetry::{self, Sink, Telemetry};
 use crate::tokens::{Issuer, IssuerRules, RefreshToken, ScopeSet, TokenType, Verifier};
 use crate::users::{
@@ -20,6 +20,9 @@ use crate::users::{
 const ISSUER: &str = "https://api.example.com";
 const PASSWORD: &str = "secret";
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+mod elsewhere;
+mod waiting;
 
 /// One user, whose hash is what was put there last.
 #[derive(Debug, Default)]
@@ -91,13 +94,21 @@ struct World {
 
 impl World {
     async fn new(hash: &str, rehashes: bool, fails: bool) -> Self {
-        let hash = Mutex::new(hash.to_owned());
-        let table = Arc::new(Table { hash, rehashes, fails, ..Table::default() });
-        let manual = Arc::new(ManualClock::at(NOW));
-        let clock: Arc<dyn Clock> = Arc::clone(&manual) as _;
+        Self::over(Arc::new(MemoryStore::new(None)), hash, rehashes, fails).await
+    }
+
+    async fn over(store: Arc<dyn Store>, hash: &str, rehashes: bool, fails: bool) -> Self {
+        let clock = Arc::new(ManualClock::at(NOW));
+        let table = Table { hash: Mutex::new(hash.to_owned()), rehashes, fails, ..Table::default() };
+        Self { clock: Arc::clone(&clock), ..Self::by(clock, store, table).await }
+    }
+
+    /// By a clock that nothing here moves.
+    async fn by(clock: Arc<dyn Clock>, store: Arc<dyn Store>, table: Table) -> Self {
+        let table = Arc::new(table);
         let cache = CacheSettings { capacity: 100, ttl: Duration::from_secs(30) };
-        let store = Arc::new(MemoryStore::new(None));
-        let revocations = Arc::new(Revocations::open(store, Arc::clone(&clock), cache).await.unwrap());
+        let revocations = Arc::new(Revocations::open(store, clock, cache).await.unwrap());
+        let clock: Arc<dyn Clock> = Arc::clone(revocations.clock()) as _;
         let ring =
             KeyRing::of(Arc::new(SigningKey::from_secret(&Secret::new("p7Qm2xVf9Lr4Tz8Wc1Ky6Hd3Nb5Sg0Ja")).unwrap()));
         let users: Arc<dyn UserStore> = Arc::clone(&table) as _;
@@ -117,7 +128,7 @@ impl World {
             clock,
             telemetry: Arc::new(Telemetry::new(Sink::memory(), &telemetry::Settings::default())),
         };
-        Self { table, grants, caller: Caller::Anonymous, clock: manual }
+        Self { table, grants, caller: Caller::Anonymous, clock: Arc::default() }
     }
 
     async fn log_in(&self) -> String {
@@ -318,5 +329,46 @@ async fn a_session_without_a_print_gets_one_at_its_next_refresh() {
         world.put(weak());
         assert_eq!(world.refresh(&session).await.unwrap_err(), GrantError::PasswordChanged);
         world.put(before);
+    }
+}
+
+/// A failover can lose the end of a session that nobody's replica had yet; the mark is in the view of whoever saw it.
+#[tokio::test]
+async fn a_session_that_comes_back_is_over_where_its_mark_is_known() {
+    for (what, is_over, stale) in
+        [("of its current token", true, false), ("of an old token", true, true), ("without a mark", false, false)]
+    {
+        let world = World::new(&weak(), false, false).await;
+        let (first, revocations) = (world.log_in().await, &world.grants.revocations);
+        let session = if stale { world.refresh(&first).await.unwrap() } else { first.clone() };
+        let sid = Sid::of(&RefreshToken::read(&first, &world.grants.server_keys).unwrap().family);
+        let alive = world.family(&session).await;
+        let client = Client {
+            id: alive.client.clone().unwrap(),
+            secret: None,
+            grants: vec![GrantKind::RefreshToken],
+            scopes: None,
+            default: true,
+        };
+        assert!(world.grants.live_session(&client, &session).await.unwrap().is_some());
+        if is_over {
+            assert!(revocations.revoke_session(sid, ISSUER, Duration::ZERO).await.unwrap());
+            let ended = world.family(&session).await;
+            revocations.store().swap(sid, &ended, alive.clone()).await.unwrap();
+        }
+        assert!(!world.family(&session).await.revoked, "{what}");
+        assert_eq!(world.grants.live_session(&client, &session).await.unwrap().is_none(), is_over, "{what}");
+        assert!(!world.family(&session).await.revoked, "{what}: to ask is not to use");
+        let shown = if stale { &first } else { &session };
+        let answer = world.refresh(shown).await;
+        if !is_over {
+            assert!(answer.is_ok());
+            continue;
+        }
+        assert_eq!(answer.unwrap_err(), GrantError::InvalidRefreshToken, "{what}");
+        assert_eq!(world.family(&session).await, alive.revoke(), "{what}: and for good, beyond the life of the mark");
+        world.clock.advance(Duration::from_hours(1));
+        assert!(!revocations.has_ended(ISSUER, sid));
+        assert_eq!(world.refresh(&session).await.unwrap_err(), GrantError::InvalidRefreshToken, "{what}");
     }
 }

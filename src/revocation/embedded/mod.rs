@@ -5,9 +5,15 @@
 //! Opening a database writes to it, repairing it more so. A file that turns out to be damaged, or not ours, must be left as
 //! it is for whoever will look into it. So the file is first opened through a layer that keeps the writes in memory, and
 //! every page and record is read; only then in earnest. The same layer lets a file on a full disk be read.
+//!
+//! # How large the file gets
+//!
+//! Room of what was swept is used again, so the file stays as large as the most that was ever in it at once, and what is opened is cut to
+//! what it holds. It is not compacted while it serves: that would hold up every write until it is done.
 
 mod disk;
 mod engine;
+mod exports;
 mod open;
 mod overlay;
 mod tables;
@@ -16,6 +22,7 @@ mod writer;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
 use async_trait::async_trait;
 use redb::{ReadTransaction, StorageBackend};
@@ -27,6 +34,7 @@ use self::engine::Engine;
 use self::tables::Past;
 use self::writer::Writer;
 use super::memory::TAKEN;
+use super::transfer::Exports;
 use super::{Family, Mark, MarkKey, Position, Sid, Store, StoreError, StoredMark, Swap, Swept};
 use crate::base::Timestamp;
 
@@ -36,6 +44,8 @@ pub struct EmbeddedStore {
     // First, so that it is dropped first: it ends the engine.
     writer: Writer,
     engine: Arc<Engine>,
+    /// Since when it takes no writes, in milliseconds; 0 = it does. As the file has it, for whoever cannot wait.
+    sealed_at: AtomicI64,
 }
 
 impl EmbeddedStore {
@@ -67,8 +77,10 @@ impl EmbeddedStore {
     fn start(disk: Disk, name: String) -> Result<Self, OpenError> {
         let engine = Engine::mount(disk, name.clone()).map_err(|error| open::explain(&name, error))?;
         let engine = Arc::new(engine);
+        let sealed = engine.read(tables::sealed_at);
+        let sealed = sealed.map_err(|error| OpenError::Unreadable { path: name.clone(), why: error.to_string() })?;
         let writer = Writer::start(Arc::clone(&engine)).map_err(|source| OpenError::Io { path: name, source })?;
-        Ok(Self { writer, engine })
+        Ok(Self { writer, engine, sealed_at: AtomicI64::new(sealed.map_or(0, Timestamp::millis)) })
     }
 
     async fn read<T: Send + 'static>(
@@ -103,6 +115,11 @@ impl Store for EmbeddedStore {
         Ok(Position::Local)
     }
 
+    async fn restore(&self, marks: &[StoredMark]) -> Result<(), StoreError> {
+        let marks = marks.to_vec();
+        self.writer.write(move |tables| marks.iter().try_for_each(|mark| tables.mark(mark.clone()))).await
+    }
+
     async fn marks(&self, after: Option<MarkKey>, limit: usize) -> Result<Vec<StoredMark>, StoreError> {
         self.read(move |transaction| tables::marks(transaction, after, limit)).await
     }
@@ -112,6 +129,10 @@ impl Store for EmbeddedStore {
     }
 
     async fn sweep(&self, now: Timestamp) -> Result<Swept, StoreError> {
+        if self.sealed_at().is_some() {
+            // What is being exported stays as it is.
+            return Ok(Swept::default());
+        }
         let past = self.read(move |transaction| Past::find(transaction, now)).await?;
         let mut swept = Swept::default();
         // In parts, so that no revocation waits for a long sweep.
@@ -121,6 +142,10 @@ impl Store for EmbeddedStore {
             swept.families += done.families;
         }
         Ok(swept)
+    }
+
+    fn exports(&self) -> Option<&dyn Exports> {
+        Some(self)
     }
 }
 

@@ -17,7 +17,9 @@ use super::tables::{self, FORMAT_VERSION};
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another process has it open, or this one has already.
-    #[error("the store `{path}` is in use, by another process or another store of this one")]
+    #[error(
+        "the store `{path}` is in use, by another process or another store of this one; stop that, or give this one a `data_dir` of its own"
+    )]
     InUse {
         /// The file.
         path: String,
@@ -41,7 +43,7 @@ pub enum OpenError {
     },
     /// A store of another version of the program.
     #[error(
-        "the store `{path}` has the format {found}, this version knows {FORMAT_VERSION} only; it was left untouched"
+        "the store `{path}` has the format {found}, this version knows {FORMAT_VERSION} only; it was left untouched; run the version that wrote it, or move it away to begin with no sessions and no revocations"
     )]
     Format {
         /// The file.

@@ -11,17 +11,42 @@ pub(super) struct Tables<'a> {
     families: Table<'a, Key, Record>,
     marks: Table<'a, Key, Record>,
     numbers: Table<'a, &'static str, i64>,
+    sealed: bool,
     changed: bool,
 }
 
 impl<'a> Tables<'a> {
     pub(super) fn open(transaction: &'a WriteTransaction) -> Result<Self, redb::Error> {
+        let numbers = transaction.open_table(NUMBERS)?;
+        let sealed = numbers.get(SEALED_AT)?.is_some();
         Ok(Self {
             families: transaction.open_table(FAMILIES)?,
             marks: transaction.open_table(MARKS)?,
-            numbers: transaction.open_table(NUMBERS)?,
+            numbers,
+            sealed,
             changed: false,
         })
+    }
+
+    /// Whether nothing may be changed but that.
+    pub(super) fn is_sealed(&self) -> bool {
+        self.sealed
+    }
+
+    /// Returns since when. In the file, so that a restart does not undo it.
+    pub(super) fn seal(&mut self, now: Timestamp) -> Result<Timestamp, redb::Error> {
+        if let Some(since) = self.numbers.get(SEALED_AT)?.map(|stored| stored.value()) {
+            return Ok(Timestamp::from_millis(since));
+        }
+        self.numbers.insert(SEALED_AT, now.millis())?;
+        (self.sealed, self.changed) = (true, true);
+        Ok(now)
+    }
+
+    pub(super) fn unseal(&mut self) -> Result<(), redb::Error> {
+        self.changed |= self.numbers.remove(SEALED_AT)?.is_some();
+        self.sealed = false;
+        Ok(())
     }
 
     /// Whether there is anything to commit.
@@ -157,6 +182,32 @@ pub(super) fn marks(
     range.take(limit.max(1)).map(read).collect()
 }
 
+/// As [`marks`], of sessions.
+pub(super) fn families(
+    transaction: &ReadTransaction,
+    after: Option<Sid>,
+    limit: usize,
+) -> Result<Vec<(Sid, Family)>, redb::Error> {
+    let table = transaction.open_table(FAMILIES)?;
+    let range = match &after {
+        Some(sid) => {
+            table.range::<&[u8; 16]>((std::ops::Bound::Excluded(sid.as_bytes()), std::ops::Bound::Unbounded))?
+        }
+        None => table.iter()?,
+    };
+    let read = |stored: Result<(redb::AccessGuard<'_, Key>, redb::AccessGuard<'_, Record>), redb::StorageError>| {
+        let (key, stored) = stored?;
+        Ok((Sid::from_bytes(*key.value()), record::to_family(stored.value())?))
+    };
+    range.take(limit.max(1)).map(read).collect()
+}
+
+/// Since when nothing may be changed; `None` if it may.
+pub(super) fn sealed_at(transaction: &ReadTransaction) -> Result<Option<Timestamp>, redb::Error> {
+    let stored = transaction.open_table(NUMBERS)?.get(SEALED_AT)?;
+    Ok(stored.map(|stored| Timestamp::from_millis(stored.value())))
+}
+
 pub(super) fn latest_access_exp(transaction: &ReadTransaction) -> Result<Timestamp, redb::Error> {
     let stored = transaction.open_table(NUMBERS)?.get(LATEST_ACCESS_EXP)?;
     Ok(stored.map_or(Timestamp::default(), |stored| Timestamp::from_millis(stored.value())))
@@ -201,6 +252,7 @@ const MARKS: TableDefinition<'static, Key, Record> = TableDefinition::new("marks
 const NUMBERS: TableDefinition<'static, &str, i64> = TableDefinition::new("doorward");
 const FORMAT: &str = "format";
 const LATEST_ACCESS_EXP: &str = "latest access exp";
+const SEALED_AT: &str = "sealed at";
 
 /// Of the tables. Another one is for a version of the program that knows both.
 pub(super) const FORMAT_VERSION: i64 = 1;

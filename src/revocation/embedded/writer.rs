@@ -26,6 +26,8 @@ trait Job: Send {
 
 struct Task<F, T> {
     work: F,
+    /// Whether it is done in a sealed store, too.
+    unbound: bool,
     done: Option<T>,
     reply: oneshot::Sender<Result<T, StoreError>>,
 }
@@ -36,14 +38,17 @@ where
     T: Send,
 {
     fn run(&mut self, tables: &mut Tables<'_>) -> Result<(), redb::Error> {
-        self.done = Some((self.work)(tables)?);
+        // Asked here, in the transaction: whatever is acknowledged was there before the seal was.
+        if self.unbound || !tables.is_sealed() {
+            self.done = Some((self.work)(tables)?);
+        }
         Ok(())
     }
 
     fn finish(self: Box<Self>, committed: Result<(), StoreError>) {
         let Self { done, reply, .. } = *self;
         // Whoever asked may have gone; what was done stays done.
-        drop(reply.send(committed.and_then(|()| done.ok_or_else(stopped))));
+        drop(reply.send(committed.and_then(|()| done.ok_or(StoreError::Sealed))));
     }
 }
 
@@ -54,14 +59,30 @@ impl Writer {
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
 
-    /// Does `work` in a transaction, and returns when it is durable.
+    /// Does `work` in a transaction, and returns when it is durable; nothing in a sealed store.
     pub(super) async fn write<T: Send + 'static>(
         &self,
         work: impl FnMut(&mut Tables<'_>) -> Result<T, redb::Error> + Send + 'static,
     ) -> Result<T, StoreError> {
+        self.ask(work, false).await
+    }
+
+    /// The same in a sealed store too: what seals it, and what opens it again.
+    pub(super) async fn write_unbound<T: Send + 'static>(
+        &self,
+        work: impl FnMut(&mut Tables<'_>) -> Result<T, redb::Error> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.ask(work, true).await
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        work: impl FnMut(&mut Tables<'_>) -> Result<T, redb::Error> + Send + 'static,
+        unbound: bool,
+    ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or_else(stopped)?;
-        queue.send(Box::new(Task { work, done: None, reply })).await.map_err(|_| stopped())?;
+        queue.send(Box::new(Task { work, unbound, done: None, reply })).await.map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?
     }
 }

@@ -108,3 +108,25 @@ fn a_mark_takes_150_bytes_at_most_and_gives_them_back() {
     view.sweep(at(9));
     assert!(view.is_empty() && view.bytes() < 64 << 10, "{}", view.bytes());
 }
+
+#[test]
+fn the_marks_of_a_bucket_are_those_that_were_put_in_less_their_names() {
+    let view = View::new();
+    let marks: Vec<StoredMark> = (0..1000_u16)
+        .map(|number| {
+            let cutoff = (number % 3 == 0).then_some(i64::from(number));
+            StoredMark { name: None, ..mark(MarkKind::Sub, &number.to_string(), i64::from(number), cutoff) }
+        })
+        .collect();
+    for mark in &marks {
+        view.insert(mark);
+    }
+    let mut found: Vec<StoredMark> = Bucket::all().flat_map(|bucket| view.marks_in(bucket, |_| true)).collect();
+    let mut expected = marks;
+    found.sort_by_key(|mark| mark.key);
+    expected.sort_by_key(|mark| mark.key);
+    assert_eq!(found, expected);
+    let bucket = Bucket::of(&found[7].key);
+    let one = view.marks_in(bucket, |mark| mark.key == found[7].key);
+    assert_eq!(one, found[7..8]);
+}

@@ -91,6 +91,74 @@ fn one_signature_serves_until_half_of_the_life_is_over() {
     }
 }
 
+/// The application beside us goes by the same clock as this machine, which may be wrong; own tokens go by the store's.
+#[test]
+fn it_is_dated_by_this_machines_clock_and_lives_no_longer_than_what_is_left() {
+    let foreign = |life| {
+        token("https://idp.example", Duration::from_secs(life), |rules| {
+            rules.own = false;
+            rules.audience = vec!["edge".to_owned()];
+        })
+    };
+    let own = |life| token(OURS, Duration::from_secs(life), |_| {});
+    // The token was issued when the clock that dates it showed NOW; so many seconds later it is asked for.
+    for (what, token, later, local_ahead_millis, left) in [
+        ("clocks that agree", own(1000), 0, 0, 60),
+        ("behind by five minutes", own(1000), 0, -300_000, 60),
+        ("ahead by five minutes", own(1000), 0, 300_000, 60),
+        ("behind, of a token that lives for less than that", own(100), 0, -300_000, 60),
+        ("ahead, of a token that lives for less than that", own(100), 0, 300_000, 60),
+        ("behind, little left", own(100), 90, -300_000, 10),
+        ("ahead, little left", own(100), 90, 300_000, 10),
+        ("ahead by less than a second", own(100), 90, 400, 10),
+        ("behind by less than a second", own(100), 90, -400, 10),
+        ("past its end, within the leeway, ahead", own(100), 130, 300_000, -30),
+        ("past its end, within the leeway, behind", own(100), 130, -300_000, -30),
+        ("another's, whom the store's clock does not concern, ahead", foreign(1000), 0, 300_000, 60),
+        ("another's, little left, ahead", foreign(100), 90, 300_000, 10),
+        ("another's, little left, behind", foreign(100), 90, -300_000, 10),
+    ] {
+        let dated = Timestamp::from_seconds(NOW.seconds() + later);
+        let apart = |millis: i64| Timestamp::from_millis(dated.millis() + millis);
+        let now = if token.rules().own {
+            Times { local: apart(local_ahead_millis), ..Times::from(dated) }
+        } else {
+            Times { local: dated, ..Times::from(apart(-local_ahead_millis)) }
+        };
+        let said = claims(&mint().authorization(&token, now, || [1; 16]).unwrap());
+        let (iat, exp) = (said["iat"].as_i64().unwrap(), said["exp"].as_i64().unwrap());
+        assert_eq!(iat, now.local.seconds(), "{what}");
+        assert_eq!(exp - iat, left, "{what}");
+        let end = token.claims().expires_at.millis() + if token.rules().own { local_ahead_millis } else { 0 };
+        assert!(exp * 1000 <= end, "{what}: rounded down");
+    }
+}
+
+/// Until then the application refuses what it was sent, or would take it for longer than the client's.
+#[test]
+fn a_clock_that_is_set_right_makes_another_one() {
+    let (mint, token) = (mint(), token(OURS, Duration::from_secs(1000), |_| {}));
+    let signatures = Cell::new(0_u8);
+    for (what, store, local, expected) in [
+        ("five minutes behind", 960, 660, 1),
+        ("measured a little otherwise", 961, 662, 1),
+        ("set right: what was made is over", 962, 962, 2),
+        ("and good to its end", 999, 999, 2),
+        ("set back", 999, 699, 3),
+    ] {
+        let time = |seconds: i64| Timestamp::from_seconds(NOW.seconds() + seconds);
+        let random = || {
+            signatures.set(signatures.get() + 1);
+            [signatures.get(); 16]
+        };
+        let now = Times { local: time(local), ..Times::from(time(store)) };
+        let said = claims(&mint.authorization(&token, now, random).unwrap());
+        assert_eq!(signatures.get(), expected, "{what}");
+        let left = said["exp"].as_i64().unwrap() - now.local.seconds();
+        assert!(left > 0 && left <= 1000 - store + 1, "{what}: {left}");
+    }
+}
+
 /// What was made before the user lost something, or for somebody else's view of the token, must not be given out afterwards.
 #[test]
 fn a_user_who_lost_something_gets_another_one_at_once() {

@@ -35,6 +35,15 @@ impl Place {
             None => Self::Unknown,
         }
     }
+
+    /// The same on every machine, and other bytes for any other place.
+    pub(super) fn bytes(self) -> Vec<u8> {
+        match self {
+            Self::V4(octets) => octets.to_vec(),
+            Self::V6(network) => network.to_be_bytes().to_vec(),
+            Self::Unknown => Vec::new(),
+        }
+    }
 }
 
 /// Whether this is hardly a client's own address, but that of a proxy which is not in `server.trusted_proxies`.

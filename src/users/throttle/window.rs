@@ -18,6 +18,12 @@ impl Allowance {
     /// The shortest window.
     pub const SHORTEST: Duration = Duration::from_secs(1);
 
+    /// For how long failures are counted together, in milliseconds: an eighth of the window.
+    #[must_use]
+    pub fn slot_length(self) -> u64 {
+        u64::try_from(self.slot_millis()).unwrap_or(1)
+    }
+
     /// How long until one of these failures is forgotten and another may be made; `None` if there is room now.
     pub(super) fn full_for(self, failures: &Window, now: Timestamp) -> Option<Duration> {
         let slot = self.slot(now);

@@ -38,7 +38,6 @@ struct Rotating {
     issuer: Arc<Scripted>,
     keys: HashMap<&'static str, Ed25519KeyPair>,
     telemetry: Arc<Telemetry>,
-    clock: Arc<ManualClock>,
     _issuers: Arc<Issuers>,
 }
 
@@ -74,7 +73,7 @@ impl Rotating {
         let verifier = Arc::new(Verifier::new([(theirs, live), own]));
         let table = Table::compile(Vec::new(), Access::Authenticated, false).unwrap();
         let gate = Gate::new(table, (verifier, Arc::clone(&issuers)), revocations, Arc::clone(&telemetry));
-        let world = Self { gate, issuer, keys, telemetry, clock, _issuers: Arc::clone(&issuers) };
+        let world = Self { gate, issuer, keys, telemetry, _issuers: Arc::clone(&issuers) };
         world.publish(published);
         issuers.begin().await;
         world
@@ -93,7 +92,7 @@ impl Rotating {
         let token = format!("{signed}.{}", base64url::encode(key.sign(signed.as_bytes())));
         let path = CanonicalPath::parse(b"/").unwrap();
         let facts = RequestFacts::new("GET", &path, Credential::Bearer(&token));
-        let decision = self.gate.decide_with_new_keys(&facts, &*self.clock).await;
+        let decision = self.gate.decide_with_new_keys(&facts).await;
         decision.outcome.err().map(|denial| (denial.reason.as_str(), denial.status()))
     }
 

@@ -81,7 +81,7 @@ impl Gated {
         let token = token.unwrap().token;
         let path = CanonicalPath::parse(path.as_bytes()).unwrap();
         let facts = RequestFacts::new("GET", &path, Credential::Bearer(&token));
-        self.gate.decide_with_new_keys(&facts, &*self.clock).await
+        self.gate.decide_with_new_keys(&facts).await
     }
 
     async fn ask(&self, path: &str, whose: (usize, &str)) -> Option<(&'static str, u16)> {
