@@ -8,14 +8,15 @@ SHELL := /bin/bash
 CARGO := cargo
 LOCKED := --locked
 SETUP := bash tests/setup/install.sh
-BINARY = $${CARGO_TARGET_DIR:-$(CURDIR)/target}/$(PROFILE)/doorward
+TARGET = $${CARGO_TARGET_DIR:-$(CURDIR)/target}
+BINARY = $(TARGET)/$(PROFILE)/doorward
 PROFILE := debug
 PYTHON = source tests/setup/paths.sh && PYTHONDONTWRITEBYTECODE=1 DOORWARD_BIN="$(BINARY)" "$$DOORWARD_VENV/bin/python"
 
-.PHONY: help demo install test check fuzz bench soak install-deps format lint deny doc architecture test-rust test-e2e test-attacks build
+.PHONY: help demo install test check fuzz bench bench-rivals soak install-deps format lint deny doc architecture test-rust test-e2e test-attacks build
 
 help: ## List all of this
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## See doorward at work: a small API, a user, and the curl lines to try
 	@$(SETUP) build
@@ -39,6 +40,13 @@ fuzz: ## Fuzz every reader for FUZZ_SECONDS (60), and show that the properties f
 bench: ## Measure the verifier and the decision
 	@$(SETUP) build
 	$(CARGO) bench $(LOCKED) --bench '*'
+
+bench-rivals: PROFILE := release
+bench-rivals: ## Measure the release build beside bare Pingora, nginx, HAProxy, Envoy and FastAPI; RIVALS="--help" tells what can be chosen
+	@$(SETUP) bench-rivals
+	$(CARGO) build $(LOCKED) --release --bin doorward --example floor
+	$(CARGO) build $(LOCKED) --profile stock --example stock
+	$(PYTHON) benches/rivals --doorward "$(BINARY)" --floor "$(TARGET)/release/examples/floor" --stock "$(TARGET)/stock/examples/stock" --envoy "$$DOORWARD_ENVOY/bin/envoy" $(RIVALS)
 
 soak: PROFILE := release
 soak: ## Of the release build: load for SOAK_SECONDS (300), 1 GiB bodies, 10,000 WebSockets, 2,000 slow clients; kills, cuts and power cuts by the hundred, 1,000 revocations, a million marks and sessions, what they cost; MODEL_SEEDS (200000) runs of the model; an hour of fuzzing a reader

@@ -12,7 +12,7 @@ import cpu
 import load
 import report
 from modes import MODES
-from peers import PEERS, Setting, envoy_binary, nginx_with
+from peers import PEERS, Setting, nginx_with
 from running import Running, WrongAnswer, check, free_port
 from tokens import Issuer
 
@@ -28,6 +28,7 @@ def arguments():
     parser.add_argument("--doorward", required=True, type=Path, help="the release binary")
     parser.add_argument("--floor", required=True, type=Path, help="the bare Pingora of the same build")
     parser.add_argument("--stock", type=Path, help="the bare Pingora as it comes")
+    parser.add_argument("--envoy", type=Path, help="what there is of Envoy")
     parser.add_argument("--results", type=Path, default=Path(__file__).parent.parent / "results")
     return parser.parse_args()
 
@@ -37,8 +38,7 @@ class Bench:
 
     def __init__(self, options, directory):
         self.options, self.directory = options, directory
-        envoy = envoy_binary()
-        self.binaries = {"doorward": options.doorward, "floor": options.floor, "stock": options.stock, "envoy": envoy}
+        self.binaries = {name: getattr(options, name) for name in ("doorward", "floor", "stock", "envoy")}
         self.issuers, self.running, self.scripts = {}, {}, {}
         upstream = self.directory / "upstream"
         upstream.mkdir()

@@ -10,5 +10,5 @@ use tikv_jemallocator::Jemalloc;
 static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
-    passthrough::serve(passthrough::Kind::Floor)
+    passthrough::serve(passthrough::Kind { work_stealing: false, modules: false })
 }

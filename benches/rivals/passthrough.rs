@@ -10,14 +10,13 @@ use pingora::proxy::{ProxyHttp, Session};
 use pingora::server::Server;
 use pingora::server::configuration::ServerConf;
 
-/// What there is to compare.
+/// What of Pingora's own there is in it.
 #[derive(Clone, Copy)]
-pub enum Kind {
-    /// What doorward asks of Pingora too: no modules, no stealing of work.
-    Floor,
-    /// As Pingora comes.
-    #[allow(dead_code, reason = "each of the two programs is one kind")]
-    Stock,
+pub struct Kind {
+    /// Whether threads take work from each other.
+    pub work_stealing: bool,
+    /// Whether answers go through the module that could compress them.
+    pub modules: bool,
 }
 
 struct Forward {
@@ -32,7 +31,7 @@ impl ProxyHttp for Forward {
     fn new_ctx(&self) -> Self::CTX {}
 
     fn init_downstream_modules(&self, modules: &mut HttpModules) {
-        if let Kind::Stock = self.kind {
+        if self.kind.modules {
             modules.add_module(pingora::modules::http::compression::ResponseCompressionBuilder::enable(0));
         }
     }
@@ -48,8 +47,7 @@ pub fn serve(kind: Kind) -> ExitCode {
     let (Some(listen), Some(upstream)) = (arguments.next(), arguments.next()) else {
         return ExitCode::from(2);
     };
-    let work_stealing = matches!(kind, Kind::Stock);
-    let conf = ServerConf { threads: 1, work_stealing, ..ServerConf::default() };
+    let conf = ServerConf { threads: 1, work_stealing: kind.work_stealing, ..ServerConf::default() };
     let mut server = Server::new_with_opt_and_conf(None, conf);
     server.bootstrap();
     let mut service = http_proxy_service(&server.configuration, Forward { kind, upstream });

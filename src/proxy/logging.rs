@@ -48,7 +48,7 @@ fn write(context: &Context, unread_path: &[u8], status: u16, failure: Option<Fai
     let now = context.clock.now();
     context.telemetry.request(&Request {
         at: now,
-        id: &context.id,
+        id: context.id.as_str(),
         listener: Listener::Public,
         route,
         method: context.method,
@@ -73,7 +73,7 @@ fn write(context: &Context, unread_path: &[u8], status: u16, failure: Option<Fai
             issuer: claims.map(|claims| &*claims.issuer),
             client: claims.and_then(|claims| claims.client.as_deref()),
             route: Some(route.name()),
-            id: Some(&context.id),
+            id: Some(context.id.as_str()),
             address,
         };
         context.telemetry.audit(now, &refused);

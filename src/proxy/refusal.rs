@@ -60,7 +60,7 @@ impl Refusals {
         let reason = denial.reason.as_str();
         self.telemetry.request(&Request {
             at: now,
-            id: &id,
+            id: id.as_str(),
             listener: Listener::Public,
             route,
             method: Method::of(std::str::from_utf8(method).unwrap_or_default()),
@@ -79,7 +79,7 @@ impl Refusals {
         });
         let (what, route) = ("request", Some(route.name()));
         let refused =
-            Audit::Refused { what, reason, subject: None, issuer: None, client: None, route, id: Some(&id), address };
+            Audit::Refused { what, reason, subject: None, issuer: None, client: None, route, id: Some(id.as_str()), address };
         self.telemetry.audit(now, &refused);
     }
 }

@@ -9,8 +9,9 @@ use serde_json::json;
 use super::authorization::{self, Authorization};
 use super::context::{Context, State};
 use super::facts::{self, RawRequest};
+use super::forwarded::Forwarded;
 use super::request_id::RequestIds;
-use super::{forwarded, own, preflight, request_body, respond, websocket};
+use super::{own, preflight, request_body, respond, websocket};
 use crate::base::{Clock, Stopwatch};
 use crate::endpoints::Reply;
 use crate::gate::credential::Credential;
@@ -87,7 +88,7 @@ async fn answer_or_permit(
             if session.req_header().raw_path() != &*form {
                 session.req_header_mut().set_raw_path(&form)?;
             }
-            let forwarded = forwarded::headers(session, &context.client, context.site.scheme, ids);
+            let forwarded = Forwarded::of(session, &context.client, context.site.scheme, ids);
             context.state = State::Permitted { permit, authorization, identity, forwarded };
             Ok(None)
         }
@@ -165,7 +166,7 @@ fn identity_headers(context: &Context, permit: &Permit) -> Result<Vec<(HeaderNam
     let values = context.site.headers.values(&claims.all).map_err(|_| Denial::identity_too_large())?;
     let header = |(name, value): (HeaderName, String)| {
         // The plan writes visible ASCII only; a value that is none must not be cut into one.
-        let value = HeaderValue::from_str(&value).map_err(|_| Denial::identity_too_large())?;
+        let value = HeaderValue::try_from(value).map_err(|_| Denial::identity_too_large())?;
         Ok((name, value))
     };
     values.into_iter().map(header).collect()

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::prelude::HttpPeer;
@@ -19,7 +19,7 @@ use pingora::{Error, ErrorType};
 use super::context::{Context, Noted, State};
 use super::failure::{self, Failure};
 use super::failure_log::FailureLog;
-use super::request_id::RequestIds;
+use super::request_id::{RequestId, RequestIds};
 use super::streams::OpenStreams;
 use super::{
     Site, cors, forwarded, logging, request, request_body, respond, upgrade, upstream_request, upstream_response,
@@ -62,7 +62,7 @@ impl ProxyHttp for Door {
         Context {
             site: self.site.load_full(),
             received: Stopwatch::start(),
-            id: String::new(),
+            id: RequestId::default(),
             method: Method::Other,
             client: Client::default(),
             raw: None,
@@ -81,7 +81,7 @@ impl ProxyHttp for Door {
     fn init_downstream_modules(&self, _: &mut HttpModules) {}
 
     async fn early_request_filter(&self, session: &mut Session, context: &mut Context) -> pingora::Result<()> {
-        context.id = self.ids.keep_or_make(session.get_header("x-request-id").map(http::HeaderValue::as_bytes));
+        context.id = self.ids.keep_or_make(session.get_header(&REQUEST_ID));
         context.method = Method::of(session.req_header().method.as_str());
         context.client = forwarded::client(session, &context.site.trusted_proxies);
         if self.draining.load(Ordering::Relaxed) {
@@ -262,13 +262,15 @@ impl ProxyHttp for Door {
 
     /// Method and id: path and query may hold secrets.
     fn request_summary(&self, session: &Session, context: &Context) -> String {
-        format!("{} request {}", session.req_header().method, context.id)
+        format!("{} request {}", session.req_header().method, context.id.as_str())
     }
 }
 
 fn is_interim(status: StatusCode) -> bool {
     status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS
 }
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The first and two more; Pingora's `max_retries` counts attempts.
 pub const MAX_ATTEMPTS: usize = 3;

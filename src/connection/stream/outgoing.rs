@@ -95,6 +95,9 @@ impl Connection {
     }
 
     fn keep(&mut self, bufs: &[IoSlice<'_>]) -> usize {
+        if self.behind.capacity() == 0 {
+            self.behind.reserve(HEAD_AND_BODY);
+        }
         for buf in bufs {
             self.behind.extend_from_slice(buf);
         }
@@ -162,6 +165,9 @@ const SMALL: usize = 4 * 1024;
 
 /// What waits, and a chunk: its size, its data and its end.
 const SLICES: usize = 4;
+
+/// What most answers of an API fit into, so that it is allocated once for each.
+const HEAD_AND_BODY: usize = 1024;
 
 /// Only a head makes it this large.
 const LARGE: usize = 16 * 1024;

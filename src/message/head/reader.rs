@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::fields::Fields;
 use super::request_line::RequestLine;
 use super::{BodyLength, Head, HeadError, HeadLimits};
+use crate::message::field;
 
 /// Reads a head, refusing it as soon as it cannot become a good one. Every byte is looked at a fixed number of times, in however
 /// many pieces it comes.
@@ -82,7 +83,7 @@ impl HeadReader {
             [settled @ .., b'\r'] => (settled, 1),
             settled => (settled, 0),
         };
-        if settled.iter().any(|byte| matches!(byte, 0..=8 | 10..=31 | 127)) {
+        if !field::is_value(settled) {
             return Err(HeadError::Malformed);
         }
         self.looked = bytes.len() - left;

@@ -14,12 +14,26 @@ pub(super) fn all(claims: &Map<String, Value>) -> String {
 
 /// `None` for null and for a list of nothing.
 pub(super) fn value(value: &Value, separator: char) -> Option<String> {
-    let Value::Array(items) = value else { return Some(escaped(&text(value)?, None)) };
-    let texts = items.iter().filter_map(text);
+    let Value::Array(items) = value else {
+        let text = text(value)?;
+        let mut value = String::with_capacity(text.len());
+        write(&text, None, &mut value);
+        return Some(value);
+    };
+    let mut joined = String::with_capacity(items.iter().map(room).sum());
+    let mut is_first = true;
     // Between blanks nothing can stand for an empty text, and servers trim the one at either end.
-    let texts = texts.filter(|text| separator != ' ' || !text.is_empty());
-    let items: Vec<String> = texts.map(|item| escaped(&item, Some(separator))).collect();
-    (!items.is_empty()).then(|| items.join(separator.encode_utf8(&mut [0; 4])))
+    for item in items.iter().filter_map(text).filter(|text| separator != ' ' || !text.is_empty()) {
+        if !std::mem::take(&mut is_first) {
+            joined.push(separator);
+        }
+        write(&item, Some(separator), &mut joined);
+    }
+    (!is_first).then_some(joined)
+}
+
+fn room(item: &Value) -> usize {
+    item.as_str().map_or(0, |text| text.len() + 1)
 }
 
 fn text(value: &Value) -> Option<Cow<'_, str>> {
@@ -30,28 +44,33 @@ fn text(value: &Value) -> Option<Cow<'_, str>> {
     }
 }
 
-fn escaped(text: &str, separator: Option<char>) -> String {
+fn write(text: &str, separator: Option<char>, value: &mut String) {
+    let is_plain = |byte: u8| {
+        matches!(byte, b' '..=b'~') && byte != b'%' && separator.is_none_or(|separator| char::from(byte) != separator)
+    };
+    // Servers trim values, so a blank that ends one would be lost, and with it the difference between two subjects.
+    let ends_blank = text.starts_with(' ') || text.ends_with(' ');
+    if !ends_blank && text.bytes().fold(true, |plain, byte| plain & is_plain(byte)) {
+        value.push_str(text);
+        return;
+    }
     let is_blank = |letter| letter == ' ';
     let inner = text.trim_matches(is_blank);
-    // Servers trim values, so a blank that ends one would be lost, and with it the difference between two subjects.
     let leading = text.len() - text.trim_start_matches(is_blank).len();
     let trailing = text.len() - leading - inner.len();
-    let mut value = String::with_capacity(text.len() + 2 * (leading + trailing));
     for _ in 0..leading {
-        escape(b' ', &mut value);
+        escape(b' ', value);
     }
     for byte in inner.bytes() {
-        let letter = char::from(byte);
-        if matches!(byte, 0x20..=0x7E) && byte != b'%' && separator != Some(letter) {
-            value.push(letter);
+        if is_plain(byte) {
+            value.push(char::from(byte));
         } else {
-            escape(byte, &mut value);
+            escape(byte, value);
         }
     }
     for _ in 0..trailing {
-        escape(b' ', &mut value);
+        escape(b' ', value);
     }
-    value
 }
 
 fn escape(byte: u8, value: &mut String) {

@@ -1,5 +1,7 @@
+use http::HeaderValue;
 use serde_json::Map;
 
+use super::super::request_id::RequestIds;
 use super::*;
 use crate::base::{ManualClock, Secret};
 use crate::keys::{KeyRing, SigningKey};
@@ -61,6 +63,7 @@ impl World {
             random: [7; 16],
         };
         let token = self.issuer.write(&access).unwrap().token;
+        let id = HeaderValue::from_str(&format!("request-of-{subject}")).unwrap();
         self.streams.follow(Stream {
             token: self.verifier.verify(&token, NOW).0.unwrap(),
             ongoing: Arc::default(),
@@ -68,7 +71,7 @@ impl World {
             method: Method::GET,
             path: b"/chat/room;x"[..].into(),
             route: self.telemetry.metrics.unmatched().clone(),
-            id: format!("request of {subject}"),
+            id: RequestIds::default().keep_or_make(Some(&id)),
             address: None,
         })
     }
@@ -201,7 +204,7 @@ async fn a_stream_ends_once_when_its_token_has_expired() {
     assert_eq!(world.streams.all().len(), 1, "the other goes on");
     assert!(world.ended("expired"));
     let [line] = &world.sink.lines()[..] else { panic!("one record") };
-    for part in ["stream", "expired", "alice", "request of alice"] {
+    for part in ["stream", "expired", "alice", "request-of-alice"] {
         assert!(line.contains(part), "{line}");
     }
 }
