@@ -12,7 +12,7 @@ BINARY = $${CARGO_TARGET_DIR:-$(CURDIR)/target}/$(PROFILE)/doorward
 PROFILE := debug
 PYTHON = source tests/setup/paths.sh && PYTHONDONTWRITEBYTECODE=1 DOORWARD_BIN="$(BINARY)" "$$DOORWARD_VENV/bin/python"
 
-.PHONY: help demo install test check fuzz bench soak install-deps format lint deny doc architecture test-rust test-e2e test-attacks build
+.PHONY: help demo install test check fuzz bench bench-sidecar soak install-deps format lint deny doc architecture test-rust test-e2e test-attacks build
 
 help: ## List all of this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,12 @@ fuzz: ## Fuzz every reader for FUZZ_SECONDS (60), and show that the properties f
 bench: ## Measure the verifier and the decision
 	@$(SETUP) build
 	$(CARGO) bench $(LOCKED) --bench '*'
+
+bench-sidecar: PROFILE := release
+bench-sidecar: ## Of the release build: memory for what it holds, latency while it is abused; BENCH="--marks 1000000" and the like choose
+	@$(SETUP) test
+	$(CARGO) build $(LOCKED) --release --bins --example paced
+	$(PYTHON) benches/sidecar --doorward "$(BINARY)" --paced "$(dir $(BINARY))examples/paced" $(BENCH)
 
 soak: PROFILE := release
 soak: ## Of the release build: load for SOAK_SECONDS (300), 1 GiB bodies, 10,000 WebSockets, 2,000 slow clients; kills, cuts and power cuts by the hundred, 1,000 revocations, a million marks and sessions, what they cost; MODEL_SEEDS (200000) runs of the model; an hour of fuzzing a reader
@@ -86,4 +92,4 @@ test-attacks: build
 
 # With the tests' dependencies, so that what `cargo test` has built serves here too.
 build:
-	$(CARGO) build $(LOCKED) --bins --tests
+	$(CARGO) build $(LOCKED) --bins --tests --example paced
