@@ -12,7 +12,7 @@ from pathlib import Path
 
 from argon2 import PasswordHasher
 from running import Running, ask, free_port
-from tokens import AUDIENCE, ISSUER, SUBJECT
+from tokens import AUDIENCE, ISSUER, SUBJECT, Issuer
 
 PASSWORD = "secret"
 ADMIN = {"Authorization": f"Bearer {(ADMIN_TOKEN := secrets.token_urlsafe(32))}"}
@@ -22,10 +22,11 @@ PARTS = {"Rss": "rss", "Pss": "pss", "Anonymous": "anonymous"}
 
 
 class Instance(Running):
-    """doorward on one core, in front of `upstream`, with RS256 tokens of `issuer`."""
+    """doorward on one core, in front of `upstream`. It takes RS256 tokens of `issuer`, and signs its own as it does by default."""
 
     def __init__(self, binary, issuer, upstream, directory, core=0, threads=1, **changes):
         directory.mkdir()
+        keys = [{"algorithm": one.algorithm, "file": str(one.private)} for one in (Issuer("ES256", directory), issuer)]
         self.admin, port = free_port(), free_port()
         (directory / "users.yaml").write_text(json.dumps([{"username": SUBJECT, "password_hash": HASHED, "scopes": ["me", "items"]}]))
         settings = {
@@ -33,7 +34,7 @@ class Instance(Running):
             "admin": {"listen": f"127.0.0.1:{self.admin}", "token": ADMIN_TOKEN},
             "data_dir": str(directory / "data"),
             "upstream": {"url": f"http://127.0.0.1:{upstream}"},
-            "tokens": {"issuer": ISSUER, "audience": [AUDIENCE], "keys": [{"algorithm": "RS256", "file": str(issuer.private)}]},
+            "tokens": {"issuer": ISSUER, "audience": [AUDIENCE], "keys": keys},
             "server_keys": [secrets.token_urlsafe(32)],
             # One user logs in all the time, from one address.
             "users": {"file": "users.yaml", "throttle": None},

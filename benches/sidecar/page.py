@@ -93,6 +93,8 @@ def page(options, memories, latencies, runs):
             f"used at most {others:.0%} of the machine meanwhile. Undisturbed, a request took"
             f" {spread([quiet['us'] for _, quiet, _ in runs], '{:.0f}')} µs of CPU.", "",
             *latency(runs), "",
+            *(line for name, _, beside in runs if beside["unanswered"]
+              for line in (f"**{name}: {beside['unanswered']} requests were never answered**, and are not in the figures.", "")),
             "What went on:", "",
             *(f"- {name}: {spread(counts, '{:.1f}')}" for name, counts in latencies.done.items()), "",
             "![The latencies as curves](sidecar.svg)", "",
