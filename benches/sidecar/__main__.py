@@ -33,7 +33,7 @@ def arguments():
     parser.add_argument("--paced", required=True, type=Path, help="the client that keeps to a timetable, an example of the same build")
     parser.add_argument("--parts", nargs="+", choices=("latency", "memory"), default=["latency", "memory"])
     parser.add_argument("--abuses", nargs="+", metavar="NAME", help="those whose latency is measured; all unless given")
-    parser.add_argument("--rounds", type=int, default=5, help="of latencies")
+    parser.add_argument("--rounds", type=int, default=4, help="of latencies")
     parser.add_argument("--processes", type=int, default=2, help="for each figure of memory")
     parser.add_argument("--seconds", type=int, default=3, help="of load for each latency")
     parser.add_argument("--connections", type=int, default=5000, help="idle ones")
