@@ -13,7 +13,7 @@ BINARY = $(TARGET)/$(PROFILE)/doorward
 PROFILE := debug
 PYTHON = source tests/setup/paths.sh && PYTHONDONTWRITEBYTECODE=1 DOORWARD_BIN="$(BINARY)" "$$DOORWARD_VENV/bin/python"
 
-.PHONY: help demo install test check fuzz bench bench-rivals soak install-deps format lint deny doc architecture test-rust test-e2e test-attacks build
+.PHONY: help demo install test check fuzz bench bench-rivals bench-sidecar soak install-deps format lint deny doc architecture test-rust test-e2e test-attacks build
 
 help: ## List all of this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,11 +42,17 @@ bench: ## Measure the verifier and the decision
 	$(CARGO) bench $(LOCKED) --bench '*'
 
 bench-rivals: PROFILE := release
-bench-rivals: ## Measure the release build beside bare Pingora, nginx, HAProxy, Envoy and FastAPI; RIVALS="--help" tells what can be chosen
+bench-rivals: ## Measure the release build beside bare Pingora, nginx, HAProxy, Envoy and FastAPI; BENCH="--help" tells what can be chosen
 	@$(SETUP) bench-rivals
 	$(CARGO) build $(LOCKED) --release --bin doorward --example floor
 	$(CARGO) build $(LOCKED) --profile stock --example stock
-	$(PYTHON) benches/rivals --doorward "$(BINARY)" --floor "$(TARGET)/release/examples/floor" --stock "$(TARGET)/stock/examples/stock" --envoy "$$DOORWARD_ENVOY/bin/envoy" $(RIVALS)
+	$(PYTHON) benches/rivals --doorward "$(BINARY)" --floor "$(TARGET)/release/examples/floor" --stock "$(TARGET)/stock/examples/stock" --envoy "$$DOORWARD_ENVOY/bin/envoy" $(BENCH)
+
+bench-sidecar: PROFILE := release
+bench-sidecar: ## Of the release build: memory for what it holds, latency while it is abused; BENCH="--marks 1000000" and the like choose
+	@$(SETUP) test
+	$(CARGO) build $(LOCKED) --release --bins --example paced
+	$(PYTHON) benches/sidecar --doorward "$(BINARY)" --paced "$(TARGET)/release/examples/paced" $(BENCH)
 
 soak: PROFILE := release
 soak: ## Of the release build: load for SOAK_SECONDS (300), 1 GiB bodies, 10,000 WebSockets, 2,000 slow clients; kills, cuts and power cuts by the hundred, 1,000 revocations, a million marks and sessions, what they cost; MODEL_SEEDS (200000) runs of the model; an hour of fuzzing a reader
@@ -94,4 +100,4 @@ test-attacks: build
 
 # With the tests' dependencies, so that what `cargo test` has built serves here too.
 build:
-	$(CARGO) build $(LOCKED) --bins --tests
+	$(CARGO) build $(LOCKED) --bins --tests --example paced

@@ -134,6 +134,19 @@ def test_stopping_fits_into_the_time_kubernetes_gives(pod, settings):
     assert seconds + sum(shutdown) < pod["terminationGracePeriodSeconds"]
 
 
+@pytest.mark.parametrize("resources", [RESOURCES, SHARED], ids=["sidecar", "sidecar-redis"])
+def test_the_memory_limit_has_room_for_all_that_may_be_held(resources):
+    (settings,) = (yaml.safe_load(one["data"]["doorward.yaml"]) for one in resources if one["metadata"]["name"] == "doorward" and "data" in one)
+    (deployment,) = (one for one in resources if one["kind"] == "Deployment" and one["metadata"]["name"] == "your-api")
+    (sidecar,) = deployment["spec"]["template"]["spec"]["initContainers"]
+    limit = sidecar["resources"]["limits"]["memory"]
+    # As docs/performance.md has them, in MiB: idle, under load, tokens, answers, pages of the store, connections.
+    held = 20 + 5 + 33 + 36 + 17 + 10_000 * 6.5 / 1024
+    assert limit.endswith("Mi")
+    assert held + 19 * settings["users"]["hashing"]["concurrency"] <= int(limit.removesuffix("Mi"))
+    assert settings["server"]["threads"] <= 2, "each core of a large node would have one, and its memory"
+
+
 @pytest.fixture
 def write_configuration(binary, tmp_path):
     """Puts a manifest's configuration where it can be checked, with keys and users beside it."""

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use aws_lc_rs::{digest, hmac, pbkdf2};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -77,12 +77,24 @@ impl Function {
         matches!(self, Self::Bcrypt { before: Before::Nothing, .. }) && password.len() > BCRYPT_BYTES
     }
 
-    /// Fills `output`; `None` if the parameters are none that the function takes.
-    pub(super) fn compute(&self, password: &[u8], salt: &[u8], output: &mut [u8]) -> Option<()> {
+    /// Fills `output`; `None` if the parameters are none that the function takes. Argon2 works in `kept`, if that is given, which
+    /// grows as is needed and may have anything in it.
+    pub(super) fn compute(
+        &self,
+        password: &[u8],
+        salt: &[u8],
+        output: &mut [u8],
+        kept: Option<&mut Vec<Block>>,
+    ) -> Option<()> {
         match *self {
             Self::Argon2 { algorithm, version, memory, passes, lanes } => {
                 let params = Params::new(memory, passes, lanes, None).ok()?;
-                Argon2::new(algorithm, version, params).hash_password_into(password, salt, output).ok()
+                let blocks = params.block_count();
+                let argon2 = Argon2::new(algorithm, version, params);
+                let Some(kept) = kept else { return argon2.hash_password_into(password, salt, output).ok() };
+                kept.try_reserve_exact(blocks.saturating_sub(kept.len())).ok()?;
+                kept.resize(blocks.max(kept.len()), Block::default());
+                argon2.hash_password_into_with_memory(password, salt, output, kept.get_mut(..blocks)?).ok()
             }
             Self::Bcrypt { cost, before } => {
                 let salt = salt.try_into().ok()?;

@@ -1,11 +1,11 @@
 //! Hashing passwords, off the request threads and never more at once than the machine bears.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::behind::Behind;
+use super::places::{Admission, Places};
 use super::{HashFailed, StoredHash, Verdict};
 use crate::base::Secret;
 use crate::keys::ServerKeys;
@@ -15,10 +15,8 @@ use crate::users::HashingSettings;
 #[derive(Debug)]
 pub struct Hasher {
     running: Arc<Semaphore>,
-    /// Those that run and those that wait.
-    admitted: Arc<AtomicUsize>,
+    places: Arc<Places>,
     concurrency: usize,
-    limit: usize,
     behind: Behind,
 }
 
@@ -34,9 +32,8 @@ impl Hasher {
         let concurrency = settings.concurrency.map_or(cores.saturating_sub(1).max(1), std::num::NonZeroUsize::get);
         Self {
             running: Arc::new(Semaphore::new(concurrency)),
-            admitted: Arc::new(AtomicUsize::new(0)),
+            places: Arc::new(Places::new(concurrency.saturating_add(settings.queue))),
             concurrency,
-            limit: concurrency.saturating_add(settings.queue),
             behind: Behind::default(),
         }
     }
@@ -60,7 +57,8 @@ impl Hasher {
         password: Secret,
     ) -> Result<Verdict, Busy> {
         let slot = Arc::clone(&self.running).acquire_owned().await.map_err(|_| Busy)?;
-        self.work((admission, slot), move || hash.verify(&password)).await
+        let places = Arc::clone(&self.places);
+        self.work((admission, slot), move || places.with_memory(|kept| hash.verify_with(&password, kept))).await
     }
 
     /// A hash in place of `hash`, which `password` fits ([`StoredHash::renew`]).
@@ -83,7 +81,7 @@ impl Hasher {
     #[must_use]
     pub fn waiting(&self) -> usize {
         let running = self.concurrency.saturating_sub(self.running.available_permits());
-        self.admitted.load(Ordering::Relaxed).saturating_sub(running)
+        self.places.taken().saturating_sub(running)
     }
 
     /// Does `work` in `room`, which is given back when the work is done, not when the client has gone: otherwise hanging up early would
@@ -109,20 +107,7 @@ impl Hasher {
     /// # Errors
     /// [`Busy`] at once when the queue is full.
     pub fn admit(&self) -> Result<Admission, Busy> {
-        let admit = |admitted: usize| (admitted < self.limit).then_some(admitted + 1);
-        self.admitted.fetch_update(Ordering::AcqRel, Ordering::Acquire, admit).map_err(|_| Busy)?;
-        Ok(Admission(Arc::clone(&self.admitted)))
-    }
-}
-
-/// A place in the queue, until this is dropped.
-#[derive(Debug)]
-#[must_use = "the place is given back with it"]
-pub struct Admission(Arc<AtomicUsize>);
-
-impl Drop for Admission {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
+        Places::admit(&self.places)
     }
 }
 
@@ -149,6 +134,21 @@ mod tests {
             ("secret ", Verdict::Differs),
         ] {
             assert_eq!(hasher.verify(Arc::clone(&hash), Secret::new(password)).await, Ok(verdict), "{password}");
+        }
+    }
+
+    #[tokio::test]
+    async fn memory_is_kept_while_others_are_there_and_no_longer() {
+        let hasher = Hasher::new(HashingSettings { concurrency: std::num::NonZeroUsize::new(2), queue: 8 }, 2);
+        for (others, kept) in [(0, 0), (1, 1), (7, 1), (0, 0)] {
+            let places: Vec<_> = (0..others).map(|_| hasher.admit().unwrap()).collect();
+            for password in ["secret", "Secret", "secret"] {
+                let verdict = if password == "secret" { Verdict::Fits } else { Verdict::Differs };
+                assert_eq!(hasher.verify(cheap("secret"), Secret::new(password)).await, Ok(verdict));
+                assert_eq!(hasher.places.kept(), kept, "{others} others");
+            }
+            drop(places);
+            assert_eq!(hasher.places.kept(), 0, "{others} others have gone");
         }
     }
 

@@ -6,6 +6,7 @@ mod django;
 mod function;
 mod hasher;
 mod modular;
+mod places;
 mod renew;
 mod scheme;
 mod stored;

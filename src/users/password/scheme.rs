@@ -86,7 +86,7 @@ impl Scheme {
         let mut digest = [0; 32];
         let length = if self == Self::Bcrypt { BCRYPT_DIGEST } else { digest.len() };
         let digest = digest.get_mut(..length).ok_or(HashFailed::Resources)?;
-        function.compute(password.expose(), salt, digest).ok_or(HashFailed::Resources)?;
+        function.compute(password.expose(), salt, digest, None).ok_or(HashFailed::Resources)?;
         Ok(match self {
             Self::Bcrypt => format!("{}{}{}", self.head(), bcrypt_base64(salt), bcrypt_base64(digest)),
             Self::Pbkdf2Sha256 => format!("{}{}${}", self.head(), passlib_base64(salt), passlib_base64(digest)),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use argon2::Block;
 use aws_lc_rs::constant_time;
 use zeroize::Zeroizing;
 
@@ -77,8 +78,13 @@ impl StoredHash {
     /// Whether it was made from `password`. Takes as long for one password as for another.
     #[must_use]
     pub fn verify(&self, password: &Secret) -> Verdict {
+        self.verify_with(password, None)
+    }
+
+    /// The same in memory that is there, if it is argon2's.
+    pub(super) fn verify_with(&self, password: &Secret, kept: Option<&mut Vec<Block>>) -> Verdict {
         let mut computed = Zeroizing::new(vec![0; self.digest.len()]);
-        let done = self.function.compute(password.expose(), &self.salt, &mut computed);
+        let done = self.function.compute(password.expose(), &self.salt, &mut computed, kept);
         if self.function.would_cut(password.expose()) {
             return Verdict::TooLong;
         }

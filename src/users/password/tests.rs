@@ -166,6 +166,34 @@ fn new_hashes_are_read_again() {
 }
 
 #[test]
+fn what_memory_had_in_it_changes_no_hash() {
+    let mut kept = Vec::new();
+    // The second and third leave more behind than the next needs, and version 16 never adds to what is there.
+    for (algorithm, version, params) in [
+        ("argon2id", 19, "m=64,t=1,p=1"),
+        ("argon2id", 19, "m=256,t=3,p=4"),
+        ("argon2i", 19, "m=128,t=2,p=2"),
+        ("argon2d", 19, "m=64,t=2,p=1"),
+        ("argon2id", 16, "m=64,t=2,p=1"),
+        ("argon2id", 19, "m=256,t=1,p=1"),
+    ] {
+        let read = StoredHash::parse(&format!("${algorithm}$v={version}${params}${SALT}${DIGEST}")).unwrap();
+        let compute = |password: &[u8], kept: Option<&mut Vec<argon2::Block>>| {
+            let mut output = [0; 32];
+            read.function.compute(password, &read.salt, &mut output, kept).unwrap();
+            output
+        };
+        for password in ["secret", "Secret"] {
+            let fresh = compute(password.as_bytes(), None);
+            assert_eq!(compute(password.as_bytes(), Some(&mut kept)), fresh, "{algorithm} {version} {params}");
+            assert_eq!(compute(password.as_bytes(), Some(&mut kept)), fresh, "{algorithm} {version} {params}, again");
+        }
+        assert_eq!(read.verify_with(&Secret::new("secret"), Some(&mut kept)), Verdict::Differs);
+    }
+    assert_eq!(kept.len(), 256, "as much as the dearest took");
+}
+
+#[test]
 fn a_decoy_costs_what_it_stands_for_and_fits_nothing() {
     for text in [
         format!("$argon2id$v=19$m=64,t=1,p=1${SALT}${DIGEST}"),
