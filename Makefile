@@ -12,10 +12,10 @@ BINARY = $${CARGO_TARGET_DIR:-$(CURDIR)/target}/$(PROFILE)/doorward
 PROFILE := debug
 PYTHON = source tests/setup/paths.sh && PYTHONDONTWRITEBYTECODE=1 DOORWARD_BIN="$(BINARY)" "$$DOORWARD_VENV/bin/python"
 
-.PHONY: help demo install test check fuzz bench soak install-deps format lint deny doc architecture test-rust test-e2e test-attacks build
+.PHONY: help demo install test check fuzz bench bench-decision soak install-deps format lint deny doc architecture test-rust test-e2e test-attacks build
 
 help: ## List all of this
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## See doorward at work: a small API, a user, and the curl lines to try
 	@$(SETUP) build
@@ -39,6 +39,11 @@ fuzz: ## Fuzz every reader for FUZZ_SECONDS (60), and show that the properties f
 bench: ## Measure the verifier and the decision
 	@$(SETUP) build
 	$(CARGO) bench $(LOCKED) --bench '*'
+
+bench-decision: ## Count the instructions of a decision as routes and marks become many, and time it on two threads
+	@$(SETUP) bench-decision
+	$(CARGO) build $(LOCKED) --release --example decision
+	python3 benches/decision --program "$${CARGO_TARGET_DIR:-$(CURDIR)/target}/release/examples/decision"
 
 soak: PROFILE := release
 soak: ## Of the release build: load for SOAK_SECONDS (300), 1 GiB bodies, 10,000 WebSockets, 2,000 slow clients; kills, cuts and power cuts by the hundred, 1,000 revocations, a million marks and sessions, what they cost; MODEL_SEEDS (200000) runs of the model; an hour of fuzzing a reader

@@ -5,6 +5,7 @@
 #   install.sh test     that, and all the tests use: curl, openssl, nginx, HAProxy, PostgreSQL, Redis, libfaketime,
 #                       Chromium, Node and its packages, a Python environment
 #   install.sh check    that, and what `make check` uses: clippy, rustfmt, cargo-deny
+#   install.sh bench-decision  what `make bench-decision` uses: valgrind and Python
 #   install.sh fuzz     what `make fuzz` uses: cargo-fuzz and a C++ compiler for libFuzzer
 #
 # Debian's packages are installed as root, or through sudo if it asks for no password.
@@ -23,8 +24,9 @@ main() {
       namespaces
       ;;
     check) packages cmake cc make && rust_components && cargo_deny ;;
+    bench-decision) packages cmake cc make valgrind python ;;
     fuzz) packages cmake cc c++ make && cargo_tool cargo-fuzz "$CARGO_FUZZ_VERSION" ;;
-    *) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 2 ;;
+    *) sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 2 ;;
   esac
 }
 
