@@ -23,7 +23,7 @@ impl Gate {
     /// # Errors
     /// The [`Denial`] of any other path, with the scope that is asked for.
     pub async fn admit(&self, credential: Credential<'_>, asked: Asked) -> Result<Arc<Verified>, Denial> {
-        let denied = |reason| Denial { scope: Some(asked.scope.to_owned()), ..Denial::new(reason) };
+        let denied = |reason| Denial { scope: Some(asked.scope.into()), ..Denial::new(reason) };
         if let Some(reason) = credential.refusal() {
             return Err(denied(reason));
         }

@@ -214,8 +214,10 @@ impl Gate {
         if facts.path.is_capped() && access.is_laxer_than(self.table.default_access()) {
             return Err(Denial::new(Reason::AmbiguousPath));
         }
-        let scopes = route.and_then(Route::scopes_text);
-        let with_scopes = |reason| Denial { scope: scopes.map(str::to_owned), ..Denial::new(reason) };
+        let with_scopes = |reason| {
+            let scope = route.and_then(Route::scopes_text).map(Arc::clone);
+            Denial { scope, ..Denial::new(reason) }
+        };
         match access {
             Access::Deny if route.is_none() => return Err(Denial::new(Reason::NoRoute)),
             Access::Deny => return Err(Denial::new(Reason::RouteDenied)),
