@@ -5,7 +5,7 @@
 //! that serve the same token would wait for one another's memory. Here each has a table of its own.
 //!
 //! Nothing is decided here. A token that is found is asked whether it still counts, is in time and was revoked, as one from behind is;
-//! only that no mark refuses it is remembered too, under a number that every mark changes.
+//! only what the marks say of it is remembered too, under a number that every mark changes.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -13,7 +13,7 @@ use std::fmt;
 use thread_local::ThreadLocal;
 
 use crate::base::Timestamp;
-use crate::revocation::Unmarked;
+use crate::revocation::Answered;
 use crate::tokens::{Digest, Known};
 
 /// The tables of all threads. It belongs to a gate, and so to one verifier: a reload begins with empty ones.
@@ -24,7 +24,7 @@ pub(super) struct Front(ThreadLocal<RefCell<Table>>);
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
     pub(super) token: Known,
-    pub(super) unmarked: Unmarked,
+    pub(super) answered: Answered,
 }
 
 impl Front {

@@ -88,7 +88,7 @@ impl Identities {
     fn find_out(&self, token: &str, now: Times) -> (Result<Known, Failure>, (CacheResult, Option<LookUp>)) {
         let digest = digest_of(token);
         let seen = self.front.find(&digest, now.local);
-        let remembered = seen.as_ref().map(|seen| seen.unmarked);
+        let remembered = seen.as_ref().map(|seen| seen.answered);
         let (known, cached) = match seen {
             Some(seen) => (seen.token.timely(now), CacheResult::Hit),
             None => self.verifier.know(token, &digest, now),
@@ -97,11 +97,11 @@ impl Identities {
             Ok(known) => known,
             Err(rejected) => return (Err(self.failure(rejected)), (cached, None)),
         };
-        let mut unmarked = remembered.unwrap_or_default();
-        let (standing, look_up) = self.revocations.standing_of(&Identifiers::of(&known), &mut unmarked, now.store);
-        // One that is dead, too: it is good for as long as it would be, only its marks are looked at again.
-        if remembered != Some(unmarked) {
-            self.front.put(&digest, &Seen { token: known.clone(), unmarked }, now.local);
+        let mut answered = remembered.unwrap_or_default();
+        let (standing, look_up) = self.revocations.standing_of(&Identifiers::of(&known), &mut answered, now.store);
+        // One that is dead, too: it is refused as often as its holder likes.
+        if remembered != Some(answered) {
+            self.front.put(&digest, &Seen { token: known.clone(), answered }, now.local);
         }
         let refused = |known: &Known, reason| Err(Failure::new(reason, Some(Arc::clone(known.rules()))));
         let admitted = match standing {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use moka::sync::Cache;
 
 use super::identifiers::Keys;
-use super::{CacheSettings, Standing, Unmarked, View};
+use super::{Answered, CacheSettings, Standing, View};
 use crate::base::Timestamp;
 
 /// What was found out of tokens, for as long as nothing has changed about them.
@@ -49,9 +49,11 @@ impl Answers {
         (fresh && !over && view.version_for(&answer.keys) == answer.version).then_some(answer)
     }
 
-    /// That a token is unmarked, by an answer that was made `at`; `epoch` is of the view before that was looked at.
-    pub(super) fn unmarked(&self, epoch: u64, made_at: Timestamp) -> Unmarked {
-        Unmarked { epoch, made_at, until: made_at.plus(self.settings.ttl) }
+    /// An answer for who remembers it himself; `epoch` is of the view before that was looked at.
+    pub(super) fn answered(&self, answer: &Answer, epoch: u64) -> Answered {
+        let Answer { standing, made_at, until, .. } = *answer;
+        let forgotten = made_at.plus(self.settings.ttl);
+        Answered { standing, epoch, made_at, until: until.map_or(forgotten, |until| until.min(forgotten)) }
     }
 
     pub(super) fn insert(&self, digest: [u8; 16], answer: Answer) {

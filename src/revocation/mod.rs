@@ -6,8 +6,9 @@
 //! live marks, written through from the store that makes them durable, and a request that finds its token unmarked has
 //! asked everything there is to ask. The cache before it spares three hashes and three look-ups, and is never trusted beyond
 //! the view: an answer is dropped as soon as something changes near the token's marks. Who remembers a token himself may remember
-//! beside it that it is [`Unmarked`], which one number of the view says.
+//! beside it what they [`Answered`], as long as one number of the view is the same.
 
+mod answered;
 mod answers;
 mod catching_up;
 pub mod changes;
@@ -31,10 +32,10 @@ mod sid;
 pub mod store;
 mod store_clock;
 pub mod transfer;
-mod unmarked;
 mod view;
 mod writing;
 
+pub use answered::Answered;
 pub use catching_up::Holder;
 pub use confirmation::Confirmation;
 pub use embedded::{EmbeddedStore, OpenError};
@@ -53,5 +54,4 @@ pub use settings::{CacheSettings, OnStoreFailure, StalenessSettings};
 pub use sid::Sid;
 pub use store::{Position, Store, StoreError, Swap, Swept};
 pub use store_clock::StoreClock;
-pub use unmarked::Unmarked;
 pub use view::{Standing, View};

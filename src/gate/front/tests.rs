@@ -33,7 +33,7 @@ impl World {
         let token = format!("{signed}.{}", base64url::encode(self.key.sign(signed.as_bytes()).unwrap()));
         let digest = digest_of(&token);
         let known = self.verifier.know(&token, &digest, NOW.into()).0.unwrap();
-        (digest, Seen { token: known, unmarked: Unmarked::default() })
+        (digest, Seen { token: known, answered: Answered::default() })
     }
 
     fn tokens(&self, count: usize) -> Vec<(Digest, Seen)> {
