@@ -9,6 +9,7 @@ mod buckets;
 mod cells;
 mod connections;
 mod diagnostics;
+mod digits;
 mod durations;
 mod escape;
 mod events;
