@@ -13,7 +13,7 @@ BINARY = $(TARGET)/$(PROFILE)/doorward
 PROFILE := debug
 PYTHON = source tests/setup/paths.sh && PYTHONDONTWRITEBYTECODE=1 DOORWARD_BIN="$(BINARY)" "$$DOORWARD_VENV/bin/python"
 
-.PHONY: help demo install test check fuzz bench bench-rivals bench-sidecar soak install-deps format lint deny doc architecture test-rust test-e2e test-attacks build
+.PHONY: help demo install test check fuzz bench bench-decision bench-rivals bench-sidecar soak install-deps format lint deny doc architecture test-rust test-e2e test-attacks build
 
 help: ## List all of this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,11 @@ bench-sidecar: ## Of the release build: memory for what it holds, latency while 
 	@$(SETUP) test
 	$(CARGO) build $(LOCKED) --release --bins --example paced
 	$(PYTHON) benches/sidecar --doorward "$(BINARY)" --paced "$(TARGET)/release/examples/paced" $(BENCH)
+
+bench-decision: ## Count the instructions of a decision as routes and marks become many, and time it on two threads
+	@$(SETUP) bench-decision
+	$(CARGO) build $(LOCKED) --release --example decision
+	python3 benches/decision --program "$(TARGET)/release/examples/decision"
 
 soak: PROFILE := release
 soak: ## Of the release build: load for SOAK_SECONDS (300), 1 GiB bodies, 10,000 WebSockets, 2,000 slow clients; kills, cuts and power cuts by the hundred, 1,000 revocations, a million marks and sessions, what they cost; MODEL_SEEDS (200000) runs of the model; an hour of fuzzing a reader

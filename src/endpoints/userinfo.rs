@@ -13,7 +13,7 @@ use crate::users::User;
 /// [`Denial`] of a token that is none of ours, has no `openid`, or is of a user who may not log in any more.
 pub(super) async fn answer(grants: &Grants, gate: &Gate, exchange: &Exchange<'_>) -> Result<Reply, Denial> {
     let verified = gate.admit(exchange.credential, ASKED).await?;
-    let denied = |reason| Denial { scope: Some(ASKED.scope.to_owned()), ..Denial::new(reason) };
+    let denied = |reason| Denial { scope: Some(ASKED.scope.into()), ..Denial::new(reason) };
     let owner = grants.owner(&verified).await.map_err(|error| {
         tracing::error!(operation = "userinfo", %error, "the user of a token cannot be looked up");
         denied(Reason::StoreUnavailable)

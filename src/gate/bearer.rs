@@ -6,7 +6,7 @@ use super::credential::Credential;
 use super::identify::Identity;
 use super::{Denial, Gate};
 use crate::policy::Reason;
-use crate::tokens::Verified;
+use crate::tokens::{Known, Verified};
 
 /// What an endpoint asks of a token, as a route would.
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +23,7 @@ impl Gate {
     /// # Errors
     /// The [`Denial`] of any other path, with the scope that is asked for.
     pub async fn admit(&self, credential: Credential<'_>, asked: Asked) -> Result<Arc<Verified>, Denial> {
-        let denied = |reason| Denial { scope: Some(asked.scope.to_owned()), ..Denial::new(reason) };
+        let denied = |reason| Denial { scope: Some(asked.scope.into()), ..Denial::new(reason) };
         if let Some(reason) = credential.refusal() {
             return Err(denied(reason));
         }
@@ -47,12 +47,12 @@ impl Gate {
     /// The [`Reason`] for which no route would take it.
     pub async fn identify(&self, token: &str) -> Result<Arc<Verified>, Reason> {
         let mut identity = Identity::default();
-        let mut found = self.identities.identify(token, self.identities.now(), &mut identity);
+        let mut found = self.identities.identify(token, self.identities.now(), &mut identity).map(Known::shared);
         if let Some(wanted) = identity.wanted()
             && wanted.ask().await
         {
             identity = Identity::default();
-            found = self.identities.identify(token, self.identities.now(), &mut identity);
+            found = self.identities.identify(token, self.identities.now(), &mut identity).map(Known::shared);
         }
         self.identities.tell(&identity);
         found

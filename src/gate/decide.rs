@@ -13,7 +13,7 @@ use crate::issuers::Issuers;
 use crate::policy::{Access, CanonicalPath, Match, Reason, Route, RouteSpec, Streams, Table};
 use crate::revocation::{Identifiers, Revocations, Standing};
 use crate::telemetry::Telemetry;
-use crate::tokens::{Verified, Verifier};
+use crate::tokens::{Known, Verified, Verifier};
 use crate::users::Recheck;
 
 /// All that a decision may see of a request.
@@ -49,9 +49,16 @@ pub struct Decision {
     /// second one's permit has an identity.
     pub route: Option<usize>,
     /// The token that was verified, whatever became of the request after that.
-    pub verified: Option<Arc<Verified>>,
+    pub verified: Option<Known>,
     /// The outcome.
     pub outcome: Result<Permit, Denial>,
+}
+
+/// A decision that is not told yet.
+struct Judged {
+    route: Option<usize>,
+    identity: Identity,
+    outcome: Result<Permit, Denial>,
 }
 
 /// Decides requests: for the proxy, and for everything else that has to know what the proxy would do.
@@ -96,31 +103,33 @@ impl Gate {
     /// Decides one request, as [`Gate::decide`] does, as of now. If that fails for a key id that the issuer's keys have not, they are asked
     /// for once more, if that is due, and it is decided again; so is a user whose standing is not known. A second at the most.
     pub async fn decide_with_new_keys(&self, facts: &RequestFacts<'_>) -> Decision {
-        let (decision, identity) = self.judge(facts, self.identities.now());
-        if let Some(wanted) = identity.wanted()
+        let judged = self.judge(facts, self.identities.now());
+        if let Some(wanted) = judged.identity.wanted()
             && wanted.ask().await
         {
             return self.decide(facts, self.identities.now());
         }
-        self.identities.tell(&identity);
-        decision
+        self.told(judged)
     }
 
     /// Decides one request at `now`, by this machine's clock. Waits for nothing: keys, marks and users are in memory.
     #[must_use]
     pub fn decide(&self, facts: &RequestFacts<'_>, now: Timestamp) -> Decision {
-        let (decision, identity) = self.judge(facts, now);
-        self.identities.tell(&identity);
-        decision
+        self.told(self.judge(facts, now))
     }
 
-    fn judge(&self, facts: &RequestFacts<'_>, now: Timestamp) -> (Decision, Identity) {
+    fn told(&self, Judged { route, identity, outcome }: Judged) -> Decision {
+        self.identities.tell(&identity);
+        Decision { route, verified: identity.into_known(), outcome }
+    }
+
+    fn judge(&self, facts: &RequestFacts<'_>, now: Timestamp) -> Judged {
         let mut identity = Identity::default();
         // A preflight asks for what is to come: it passes where that could, and a token is asked for then.
         let found = self.table.find(facts.path, facts.preflight.unwrap_or(facts.method));
         if let Some(closed) = facts.preflight.and_then(|_| self.closed_to_options(facts.path)) {
             let outcome = Err(Denial::new(Reason::RouteDenied));
-            return (Decision { route: Some(closed.index()), verified: None, outcome }, identity);
+            return Judged { route: Some(closed.index()), identity, outcome };
         }
         let mut route = found.first.route().map(Route::index);
         let mut outcome = self.decide_reading(found.first, facts, now, &mut identity);
@@ -134,7 +143,7 @@ impl Gate {
                 Err(denial) => outcome = Err(denial),
             }
         }
-        (Decision { route, verified: identity.verified(), outcome }, identity)
+        Judged { route, identity, outcome }
     }
 
     /// Why a stream that was begun with this token must not go on: whatever a request for it would be refused for now, by this
@@ -165,12 +174,12 @@ impl Gate {
             .map(|denial| denial.reason)
     }
 
-    fn still_good(&self, token: &Arc<Verified>, now: Timestamp) -> Result<Arc<Verified>, Reason> {
+    fn still_good(&self, token: &Arc<Verified>, now: Timestamp) -> Result<Known, Reason> {
         let now = self.identities.times(now);
         let token = self.identities.verifier.still_trusts(token, now).map_err(reason_of)?;
         match self.identities.revocations.standing(&Identifiers::of(&token), now.store).0 {
-            Standing::Good => self.identities.users.still_admits(token, now.store),
-            Standing::Revoked(kind) => Err(self.identities.users.revoked(token, kind, now.store)),
+            Standing::Good => self.identities.users.still_admits(token.into(), now.store),
+            Standing::Revoked(kind) => Err(self.identities.users.revoked(token.into(), kind, now.store)),
             // Whatever was refused anew would be: nobody can tell whether it was revoked.
             Standing::Unknown => Err(Reason::StoreUnavailable),
         }
@@ -205,8 +214,10 @@ impl Gate {
         if facts.path.is_capped() && access.is_laxer_than(self.table.default_access()) {
             return Err(Denial::new(Reason::AmbiguousPath));
         }
-        let scopes = route.and_then(Route::scopes_text);
-        let with_scopes = |reason| Denial { scope: scopes.map(str::to_owned), ..Denial::new(reason) };
+        let with_scopes = |reason| {
+            let scope = route.and_then(Route::scopes_text).map(Arc::clone);
+            Denial { scope, ..Denial::new(reason) }
+        };
         match access {
             Access::Deny if route.is_none() => return Err(Denial::new(Reason::NoRoute)),
             Access::Deny => return Err(Denial::new(Reason::RouteDenied)),
@@ -227,7 +238,7 @@ impl Gate {
         let verified = self.identities.identify(token, now, identity).map_err(with_scopes)?;
         match route.and_then(|route| route.refuses(verified.claims())) {
             Some(reason) => Err(with_scopes(reason)),
-            None => Ok(Permit::of(Active(verified), place)),
+            None => Ok(Permit::of(Active(verified.clone()), place)),
         }
     }
 }

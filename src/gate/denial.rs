@@ -1,6 +1,7 @@
 //! A refusal and what it looks like on the wire (RFC 6750 §3).
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -14,7 +15,7 @@ pub struct Denial {
     /// The closed reason.
     pub reason: Reason,
     /// All scopes the route asks for, where it asks for any.
-    pub scope: Option<String>,
+    pub scope: Option<Arc<str>>,
     /// The methods the path has, for a method it has not.
     pub allow: Option<String>,
     /// What is too large, where the reason is [`Reason::TooLarge`].

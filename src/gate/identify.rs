@@ -2,18 +2,20 @@
 
 use std::sync::Arc;
 
+use super::front::{Front, Seen};
 use super::user::{Users, WantedUser};
 use crate::base::{Times, Timestamp};
 use crate::issuers::{IssuerKeys, Issuers};
 use crate::policy::Reason;
 use crate::revocation::{Identifiers, LookUp, Revocations, Standing};
 use crate::telemetry::{self, IssuerLabel, Telemetry};
-use crate::tokens::{CacheResult, IssuerRules, Rejected, Verified, Verifier, VerifyError};
+use crate::tokens::{CacheResult, IssuerRules, Known, Rejected, Verifier, VerifyError, digest_of};
 
 /// All that is asked about a token.
 #[derive(Debug)]
 pub(super) struct Identities {
     pub(super) verifier: Arc<Verifier>,
+    front: Front,
     pub(super) revocations: Arc<Revocations>,
     pub(super) users: Users,
     issuers: Arc<Issuers>,
@@ -25,7 +27,7 @@ pub(super) struct Identities {
 /// What was found out, however many readings a path has.
 #[derive(Debug, Default)]
 pub(super) struct Identity {
-    known: Option<Result<Arc<Verified>, Failure>>,
+    known: Option<Result<Known, Failure>>,
     asked: Option<(CacheResult, Option<LookUp>)>,
 }
 
@@ -62,37 +64,52 @@ impl Identities {
         telemetry: Arc<Telemetry>,
     ) -> Self {
         let labels = verifier.issuers().map(|issuer| telemetry.metrics.issuer(issuer)).collect();
-        Self { verifier, revocations, users: Users::default(), issuers, telemetry, labels }
+        Self { verifier, front: Front::default(), revocations, users: Users::default(), issuers, telemetry, labels }
     }
 
     /// Everything but what a route asks for.
-    pub(super) fn identify(
+    pub(super) fn identify<'i>(
         &self,
         token: &str,
         now: Timestamp,
-        identity: &mut Identity,
-    ) -> Result<Arc<Verified>, Reason> {
+        identity: &'i mut Identity,
+    ) -> Result<&'i Known, Reason> {
         if identity.known.is_none() {
-            let now = self.times(now);
-            let (verified, cached) = self.verifier.verify(token, now);
-            let mut asked = None;
-            identity.known = Some(verified.map_err(|rejected| self.failure(rejected)).and_then(|verified| {
-                let (standing, look_up) = self.revocations.standing(&Identifiers::of(&verified), now.store);
-                asked = Some(look_up);
-                let refused = |reason| Err(Failure::new(reason, Some(Arc::clone(verified.rules()))));
-                match standing {
-                    Standing::Good => self.users.admit(verified, now.store),
-                    Standing::Revoked(kind) => refused(self.users.revoked(Arc::clone(&verified), kind, now.store)),
-                    Standing::Unknown => refused(Reason::StoreUnavailable),
-                }
-            }));
-            identity.asked = Some((cached, asked));
+            let (known, asked) = self.find_out(token, self.times(now));
+            (identity.known, identity.asked) = (Some(known), Some(asked));
         }
         match &identity.known {
-            Some(Ok(verified)) => Ok(Arc::clone(verified)),
+            Some(Ok(known)) => Ok(known),
             Some(Err(failure)) => Err(failure.reason),
             None => Err(Reason::NoCredential),
         }
+    }
+
+    fn find_out(&self, token: &str, now: Times) -> (Result<Known, Failure>, (CacheResult, Option<LookUp>)) {
+        let digest = digest_of(token);
+        let seen = self.front.find(&digest, now.local);
+        let remembered = seen.as_ref().map(|seen| seen.answered);
+        let (known, cached) = match seen {
+            Some(seen) => (seen.token.timely(now), CacheResult::Hit),
+            None => self.verifier.know(token, &digest, now),
+        };
+        let known = match known {
+            Ok(known) => known,
+            Err(rejected) => return (Err(self.failure(rejected)), (cached, None)),
+        };
+        let mut answered = remembered.unwrap_or_default();
+        let (standing, look_up) = self.revocations.standing_of(&Identifiers::of(&known), &mut answered, now.store);
+        // One that is dead, too: it is refused as often as its holder likes.
+        if remembered != Some(answered) {
+            self.front.put(&digest, &Seen { token: known.clone(), answered }, now.local);
+        }
+        let refused = |known: &Known, reason| Err(Failure::new(reason, Some(Arc::clone(known.rules()))));
+        let admitted = match standing {
+            Standing::Good => self.users.admit(known, now.store),
+            Standing::Revoked(kind) => refused(&known, self.users.revoked(known.clone(), kind, now.store)),
+            Standing::Unknown => refused(&known, Reason::StoreUnavailable),
+        };
+        (admitted, (cached, Some(look_up)))
     }
 
     /// The present by this machine's clock.
@@ -157,12 +174,12 @@ impl Identities {
 
 impl Identity {
     /// What is known from elsewhere; nothing is told of it.
-    pub(super) fn given(known: Result<Arc<Verified>, Reason>) -> Self {
+    pub(super) fn given(known: Result<Known, Reason>) -> Self {
         Self { known: Some(known.map_err(|reason| Failure::new(reason, None))), asked: None }
     }
 
-    pub(super) fn verified(&self) -> Option<Arc<Verified>> {
-        self.known.as_ref()?.as_ref().ok().map(Arc::clone)
+    pub(super) fn into_known(self) -> Option<Known> {
+        self.known?.ok()
     }
 
     /// What might change what was found out.

@@ -4,6 +4,7 @@ pub mod bearer;
 pub mod credential;
 pub mod decide;
 pub mod denial;
+mod front;
 mod identify;
 pub mod permit;
 pub mod query;

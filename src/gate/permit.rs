@@ -1,13 +1,11 @@
 //! Proof that a request may pass.
 
-use std::sync::Arc;
-
-use crate::tokens::{Claims, Verified};
+use crate::tokens::{Claims, Known, Verified};
 
 /// Nothing reaches the upstream without one of these, and only [`Gate::decide`](super::Gate::decide) makes them.
 #[derive(Clone, Debug)]
 pub struct Permit {
-    identity: Option<Arc<Active>>,
+    identity: Option<Active>,
     kind: Kind,
 }
 
@@ -29,8 +27,8 @@ pub(super) enum TokenPlace {
 }
 
 /// A verified token that is not revoked, with the scopes its route asks for.
-#[derive(Debug)]
-pub(super) struct Active(pub(super) Arc<Verified>);
+#[derive(Clone, Debug)]
+pub(super) struct Active(pub(super) Known);
 
 impl Permit {
     /// For a route that asks for no identity, or for none that was given.
@@ -45,7 +43,7 @@ impl Permit {
 
     /// For a token that came in this place.
     pub(super) fn of(active: Active, place: TokenPlace) -> Self {
-        Self { identity: Some(Arc::new(active)), kind: Kind::Token(place) }
+        Self { identity: Some(active), kind: Kind::Token(place) }
     }
 
     /// Who asks; `None` if nobody was asked.

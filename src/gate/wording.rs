@@ -63,7 +63,7 @@ mod tests {
             (Reason::RouteDenied, None, None, "Forbidden"),
             (Reason::StoreUnavailable, None, None, "Authentication temporarily unavailable"),
         ] {
-            let denial = Denial { scope: scope.map(str::to_owned), ..Denial::new(reason) };
+            let denial = Denial { scope: scope.map(Into::into), ..Denial::new(reason) };
             let found = denial.challenge(&minimal, Some("https://a/.well-known/x"));
             assert_eq!(found.as_deref(), challenge, "{reason:?}");
             assert_eq!(denial.body(&minimal), json!({ "detail": detail }), "{reason:?}");

@@ -66,11 +66,18 @@ impl<'a> CanonicalPath<'a> {
         if raw.first() != Some(&b'/') {
             return Err(PathError::NotAbsolute);
         }
-        if raw.iter().any(|byte| matches!(byte, 0..=0x20 | b'#' | b'?' | b'\\' | 0x7F..)) {
+        let bytes = raw.iter().fold(0, |all, byte| all | class(*byte));
+        if bytes & FORBIDDEN != 0 {
             return Err(PathError::RawByte);
         }
         let raw = str::from_utf8(raw).map_err(|_| PathError::RawByte)?;
-        let escaped = raw.contains('%');
+        if bytes == PLAIN {
+            // Nothing to decode, no parameters, no blanks: nearly every path, on every request.
+            segments::check_plain(raw)?;
+            let reading = Cow::Borrowed(segments::without_final_slash(raw));
+            return Ok(Self { raw, reading, second: None, slash: false, capped: false });
+        }
+        let escaped = bytes & ESCAPE != 0;
         let once = if escaped { Cow::Owned(decode::once(raw)?) } else { Cow::Borrowed(raw) };
         let (decoded, literal) = if escaped && once.contains(ENCODED_SLASH) {
             (Cow::Owned(once.replace(ENCODED_SLASH, "/")), Some(once))
@@ -127,6 +134,21 @@ impl<'a> CanonicalPath<'a> {
         self.capped
     }
 }
+
+/// What a byte makes of the path that it is in.
+const fn class(byte: u8) -> u8 {
+    match byte {
+        0..=0x20 | b'#' | b'?' | b'\\' | 0x7F.. => FORBIDDEN,
+        b'%' => ESCAPE,
+        b';' => PARAMETER,
+        _ => PLAIN,
+    }
+}
+
+const PLAIN: u8 = 0;
+const FORBIDDEN: u8 = 1;
+const ESCAPE: u8 = 2;
+const PARAMETER: u8 = 4;
 
 fn without_final_slash(path: Cow<'_, str>) -> Cow<'_, str> {
     match path {

@@ -1,5 +1,7 @@
 //! A route as the configuration says it, and as the table holds it.
 
+use std::sync::Arc;
+
 use super::access::Access;
 use super::authorize;
 use super::pattern::PathPattern;
@@ -94,7 +96,7 @@ pub enum Streams {
 pub struct Route {
     spec: RouteSpec,
     index: usize,
-    scopes_text: Option<Box<str>>,
+    scopes_text: Option<Arc<str>>,
 }
 
 impl Route {
@@ -125,8 +127,8 @@ impl Route {
     /// The `scope` of a challenge (RFC 6750 §3): all scopes it asks for, those of which one is enough included; `None` if it asks
     /// for none.
     #[must_use]
-    pub fn scopes_text(&self) -> Option<&str> {
-        self.scopes_text.as_deref()
+    pub fn scopes_text(&self) -> Option<&Arc<str>> {
+        self.scopes_text.as_ref()
     }
 
     /// Why a token that says this is not taken here.

@@ -18,7 +18,7 @@ use crate::gate::Permit;
 use crate::message::Client;
 use crate::policy::Reason;
 use crate::telemetry::{Held, Method, Telemetry};
-use crate::tokens::Verified;
+use crate::tokens::Known;
 
 /// The state of one request, and the one configuration it sees.
 pub struct Context {
@@ -95,7 +95,7 @@ pub struct Noted {
     /// Why one of doorward's own endpoints refused.
     pub own_reason: Option<&'static str>,
     /// Whose token it was.
-    pub verified: Option<Arc<Verified>>,
+    pub verified: Option<Known>,
     /// Time the decision took.
     pub decision: Option<std::time::Duration>,
     /// Since the upstream was asked.

@@ -82,7 +82,7 @@ impl OpenStreams {
         let State::Permitted { permit, .. } = &context.state else { return None };
         permit.identity()?;
         Some(self.follow(Stream {
-            token: context.noted.verified.clone()?,
+            token: context.noted.verified.as_ref()?.shared(),
             ongoing: Ongoing::current()?,
             how,
             method: request.method.clone(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use moka::sync::Cache;
 
 use super::identifiers::Keys;
-use super::{CacheSettings, Standing, View};
+use super::{Answered, CacheSettings, Standing, View};
 use crate::base::Timestamp;
 
 /// What was found out of tokens, for as long as nothing has changed about them.
@@ -42,11 +42,18 @@ impl Answers {
     }
 
     /// The answer of that name, if it holds still.
-    pub(super) fn find(&self, digest: &[u8; 16], view: &View, now: Timestamp) -> Option<Standing> {
+    pub(super) fn find(&self, digest: &[u8; 16], view: &View, now: Timestamp) -> Option<Answer> {
         let answer = self.cache.get(digest)?;
         let fresh = now >= answer.made_at && now.since(answer.made_at) < self.settings.ttl;
         let over = answer.until.is_some_and(|until| now >= until);
-        (fresh && !over && view.version_for(&answer.keys) == answer.version).then_some(answer.standing)
+        (fresh && !over && view.version_for(&answer.keys) == answer.version).then_some(answer)
+    }
+
+    /// An answer for who remembers it himself; `epoch` is of the view before that was looked at.
+    pub(super) fn answered(&self, answer: &Answer, epoch: u64) -> Answered {
+        let Answer { standing, made_at, until, .. } = *answer;
+        let forgotten = made_at.plus(self.settings.ttl);
+        Answered { standing, epoch, made_at, until: until.map_or(forgotten, |until| until.min(forgotten)) }
     }
 
     pub(super) fn insert(&self, digest: [u8; 16], answer: Answer) {

@@ -5,8 +5,10 @@
 //! A revoked token must be refused by the next request, and no request may wait for a store. So every instance holds all
 //! live marks, written through from the store that makes them durable, and a request that finds its token unmarked has
 //! asked everything there is to ask. The cache before it spares three hashes and three look-ups, and is never trusted beyond
-//! the view: an answer is dropped as soon as something changes near the token's marks.
+//! the view: an answer is dropped as soon as something changes near the token's marks. Who remembers a token himself may remember
+//! beside it what they [`Answered`], as long as one number of the view is the same.
 
+mod answered;
 mod answers;
 mod catching_up;
 pub mod changes;
@@ -18,6 +20,7 @@ pub mod follower;
 mod freshness;
 pub mod horizon;
 mod identifiers;
+mod look_up;
 pub mod mark;
 mod memory;
 mod record;
@@ -32,6 +35,7 @@ pub mod transfer;
 mod view;
 mod writing;
 
+pub use answered::Answered;
 pub use catching_up::Holder;
 pub use confirmation::Confirmation;
 pub use embedded::{EmbeddedStore, OpenError};
@@ -40,11 +44,12 @@ pub use follower::{Bucket, Follower, HistoryPrint, StreamId};
 pub use freshness::Freshness;
 pub use horizon::Until;
 pub use identifiers::Identifiers;
+pub use look_up::LookUp;
 pub use mark::{Mark, MarkKey, MarkKind, MarkName, StoredMark};
 pub use memory::MemoryStore;
 pub use redis::{RedisSettings, RedisStore};
 pub use replicas::{Announcement, Applied, Replicas};
-pub use revocations::{LookUp, Revocations, Staleness};
+pub use revocations::{Revocations, Staleness};
 pub use settings::{CacheSettings, OnStoreFailure, StalenessSettings};
 pub use sid::Sid;
 pub use store::{Position, Store, StoreError, Swap, Swept};

@@ -6,16 +6,15 @@ use std::time::Duration;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::task::JoinError;
 
-use super::answers::{Answer, Answers};
+use super::answers::Answers;
 use super::endings::Endings;
 use super::follower::Pace;
 use super::horizon::Horizon;
 use super::replicas::ReplicaId;
 use super::writing::{Ending, make};
 use super::{
-    Announcement, Applied, Bucket, CacheSettings, Follower, Freshness, Identifiers, Mark, MarkKey, MarkKind,
-    OnStoreFailure, Position, Replicas, Sid, StalenessSettings, Standing, Store, StoreClock, StoreError, Swept, Until,
-    View,
+    Announcement, Applied, Bucket, CacheSettings, Follower, Freshness, Mark, MarkKey, MarkKind, OnStoreFailure,
+    Position, Replicas, Sid, StalenessSettings, Store, StoreClock, StoreError, Swept, Until, View,
 };
 use crate::base::{Clock, Timestamp, entropy};
 
@@ -23,8 +22,8 @@ use crate::base::{Clock, Timestamp, entropy};
 #[derive(Debug)]
 pub struct Revocations {
     store: Arc<dyn Store>,
-    view: Arc<View>,
-    answers: ArcSwapOption<Answers>,
+    pub(super) view: Arc<View>,
+    pub(super) answers: ArcSwapOption<Answers>,
     clock: Arc<StoreClock>,
     /// `None` for a store that only this instance writes: what it has, the view has.
     freshness: Option<Arc<Freshness>>,
@@ -48,19 +47,6 @@ pub struct Staleness {
     pub too_old: bool,
     /// What happens then.
     pub then: OnStoreFailure,
-}
-
-/// How a look-up ended, for the metric.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LookUp {
-    /// The answer was remembered.
-    Hit,
-    /// It was not.
-    Miss,
-    /// The token passed although the view is too old to tell.
-    Stale,
-    /// Nothing is remembered, by the settings.
-    Off,
 }
 
 impl Revocations {
@@ -131,36 +117,6 @@ impl Revocations {
     /// [`StoreError`]; they take it for silent then.
     pub async fn leave(&self) -> Result<(), StoreError> {
         if let Some(replicas) = &self.replicas { replicas.leave(self.id).await } else { Ok(()) }
-    }
-
-    /// What the marks say of `token` at `now`, by the store's time. No I/O; asked for every request.
-    pub fn standing(&self, token: &Identifiers<'_>, now: Timestamp) -> (Standing, LookUp) {
-        let (standing, look_up) = self.known(token, now);
-        // A mark refuses whatever the store says: marks are only ever added.
-        if standing == Standing::Good
-            && let Some(Staleness { too_old: true, then, .. }) = self.staleness()
-        {
-            return match then {
-                OnStoreFailure::Deny => (Standing::Unknown, look_up),
-                OnStoreFailure::Allow => (Standing::Good, LookUp::Stale),
-            };
-        }
-        (standing, look_up)
-    }
-
-    fn known(&self, token: &Identifiers<'_>, now: Timestamp) -> (Standing, LookUp) {
-        let answers = self.answers.load();
-        let Some(answers) = answers.as_deref() else { return (self.view.standing(token, now), LookUp::Off) };
-        let digest = token.digest();
-        if let Some(standing) = answers.find(&digest, &self.view, now) {
-            return (standing, LookUp::Hit);
-        }
-        let keys = token.keys();
-        // INVARIANT: counted before it is looked at, so that a mark that comes in between unsettles the answer.
-        let version = self.view.version_for(&keys);
-        let (standing, until) = self.view.look_up(&keys, token.issued_at, now);
-        answers.insert(digest, Answer { standing, keys, version, made_at: now, until });
-        (standing, LookUp::Miss)
     }
 
     /// Makes a mark: durable in the store, then effective here with the next request. Returns where other instances find it. Goes on if
@@ -279,6 +235,7 @@ impl Revocations {
     /// Changes how answers are remembered; those there are, are dropped.
     pub fn set_cache(&self, settings: CacheSettings) {
         self.answers.store(Answers::new(settings).map(Arc::new));
+        self.view.unsettle();
     }
 }
 

@@ -23,9 +23,15 @@ pub struct View {
     shards: Box<[RwLock<HashMap<MarkKey, Entry>>]>,
     /// How often something changed near a key. Many more than shards, so that one mark unsettles few cached answers.
     changes: Box<[AtomicU64]>,
+    /// How often anything changed, and one more. On a line of its own: every request reads it, and nothing else may move it.
+    epoch: Apart,
     /// How often each bucket was compared with a store.
     comparisons: [AtomicU64; Bucket::COUNT],
 }
+
+/// Alone on what processors exchange, two lines of 64 bytes where they fetch them in pairs.
+#[repr(align(128))]
+struct Apart(AtomicU64);
 
 /// What a mark says, less what it says it of.
 #[derive(Clone, Copy)]
@@ -53,8 +59,19 @@ impl View {
         Self {
             shards: std::iter::repeat_with(RwLock::default).take(SHARDS).collect(),
             changes: std::iter::repeat_with(AtomicU64::default).take(COUNTERS).collect(),
+            epoch: Apart(AtomicU64::new(1)),
             comparisons: Default::default(),
         }
+    }
+
+    /// A number that changes whenever anything does: as long as it is the same, so is what was found out. Never 0.
+    pub(super) fn epoch(&self) -> u64 {
+        self.epoch.0.load(Ordering::SeqCst)
+    }
+
+    /// Has everything found out anew.
+    pub(super) fn unsettle(&self) {
+        self.epoch.0.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Adds a mark; as [`StoredMark::merged`] if one of its key is there. Every look-up that begins later sees it.
@@ -83,6 +100,8 @@ impl View {
         if let Some(counter) = self.counter(&key) {
             counter.fetch_add(1, Ordering::SeqCst);
         }
+        // INVARIANT: last. Who still reads the number of before is asked again with the next request.
+        self.unsettle();
         true
     }
 

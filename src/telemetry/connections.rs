@@ -1,16 +1,16 @@
 //! The numbers of connections.
 
-use prometheus::{IntCounter, IntGauge};
+use prometheus::IntCounter;
 
-use super::held::Held;
 use super::labels::{ConnectionCap, Unserved};
 use super::names::{self, Family};
 use super::registry::Families;
+use super::tally::{Held, Level};
 
 /// How many there are, and what became of those that no request was read from.
 #[derive(Debug)]
 pub struct Connections {
-    open: IntGauge,
+    open: Level,
     refused: [IntCounter; ConnectionCap::ALL.len()],
     displaced: [IntCounter; ConnectionCap::ALL.len()],
     unserved: [IntCounter; Unserved::ALL.len()],
@@ -24,7 +24,7 @@ impl Connections {
         };
         let unserved = families.counters(&names::CONNECTIONS_UNSERVED);
         Self {
-            open: families.gauge(&names::CONNECTIONS),
+            open: families.level(&names::CONNECTIONS),
             refused: by_cap(&names::CONNECTIONS_REFUSED),
             displaced: by_cap(&names::CONNECTIONS_DISPLACED),
             unserved: Unserved::ALL.map(|reason| unserved.with_label_values(&[reason.as_str()])),
@@ -33,7 +33,7 @@ impl Connections {
 
     /// A connection is open until the guard is dropped.
     pub fn opened(&self) -> Held {
-        Held::new(&self.open)
+        self.open.hold()
     }
 
     /// A new one was closed at once: there is no room, and everybody has a request in flight.

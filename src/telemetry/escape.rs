@@ -16,7 +16,8 @@ pub(super) enum Quotes {
 /// line and paragraph separators, and everything that reorders or hides text.
 pub(super) fn push(out: &mut String, value: &str, quotes: Quotes) {
     let plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'\\' && (byte != b'"' || quotes == Quotes::Keep);
-    if value.len() <= LONGEST && value.bytes().all(plain) {
+    // Not `all`, which stops at the first: what looks at every byte looks at many of them at once.
+    if value.len() <= LONGEST && value.bytes().fold(true, |all, byte| all & plain(byte)) {
         out.push_str(value);
         return;
     }

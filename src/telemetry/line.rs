@@ -10,6 +10,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use tracing::Level;
 
+use super::digits;
 use super::escape::{self, Quotes};
 use super::settings::Format;
 use crate::base::Timestamp;
@@ -86,14 +87,28 @@ impl<'a> Line<'a> {
         if let Some(address) = value {
             self.key(key);
             let quote = if self.format == Format::Json { "\"" } else { "" };
-            push_format(self.out, format_args!("{quote}{address}{quote}"));
+            self.out.push_str(quote);
+            match address {
+                IpAddr::V4(address) => {
+                    for (index, octet) in address.octets().into_iter().enumerate() {
+                        self.out.push_str(if index == 0 { "" } else { "." });
+                        digits::push(self.out, octet.into(), 1);
+                    }
+                }
+                IpAddr::V6(address) => push_format(self.out, format_args!("{address}")),
+            }
+            self.out.push_str(quote);
         }
         self
     }
 
     pub(super) fn number(&mut self, key: &str, value: impl Into<i128>) -> &mut Self {
         self.key(key);
-        push_format(self.out, format_args!("{}", value.into()));
+        let value = value.into();
+        match u64::try_from(value) {
+            Ok(value) => digits::push(self.out, value, 1),
+            Err(_) => push_format(self.out, format_args!("{value}")),
+        }
         self
     }
 
@@ -107,8 +122,10 @@ impl<'a> Line<'a> {
     pub(super) fn millis(&mut self, key: &str, value: Option<Duration>) -> &mut Self {
         if let Some(duration) = value {
             self.key(key);
-            let micros = duration.as_micros();
-            push_format(self.out, format_args!("{}.{:03}", micros / 1000, micros % 1000));
+            let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+            digits::push(self.out, micros / 1000, 1);
+            self.out.push('.');
+            digits::push(self.out, micros % 1000, 3);
         }
         self
     }
@@ -163,12 +180,20 @@ impl<'a> Line<'a> {
 /// RFC 3339 in UTC with milliseconds.
 fn push_time(out: &mut String, at: Timestamp) {
     // Only a clock beyond the year 9999 has no date; such a line is still worth writing.
-    let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(at.millis()) * 1_000_000)
-        .unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    let (date, month) = (time.date(), u8::from(time.month()));
-    push_format(out, format_args!("{:04}-{month:02}-{:02}T", date.year(), date.day()));
-    let (hour, minute, second, millisecond) = time.time().as_hms_milli();
-    push_format(out, format_args!("{hour:02}:{minute:02}:{second:02}.{millisecond:03}Z"));
+    let time = OffsetDateTime::from_unix_timestamp(at.seconds()).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let (year, month, day) = time.to_calendar_date();
+    let (hour, minute, second) = time.time().as_hms();
+    if year < 0 {
+        out.push('-');
+    }
+    digits::push(out, year.unsigned_abs().into(), 4);
+    for (before, number) in [('-', month.into()), ('-', day), ('T', hour), (':', minute), (':', second)] {
+        out.push(before);
+        digits::push(out, number.into(), 2);
+    }
+    out.push('.');
+    digits::push(out, at.millis().rem_euclid(1000).unsigned_abs(), 3);
+    out.push('Z');
 }
 
 fn push_format(out: &mut String, value: fmt::Arguments<'_>) {

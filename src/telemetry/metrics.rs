@@ -1,7 +1,7 @@
 //! The numbers: typed methods, so that a label can only be what it may be.
 //!
-//! Handles on series are resolved when a [`Metrics`] is made, or when a route or issuer is configured. Counting is an
-//! atomic addition. Labels that are `&'static str` are codes from the program's own closed lists.
+//! Handles on series are resolved when a [`Metrics`] is made, or when a route or issuer is configured. What is counted on every
+//! request is counted by each thread for itself ([`Tally`](super::tally::Tally)), the rest by an atomic addition. Labels that are `&'static str` are codes from the program's own closed lists.
 
 mod store;
 
@@ -14,15 +14,16 @@ use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
 
 use super::buckets::{DECISION_BUCKETS, PASSWORD_BUCKETS, REQUEST_BUCKETS};
 use super::connections::Connections;
+use super::durations::Durations;
 use super::events::Request;
 use super::following::{Following, STALE};
-use super::handles::{IssuerLabel, RouteLabel};
-use super::held::Held;
+use super::handles::{IssuerLabel, RouteLabel, RouteSeries};
 use super::key_fetches::KeyFetches;
 use super::labels::{CacheResult, GrantType, Listener, NONE, OTHER};
 use super::names;
 use super::registry::Families;
 use super::sink::Sink;
+use super::tally::{Counter, Held, Level};
 use crate::base::Timestamp;
 
 /// All metrics of this process.
@@ -33,23 +34,22 @@ pub struct Metrics {
     issuers: Mutex<BTreeMap<Box<str>, IssuerLabel>>,
     unmatched: RouteLabel,
     unknown_issuer: IssuerLabel,
-    requests: IntCounterVec,
-    request_duration: [Histogram; Listener::ALL.len()],
-    in_flight: IntGauge,
+    route_series: RouteSeries,
+    request_duration: [Durations; Listener::ALL.len()],
+    in_flight: Level,
     /// Those of clients.
     pub connections: Connections,
-    upstream_duration: Histogram,
+    upstream_duration: Durations,
     upstream_errors: IntCounterVec,
-    decisions: IntCounterVec,
-    decision_duration: Histogram,
+    decision_duration: Durations,
     token_requests: IntCounterVec,
     token_validations: IntCounterVec,
     reuse_detected: IntCounter,
     grace_replays: IntCounter,
     revocations: IntCounterVec,
     denylist_entries: IntGauge,
-    verified_token_cache: [IntCounter; CacheResult::ALL.len()],
-    revocation_cache: [IntCounter; CacheResult::ALL.len()],
+    verified_token_cache: [Counter; CacheResult::ALL.len()],
+    revocation_cache: [Counter; CacheResult::ALL.len()],
     /// Those of a store that several instances share.
     pub following: Following,
     /// Those of other issuers' keys.
@@ -78,10 +78,12 @@ impl Metrics {
         families.adopt(sink.dropped());
         let revision = option_env!("DOORWARD_REVISION").unwrap_or("unknown");
         families.gauges(&names::BUILD_INFO).with_label_values(&[env!("CARGO_PKG_VERSION"), revision]).set(1);
-        let requests = families.counters(&names::HTTP_REQUESTS);
-        let decisions = families.counters(&names::DECISIONS);
+        let route_series = RouteSeries {
+            requests: families.counters(&names::HTTP_REQUESTS),
+            decisions: families.counters(&names::DECISIONS),
+            tally: families.tally().clone(),
+        };
         let token_validations = families.counters(&names::TOKEN_VALIDATIONS);
-        let durations = families.histograms(&names::HTTP_REQUEST_DURATION, &REQUEST_BUCKETS);
         let revocations = families.counters(&names::REVOCATIONS);
         for kind in ["token", "session", "subject", "client"] {
             // A series that starts at its first event hides that event from `rate()`.
@@ -91,28 +93,30 @@ impl Metrics {
         for reason in names::STREAM_ENDS {
             streams_ended.with_label_values(&[reason]);
         }
-        let cache = |family| {
-            let counters = families.counters(family);
-            CacheResult::ALL.map(|result| counters.with_label_values(&[result.as_str()]))
-        };
+        let results = CacheResult::ALL.map(CacheResult::as_str);
         let revocation_cache = families.counters(&names::REVOCATION_CACHE);
+        let in_revocation_cache = |result| families.tally().counter(revocation_cache.with_label_values(&[result]));
         Self {
             routes: Mutex::default(),
             issuers: Mutex::default(),
-            unmatched: RouteLabel::new(NONE, requests.clone(), decisions.clone()),
-            unknown_issuer: IssuerLabel::new(OTHER, token_validations.clone()),
-            request_duration: Listener::ALL.map(|listener| durations.with_label_values(&[listener.as_str()])),
-            in_flight: families.gauge(&names::HTTP_REQUESTS_IN_FLIGHT),
+            unmatched: RouteLabel::new(NONE, route_series.clone()),
+            unknown_issuer: IssuerLabel::new(OTHER, token_validations.clone(), families.tally()),
+            request_duration: families.durations_by(
+                &names::HTTP_REQUEST_DURATION,
+                Listener::ALL.map(Listener::as_str),
+                &REQUEST_BUCKETS,
+            ),
+            in_flight: families.level(&names::HTTP_REQUESTS_IN_FLIGHT),
             connections: Connections::new(&families),
-            upstream_duration: families.histogram(&names::UPSTREAM_REQUEST_DURATION, &REQUEST_BUCKETS),
+            upstream_duration: families.durations(&names::UPSTREAM_REQUEST_DURATION, &REQUEST_BUCKETS),
             upstream_errors: families.counters(&names::UPSTREAM_ERRORS),
-            decision_duration: families.histogram(&names::DECISION_DURATION, &DECISION_BUCKETS),
+            decision_duration: families.durations(&names::DECISION_DURATION, &DECISION_BUCKETS),
             token_requests: families.counters(&names::TOKEN_REQUESTS),
             reuse_detected: families.counter(&names::REFRESH_REUSE_DETECTED),
             grace_replays: families.counter(&names::REFRESH_GRACE_REPLAYS),
             denylist_entries: families.gauge(&names::DENYLIST_ENTRIES),
-            verified_token_cache: cache(&names::VERIFIED_TOKEN_CACHE),
-            revocation_cache: CacheResult::ALL.map(|result| revocation_cache.with_label_values(&[result.as_str()])),
+            verified_token_cache: families.tallied(&names::VERIFIED_TOKEN_CACHE, results),
+            revocation_cache: results.map(in_revocation_cache),
             following: Following::new(&families, revocation_cache.with_label_values(&[STALE])),
             key_fetches: KeyFetches::new(&families),
             store_errors: families.counters(&names::STORE_ERRORS),
@@ -127,8 +131,7 @@ impl Metrics {
             reload_successful: families.gauge(&names::CONFIG_LAST_RELOAD_SUCCESSFUL),
             reload_timestamp: families.gauge(&names::CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP),
             panics: families.counter(&names::PANICS),
-            requests,
-            decisions,
+            route_series,
             token_validations,
             revocations,
             streams_ended,
@@ -150,7 +153,7 @@ impl Metrics {
         if let Some(known) = routes.get(name) {
             return known.clone();
         }
-        let label = RouteLabel::new(name, self.requests.clone(), self.decisions.clone());
+        let label = RouteLabel::new(name, self.route_series.clone());
         routes.insert(name.into(), label.clone());
         label
     }
@@ -168,7 +171,7 @@ impl Metrics {
         if let Some(known) = issuers.get(name) {
             return known.clone();
         }
-        let label = IssuerLabel::new(name, self.token_validations.clone());
+        let label = IssuerLabel::new(name, self.token_validations.clone(), self.families.tally());
         issuers.insert(name.into(), label.clone());
         label
     }
@@ -181,12 +184,12 @@ impl Metrics {
 
     /// A request is being answered until the guard is dropped, also by a panic.
     pub fn request_started(&self) -> Held {
-        Held::new(&self.in_flight)
+        self.in_flight.hold()
     }
 
     /// How many requests are being answered: what a drain waits for.
     pub fn in_flight(&self) -> u64 {
-        u64::try_from(self.in_flight.get()).unwrap_or(0)
+        self.in_flight.now()
     }
 
     /// How many password checks wait for their turn.
@@ -272,16 +275,17 @@ impl Metrics {
     }
 
     pub(super) fn request(&self, request: &Request<'_>) {
-        request.route.count(request.listener, request.method, request.status);
-        request.route.decide(request.decision, request.reason);
+        let lane = self.families.tally().lane();
+        request.route.count(lane, request.listener, request.method, request.status);
+        request.route.decide(lane, request.decision, request.reason);
         if let Some(histogram) = self.request_duration.get(request.listener as usize) {
-            histogram.observe(request.duration.as_secs_f64());
+            histogram.observe_in(lane, request.duration);
         }
         if let Some(took) = request.decision_duration {
-            self.decision_duration.observe(took.as_secs_f64());
+            self.decision_duration.observe_in(lane, took);
         }
         if let Some(took) = request.upstream_duration {
-            self.upstream_duration.observe(took.as_secs_f64());
+            self.upstream_duration.observe_in(lane, took);
         }
         if let Some(reason) = request.upstream_error {
             self.upstream_errors.with_label_values(&[reason]).inc();
@@ -289,7 +293,7 @@ impl Metrics {
     }
 }
 
-fn count(counters: &[IntCounter; CacheResult::ALL.len()], result: CacheResult) {
+fn count(counters: &[Counter; CacheResult::ALL.len()], result: CacheResult) {
     if let Some(counter) = counters.get(result as usize) {
         counter.inc();
     }

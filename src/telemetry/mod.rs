@@ -6,13 +6,15 @@
 mod access_log;
 mod audit_log;
 mod buckets;
+mod cells;
 mod connections;
 mod diagnostics;
+mod digits;
+mod durations;
 mod escape;
 mod events;
 mod following;
 mod handles;
-mod held;
 mod key_fetches;
 mod labels;
 mod line;
@@ -23,6 +25,7 @@ pub mod panics;
 mod registry;
 mod settings;
 mod sink;
+mod tally;
 
 use std::cell::RefCell;
 
@@ -30,12 +33,12 @@ pub use connections::Connections;
 pub use events::{Audit, Request};
 pub use following::Following;
 pub use handles::{IssuerLabel, RouteLabel};
-pub use held::Held;
 pub use key_fetches::KeyFetches;
 pub use labels::{CacheResult, ConnectionCap, Decision, GrantType, Listener, Method, Unserved};
 pub use metrics::Metrics;
 pub use settings::{Format, Level, Settings};
 pub use sink::{Guard, Sink};
+pub use tally::Held;
 
 use crate::base::Timestamp;
 use sink::Importance;

@@ -3,19 +3,24 @@
 use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
-    Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    Result, TextEncoder,
+    Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, Result,
+    TextEncoder,
 };
 
+use super::durations::{Durations, DurationsFamily};
 use super::names::Family;
+use super::tally::{Counter, Level, Tally};
 
 /// A registry of our own: the crate's global one is shared with whoever else links it.
 #[derive(Clone, Debug)]
-pub(super) struct Families(Registry);
+pub(super) struct Families {
+    registry: Registry,
+    tally: Tally,
+}
 
 impl Families {
     pub(super) fn new() -> Self {
-        let families = Self(Registry::new());
+        let families = Self { registry: Registry::new(), tally: Tally::default() };
         families.add(Ok(Process(std::sync::Arc::new(ProcessCollector::for_self()))));
         families
     }
@@ -44,8 +49,37 @@ impl Families {
         self.add(Histogram::with_opts(histogram_options(family, buckets)))
     }
 
-    pub(super) fn histograms(&self, family: &Family, buckets: &[f64]) -> HistogramVec {
-        self.add(HistogramVec::new(histogram_options(family, buckets), family.labels))
+    /// What is counted on every request.
+    pub(super) fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    pub(super) fn level(&self, family: &Family) -> Level {
+        self.tally.level(self.gauge(family))
+    }
+
+    /// One for each value of the one label.
+    pub(super) fn tallied<const N: usize>(&self, family: &Family, values: [&'static str; N]) -> [Counter; N] {
+        let counters = self.counters(family);
+        values.map(|value| self.tally.counter(counters.with_label_values(&[value])))
+    }
+
+    pub(super) fn durations(&self, family: &Family, bounds: &'static [f64]) -> Durations {
+        let durations = Durations::new(&self.tally, bounds);
+        self.add(DurationsFamily::new(family, vec![(None, durations.clone())]));
+        durations
+    }
+
+    /// One for each value of the one label.
+    pub(super) fn durations_by<const N: usize>(
+        &self,
+        family: &Family,
+        values: [&'static str; N],
+        bounds: &'static [f64],
+    ) -> [Durations; N] {
+        let members = values.map(|value| (Some(value), Durations::new(&self.tally, bounds)));
+        self.add(DurationsFamily::new(family, members.to_vec()));
+        members.map(|(_, durations)| durations)
     }
 
     /// Registers a metric that was made elsewhere.
@@ -55,7 +89,8 @@ impl Families {
 
     /// Text format 0.0.4.
     pub(super) fn render(&self) -> String {
-        let families = self.0.gather();
+        self.tally.show();
+        let families = self.registry.gather();
         TextEncoder::new().encode_to_string(&families).unwrap_or_else(|error| {
             tracing::error!(%error, "metrics cannot be rendered");
             String::new()
@@ -68,7 +103,7 @@ impl Families {
     )]
     fn add<C: Collector + Clone + 'static>(&self, made: Result<C>) -> C {
         made.and_then(|metric| {
-            self.0.register(Box::new(metric.clone()))?;
+            self.registry.register(Box::new(metric.clone()))?;
             Ok(metric)
         })
         .expect("metrics have valid and distinct names")

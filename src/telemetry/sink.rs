@@ -3,6 +3,11 @@
 //! # Why not a channel of lines
 //! A line is copied once, into a buffer that is reused, and the thread writes all that has gathered with one call.
 //! The bound is in bytes, so that a reader of the log who has stopped reading costs a known amount of memory.
+//!
+//! # Why it is not woken for every line
+//! To wake a thread, and to have it write a few hundred bytes, costs more than the line does. So after it has written it leaves some
+//! milliseconds for lines to gather. One that comes after a pause is written at once, and so are records: what was done must not be lost
+//! with a process that is killed.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -44,6 +49,10 @@ struct Shared {
 #[derive(Default)]
 struct State {
     pending: Vec<u8>,
+    /// The thread has just written, and waits for more to do.
+    gathering: bool,
+    /// It is not to wait.
+    urgent: bool,
     closed: bool,
     finished: bool,
 }
@@ -100,10 +109,14 @@ impl Sink {
             self.0.dropped.inc();
             return;
         }
-        let was_empty = state.pending.is_empty();
+        let before = state.pending.len();
         state.pending.extend_from_slice(line.as_bytes());
+        let enough = before < ENOUGH && state.pending.len() >= ENOUGH;
+        let urgent = importance == Importance::Record && !state.urgent;
+        state.urgent |= urgent;
+        let wakes = if state.gathering { urgent || enough } else { before == 0 };
         drop(state);
-        if was_empty {
+        if wakes {
             self.0.filled.notify_one();
         }
     }
@@ -120,6 +133,18 @@ impl Sink {
         }))
     }
 
+    /// Waits until there is enough to write, or something that must not wait; a moment at the most.
+    fn gather(&self) {
+        let mut state = self.0.state.lock();
+        state.gathering = true;
+        while !state.closed && !state.urgent && state.pending.len() < ENOUGH {
+            if self.0.filled.wait_for(&mut state, GATHERS_FOR).timed_out() {
+                break;
+            }
+        }
+        state.gathering = false;
+    }
+
     fn drain_into(&self, mut out: impl Write) {
         let mut batch = Vec::new();
         loop {
@@ -133,6 +158,7 @@ impl Sink {
                 return;
             }
             std::mem::swap(&mut state.pending, &mut batch);
+            state.urgent = false;
             drop(state);
             self.0.drained.notify_all();
             if out.write_all(&batch).and_then(|()| out.flush()).is_err() {
@@ -142,6 +168,7 @@ impl Sink {
             }
             batch.clear();
             batch.shrink_to(KEPT_CAPACITY);
+            self.gather();
         }
     }
 }
@@ -179,6 +206,10 @@ const ROUTINE_ROOM: usize = 1 << 20;
 const REFUSAL_ROOM: usize = 1 << 20;
 /// Bytes beyond that for records; then they wait.
 const RECORD_ROOM: usize = 1 << 20;
+/// Bytes that are written without waiting for more.
+const ENOUGH: usize = 64 << 10;
+/// How long lines gather after some were written.
+const GATHERS_FOR: Duration = Duration::from_millis(5);
 /// What a buffer keeps after a burst, in bytes.
 const KEPT_CAPACITY: usize = 64 << 10;
 /// How long the end may be held up by a reader that has stopped reading.

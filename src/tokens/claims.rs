@@ -67,6 +67,10 @@ impl Claims {
             all,
         };
         claims.show();
+        // It is remembered, and grew with each member that was read: half of its room is empty.
+        let mut exact = Map::with_capacity(claims.all.len());
+        exact.extend(std::mem::take(&mut claims.all));
+        claims.all = exact;
         Ok(claims)
     }
 

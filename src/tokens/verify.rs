@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::cache::{CacheResult, Digest, VerifiedCache, digest_of};
 use super::claims::Held;
 use super::kind::is_access_token;
+use super::known::{Known, Remembered};
 use super::{Claims, IssuerRules, RawToken, Rejected, ScopeSet, VerifyError, weight};
 use crate::base::{Times, Timestamp, base64url};
 use crate::keys::{Algorithm, KeyRing, KeySet, LiveKeys, NoKey, VerifyingKey};
@@ -80,23 +81,27 @@ impl Verifier {
     /// # Errors
     /// The first check that failed.
     pub fn verify(&self, token: &str, now: impl Into<Times>) -> (Result<Arc<Verified>, Rejected>, CacheResult) {
-        let now = now.into();
-        let digest = digest_of(token);
-        let (verified, cached) = match self.cache.get(&digest, now.local) {
-            Some(verified) => (verified, CacheResult::Hit),
+        let (known, cached) = self.know(token, &digest_of(token), now.into());
+        (known.map(|known| known.shared()), cached)
+    }
+
+    /// The same by its [digest](digest_of), for who remembers it as long as it [counts](Known::counts).
+    ///
+    /// # Errors
+    /// The first check that failed.
+    pub fn know(&self, token: &str, digest: &Digest, now: Times) -> (Result<Known, Rejected>, CacheResult) {
+        let (remembered, cached) = match self.cache.get(digest, now.local) {
+            Some(remembered) => (remembered, CacheResult::Hit),
             None => match self.verify_uncached(token) {
-                Ok(verified) => (Arc::new(verified), CacheResult::Miss),
+                Ok(verified) => (Remembered { verified: Arc::new(verified), at: now.local }, CacheResult::Miss),
                 Err(error) => return (Err(error), CacheResult::Miss),
             },
         };
-        if let Err(error) = verified.in_time(now) {
-            let issuer = Some(Arc::clone(&verified.issuer.rules));
-            return (Err(Rejected { error, issuer, kid: None }), cached);
+        let known = Known::new(remembered).timely(now);
+        if let (Ok(known), CacheResult::Miss) = (&known, cached) {
+            self.cache.insert(*digest, known.remembered());
         }
-        if cached == CacheResult::Miss {
-            self.cache.insert(digest, Arc::clone(&verified), now.local);
-        }
-        (Ok(verified), cached)
+        (known, cached)
     }
 
     /// A token that was verified, maybe by the rules and keys of an earlier configuration, as it is by those of this one: its issuer
@@ -247,7 +252,8 @@ impl Verified {
     }
 
     /// Bytes it takes in memory, all but what it shares with others of its issuer.
-    pub(super) fn weight(&self) -> usize {
+    #[must_use]
+    pub fn weight(&self) -> usize {
         size_of::<Self>() + weight::block(self.identifier.len()) + self.claims.weight()
     }
 

@@ -5,7 +5,8 @@
 #   install.sh test     that, and all the tests use: curl, openssl, nginx, HAProxy, PostgreSQL, Redis, libfaketime,
 #                       Chromium, Node and its packages, a Python environment
 #   install.sh check    that, and what `make check` uses: clippy, rustfmt, cargo-deny
-#   install.sh bench-rivals   what `make bench-rivals` uses: nginx, HAProxy, Envoy, wrk, a Python environment
+#   install.sh bench-rivals    what `make bench-rivals` uses: nginx, HAProxy, Envoy, wrk, a Python environment
+#   install.sh bench-decision  what `make bench-decision` uses: valgrind and Python
 #   install.sh fuzz     what `make fuzz` uses: cargo-fuzz and a C++ compiler for libFuzzer
 #
 # Debian's packages are installed as root, or through sudo if it asks for no password.
@@ -25,8 +26,9 @@ main() {
       ;;
     check) packages cmake cc make && rust_components && cargo_deny ;;
     bench-rivals) packages cmake cc make curl openssl python nginx haproxy wrk && python_environment && envoy ;;
+    bench-decision) packages cmake cc make valgrind python ;;
     fuzz) packages cmake cc c++ make && cargo_tool cargo-fuzz "$CARGO_FUZZ_VERSION" ;;
-    *) sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 2 ;;
+    *) sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 2 ;;
   esac
 }
 

@@ -176,7 +176,7 @@ async fn each_token_is_counted_once_for_its_issuer() {
 async fn a_stream_outlives_an_outage_of_its_issuer_and_not_its_key() {
     let world = World::new(routes()).await;
     let token = world.token(0, &json!({ "jti": "one" }));
-    let verified = world.decide("/a", &token, 0).verified.unwrap();
+    let verified = world.decide("/a", &token, 0).verified.unwrap().shared();
     let path = CanonicalPath::parse(b"/a").unwrap();
     let ended = |seconds| {
         world

@@ -1,11 +1,12 @@
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use super::*;
 use crate::base::{Secret, base64url};
 use crate::keys::{KeyRing, SigningKey};
-use crate::tokens::{IssuerRules, Verifier};
+use crate::tokens::{IssuerRules, Verified, Verifier};
 
 const NOW: Timestamp = Timestamp::from_seconds(1_700_000_000);
 
@@ -30,7 +31,7 @@ fn more_tokens_than_there_is_room_for_are_not_kept() {
     for number in 0..200 {
         let claims = json!({ "iss": "i", "sub": format!("user-{number}"), "exp": 2_000_000_000, "scope": "me items" });
         let (digest, verified) = verified(&verifier, &key, &claims);
-        cache.insert(digest, verified, NOW);
+        cache.insert(digest, Remembered { verified, at: NOW });
         cache.0.run_pending_tasks();
         assert!(cache.0.weighted_size() <= ROOM, "{} after {number}", cache.0.weighted_size());
         heaviest = heaviest.max(cache.0.weighted_size());

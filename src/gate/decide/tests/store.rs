@@ -98,7 +98,7 @@ async fn a_view_that_is_too_old_refuses_what_it_knows_and_nobody_can_tell_of_the
         let foreign = shared.token(1, "good", 0, 80_000);
         shared.refresh_view();
         shared.mark("dead", NOW.plus(Duration::from_hours(48))).await;
-        let stream = shared.decision("/", &good_token).await.verified.unwrap();
+        let stream = shared.decision("/", &good_token).await.verified.unwrap().shared();
         assert_eq!(shared.ask("/", &dead).await, REVOKED, "{story}");
         shared.clock.advance(Duration::from_millis(age));
         for _ in 0..2 {
@@ -206,7 +206,7 @@ async fn a_stream_ends_with_its_token_by_the_clock_of_its_issuer() {
         let shared = Shared::new().await;
         shared.refresh_view();
         let token = shared.token(issuer, "one", 0, 100);
-        let verified = shared.decision("/", &token).await.verified.unwrap();
+        let verified = shared.decision("/", &token).await.verified.unwrap().shared();
         let server = Timestamp::from_seconds(NOW.seconds() + offset);
         shared.revocations.clock().measured(Uptime::default(), Uptime::default(), server);
         assert_eq!(shared.ended(&verified), ended, "{issuer} {offset}");

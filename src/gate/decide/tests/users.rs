@@ -172,7 +172,7 @@ async fn a_store_that_is_asked_decides_within_the_time() {
     let say = |answer| *store.0.lock() = answer;
     let gated = Gated::new(Arc::clone(&store) as _, Some(EVERY)).await;
     assert_eq!(gated.ask("/items", OWN).await, None, "the first one waits");
-    let stream = gated.decision("/items", OWN).await.verified.unwrap();
+    let stream = gated.decision("/items", OWN).await.verified.unwrap().shared();
     for (answer, refused, ends) in [
         (Ok(Some(alice("me", false))), LESS, Some("insufficient-scope")),
         (Ok(Some(alice("me items", true))), DISABLED, Some("user-disabled")),
