@@ -105,4 +105,4 @@ test-attacks: build
 
 # With the tests' dependencies, so that what `cargo test` has built serves here too.
 build:
-	$(CARGO) build $(LOCKED) --bins --tests --example paced
+	$(CARGO) build $(LOCKED) --bins --tests --example paced --example floor

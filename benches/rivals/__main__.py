@@ -162,4 +162,7 @@ def main():
     sys.exit(report.write(figures, modes, options.results))
 
 
-main()
+try:
+    main()
+except WrongAnswer as wrong:
+    sys.exit(f"nothing was written: {wrong}")

@@ -1,6 +1,6 @@
 //! The one credential of a request (RFC 6750 §2.1, RFC 9110 §11.6.2).
 
-use crate::message::field::trim;
+use crate::message::field::{self, trim};
 use crate::policy::Reason;
 
 /// What the `Authorization` fields of a request say.
@@ -63,8 +63,10 @@ impl<'a> Credential<'a> {
 /// `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`
 pub(super) fn is_b64token(token: &str) -> bool {
     let body = token.trim_end_matches('=');
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
-    !body.is_empty() && body.bytes().all(allowed)
+    let allowed = |byte| {
+        matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'+' | b'/')
+    };
+    !body.is_empty() && field::all(body.as_bytes(), allowed)
 }
 
 #[cfg(test)]

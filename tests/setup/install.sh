@@ -2,8 +2,8 @@
 # Installs what is missing, and does nothing where nothing is.
 #
 #   install.sh build    what `cargo build` needs beside Rust: cmake and a C compiler
-#   install.sh test     that, and all the tests use: curl, openssl, nginx, HAProxy, PostgreSQL, Redis, libfaketime,
-#                       Chromium, Node and its packages, a Python environment
+#   install.sh test     that, and all the tests use: curl, openssl, nginx, HAProxy, wrk, PostgreSQL, Redis,
+#                       libfaketime, Chromium, Node and its packages, a Python environment
 #   install.sh check    that, and what `make check` uses: clippy, rustfmt, cargo-deny
 #   install.sh bench-rivals    what `make bench-rivals` uses: nginx, HAProxy, Envoy, wrk, a Python environment
 #   install.sh bench-decision  what `make bench-decision` uses: valgrind and Python
@@ -18,7 +18,7 @@ main() {
   case "${1:-}" in
     build) packages cmake cc make ;;
     test)
-      packages cmake cc make curl openssl python nginx haproxy postgres redis faketime chromium node npm
+      packages cmake cc make curl openssl python nginx haproxy wrk postgres redis faketime chromium node npm
       python_environment
       node_packages tests/apps/express "$DOORWARD_NODE"
       node_packages tests/apps/node-clients "$DOORWARD_NODE_CLIENTS"
