@@ -2,6 +2,8 @@
 //! instructions, or timed by the processor time of the threads that call it. `benches/decision/__main__.py` runs it.
 #![allow(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_precision_loss,
     clippy::print_stdout,
     missing_docs,
     reason = "a measurement that cannot begin says so, and prints what it found"
@@ -23,8 +25,11 @@ use world::{Setting, World};
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 
+/// One call of it, with one of the tokens.
+type Phase = fn(&World, usize);
+
 /// What is measured, in this order: the phases of a decision, the whole of it, what is told of the request after it, and refusals.
-const PHASES: [(&str, fn(&World, usize)); 12] = [
+const PHASES: [(&str, Phase); 12] = [
     ("path", |world, _| seen(&world.path())),
     ("route", |world, _| seen(&world.route())),
     ("token", |world, at| seen(&world.token(at))),
@@ -48,7 +53,7 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let word = |name: &str| {
         let at = arguments.iter().position(|argument| argument == name)?;
-        Some(arguments.get(at + 1).unwrap().as_str())
+        Some(arguments[at + 1].as_str())
     };
     let number = |name: &str, otherwise| word(name).map_or(otherwise, |word| word.parse().unwrap());
     let setting =
@@ -79,7 +84,7 @@ fn main() {
 
 /// Callgrind counts what happens in here.
 #[inline(never)]
-fn measured(world: &World, calls: usize, phase: fn(&World, usize)) {
+fn measured(world: &World, calls: usize, phase: Phase) {
     for at in 0..calls {
         phase(black_box(world), at);
     }

@@ -145,7 +145,7 @@ impl World {
     }
 
     fn at(&self, at: usize) -> &(String, Arc<Verified>) {
-        self.tokens.get(at % self.tokens.len()).unwrap()
+        &self.tokens[at % self.tokens.len()]
     }
 }
 

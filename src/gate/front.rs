@@ -16,9 +16,10 @@ use crate::base::Timestamp;
 use crate::revocation::Answered;
 use crate::tokens::{Digest, Known};
 
-/// The tables of all threads. It belongs to a gate, and so to one verifier: a reload begins with empty ones.
+/// The tables of all threads. It belongs to a gate, and so to one verifier: a reload begins with empty ones. In a box, since a gate is
+/// moved about, and there is a place for each power of two of threads.
 #[derive(Default)]
-pub(super) struct Front(ThreadLocal<RefCell<Table>>);
+pub(super) struct Front(Box<ThreadLocal<RefCell<Table>>>);
 
 /// What a thread remembers of a token.
 #[derive(Clone, Debug)]

@@ -51,8 +51,8 @@ struct State {
     pending: Vec<u8>,
     /// The thread has just written, and waits for more to do.
     gathering: bool,
-    /// It is not to wait.
-    urgent: bool,
+    /// How many of the lines are records: it does not wait then.
+    records: usize,
     closed: bool,
     finished: bool,
 }
@@ -112,8 +112,9 @@ impl Sink {
         let before = state.pending.len();
         state.pending.extend_from_slice(line.as_bytes());
         let enough = before < ENOUGH && state.pending.len() >= ENOUGH;
-        let urgent = importance == Importance::Record && !state.urgent;
-        state.urgent |= urgent;
+        let record = importance == Importance::Record;
+        let urgent = record && state.records == 0;
+        state.records += usize::from(record);
         let wakes = if state.gathering { urgent || enough } else { before == 0 };
         drop(state);
         if wakes {
@@ -137,7 +138,7 @@ impl Sink {
     fn gather(&self) {
         let mut state = self.0.state.lock();
         state.gathering = true;
-        while !state.closed && !state.urgent && state.pending.len() < ENOUGH {
+        while !state.closed && state.records == 0 && state.pending.len() < ENOUGH {
             if self.0.filled.wait_for(&mut state, GATHERS_FOR).timed_out() {
                 break;
             }
@@ -158,7 +159,7 @@ impl Sink {
                 return;
             }
             std::mem::swap(&mut state.pending, &mut batch);
-            state.urgent = false;
+            state.records = 0;
             drop(state);
             self.0.drained.notify_all();
             if out.write_all(&batch).and_then(|()| out.flush()).is_err() {

@@ -32,8 +32,9 @@ fn mark(value: &str, seconds: u64) -> StoredMark {
 async fn an_answer_that_is_remembered_is_the_one_that_would_be_given() {
     const GOOD: Standing = Standing::Good;
     const DEAD: Standing = Standing::Revoked(MarkKind::Jti);
-    type Between = fn(&Revocations);
-    let cases: [(&str, Option<StoredMark>, Between, i64, Standing, bool); 12] = [
+    // The mark there was, what happens then, how many seconds pass, what is said after that, and whether what is remembered says so.
+    type Case = (&'static str, Option<StoredMark>, fn(&Revocations), i64, Standing, bool);
+    let cases: [Case; 12] = [
         ("nothing", None, |_| (), 0, GOOD, true),
         ("nothing, for a while", None, |_| (), 29, GOOD, true),
         ("too long a while", None, |_| (), 30, GOOD, false),
