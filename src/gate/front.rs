@@ -81,7 +81,7 @@ impl Table {
     }
 
     fn put(&mut self, digest: &Digest, seen: &Seen, now: Timestamp) {
-        let weight = seen.token.weight();
+        let weight = weight(seen);
         if weight > MAX_BYTES / 16 {
             return;
         }
@@ -133,7 +133,7 @@ impl Table {
     fn take(&mut self, at: usize) {
         if let Some(slot) = self.slots.get_mut(at).and_then(Option::take) {
             self.used -= 1;
-            self.bytes -= slot.seen.token.weight();
+            self.bytes -= weight(&slot.seen);
         }
     }
 
@@ -144,7 +144,7 @@ impl Table {
         for slot in before.into_iter().flatten() {
             if let Some(place) = self.free(&slot.digest).and_then(|at| self.slots.get_mut(at)) {
                 self.used += 1;
-                self.bytes += slot.seen.token.weight();
+                self.bytes += weight(&slot.seen);
                 *place = Some(slot);
             }
         }
@@ -164,6 +164,14 @@ impl Table {
     }
 }
 
+/// What a token weighs here, in bytes.
+fn weight(seen: &Seen) -> usize {
+    seen.token.weight() + MADE
+}
+
+/// What may be made of a token and kept beside it: the headers that tell the upstream of it, as they mostly are. In bytes.
+const MADE: usize = 400;
+
 /// How many slots are looked into for a token.
 const WINDOW: usize = 16;
 
@@ -174,7 +182,7 @@ const FIRST_SLOTS: usize = 64;
 const MAX_SLOTS: usize = 32 << 10;
 
 /// What the tokens that one thread remembers may weigh, in bytes. Those that others remember too are in memory once.
-const MAX_BYTES: usize = 32 << 20;
+const MAX_BYTES: usize = 40 << 20;
 
 /// Of so many tokens for which there is no room one takes another's.
 const ADMITS: u8 = 8;

@@ -1,6 +1,6 @@
 //! Proof that a request may pass.
 
-use crate::tokens::{Claims, Known, Verified};
+use crate::tokens::{Claims, Known};
 
 /// Nothing reaches the upstream without one of these, and only [`Gate::decide`](super::Gate::decide) makes them.
 #[derive(Clone, Debug)]
@@ -54,8 +54,8 @@ impl Permit {
 
     /// The token of whoever asks; `None` if nobody was asked.
     #[must_use]
-    pub fn token(&self) -> Option<&Verified> {
-        self.identity.as_ref().map(|active| &*active.0)
+    pub fn token(&self) -> Option<&Known> {
+        self.identity.as_ref().map(|active| &active.0)
     }
 
     /// Whether this is for a preflight alone: no credential was looked at, so none of the client's may go with it.

@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use http::{HeaderName, HeaderValue};
+use bytes::Bytes;
+use http::HeaderValue;
 
 use super::authorization::Authorization;
 use super::facts::RawRequest;
@@ -62,7 +63,11 @@ impl Drop for Context {
     }
 }
 
+/// Headers that tell the upstream who asks, by name; none of them twice.
+pub type IdentityHeaders = Vec<(Bytes, HeaderValue)>;
+
 /// How far a request is. There is no state in which something is forwarded without a permit.
+#[expect(clippy::large_enum_variant, reason = "nearly every request gets to the large one; a box would be one more allocation")]
 pub enum State {
     /// Nothing is decided.
     Received,
@@ -75,7 +80,7 @@ pub enum State {
         /// What goes upstream as `Authorization`.
         authorization: Authorization,
         /// Headers that tell the upstream who asks, for every attempt anew.
-        identity: Vec<(HeaderName, HeaderValue)>,
+        identity: Option<Arc<IdentityHeaders>>,
         /// Headers that tell it of the connection, as it is here: what a client says of itself was taken out.
         forwarded: Forwarded,
     },

@@ -1,13 +1,15 @@
 //! The phase in which a request is answered here or permitted to go on.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 use pingora::proxy::Session;
 use serde_json::json;
 
 use super::authorization::{self, Authorization};
-use super::context::{Context, State};
+use super::context::{Context, IdentityHeaders, State};
 use super::facts::{self, RawRequest};
 use super::forwarded::Forwarded;
 use super::request_id::RequestIds;
@@ -123,7 +125,7 @@ fn form_upstream<'r>(authorization: &Authorization, raw: &'r RawRequest, permit:
 struct Permitted {
     permit: Permit,
     authorization: Authorization,
-    identity: Vec<(HeaderName, HeaderValue)>,
+    identity: Option<Arc<IdentityHeaders>>,
     /// The methods to answer a preflight with that is answered here.
     answers: Option<String>,
 }
@@ -161,13 +163,17 @@ async fn permit(
     Ok(Permitted { permit, authorization, identity, answers })
 }
 
-fn identity_headers(context: &Context, permit: &Permit) -> Result<Vec<(HeaderName, HeaderValue)>, Denial> {
-    let Some(claims) = permit.identity() else { return Ok(Vec::new()) };
-    let values = context.site.headers.values(&claims.all).map_err(|_| Denial::identity_too_large())?;
-    let header = |(name, value): (HeaderName, String)| {
-        // The plan writes visible ASCII only; a value that is none must not be cut into one.
-        let value = HeaderValue::try_from(value).map_err(|_| Denial::identity_too_large())?;
-        Ok((name, value))
-    };
-    values.into_iter().map(header).collect()
+/// Once for each token that is remembered: what its headers say does not change, and the plan is one configuration's.
+fn identity_headers(context: &Context, permit: &Permit) -> Result<Option<Arc<IdentityHeaders>>, Denial> {
+    let Some(token) = permit.token() else { return Ok(None) };
+    let made = token.made(|| {
+        let values = context.site.headers.values(&token.claims().all).map_err(|_| Denial::identity_too_large())?;
+        let header = |(name, value): (HeaderName, String)| {
+            // The plan writes visible ASCII only; a value that is none must not be cut into one.
+            let value = HeaderValue::try_from(value).map_err(|_| Denial::identity_too_large())?;
+            Ok((Bytes::copy_from_slice(name.as_str().as_bytes()), value))
+        };
+        values.into_iter().map(header).collect::<Result<IdentityHeaders, Denial>>()
+    });
+    made.map(Some)
 }

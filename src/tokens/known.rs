@@ -1,7 +1,8 @@
 //! A verified token as it is remembered, and as requests have it.
 
+use std::any::Any;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::cache::MAX_AGE;
 use super::{Rejected, Verified};
@@ -27,18 +28,24 @@ impl Remembered {
 /// A token that many threads remember is counted by all of them. A request that had it from there would write to memory that the
 /// others write to at the same moment; so each thread makes one of these, and its requests clone that.
 #[derive(Clone, Debug)]
-pub struct Known(Arc<Remembered>);
+pub struct Known(Arc<Kept>);
+
+#[derive(Debug)]
+struct Kept {
+    token: Remembered,
+    made: OnceLock<Arc<dyn Any + Send + Sync>>,
+}
 
 impl Known {
     pub(super) fn new(remembered: Remembered) -> Self {
-        Self(Arc::new(remembered))
+        Self(Arc::new(Kept { token: remembered, made: OnceLock::new() }))
     }
 
     /// Whether it may still be taken without being verified anew, by this machine's clock; not whether its times are right, which
     /// [`Verified::in_time`] says.
     #[must_use]
     pub fn counts(&self, now: Timestamp) -> bool {
-        self.0.counts(now)
+        self.0.token.counts(now)
     }
 
     /// The same, if it is [in time](Verified::in_time): to be asked on every request.
@@ -53,19 +60,34 @@ impl Known {
     }
 
     pub(super) fn remembered(&self) -> Remembered {
-        Remembered::clone(&self.0)
+        self.0.token.clone()
+    }
+
+    /// What `make` makes of the token, kept beside it as long as this is remembered. Whoever asks for it decides alone what that
+    /// is, by one configuration: with another one the token is another's to remember.
+    ///
+    /// # Errors
+    /// Those of `make`; then nothing is kept.
+    pub fn made<T: Any + Send + Sync, E>(&self, make: impl FnOnce() -> Result<T, E>) -> Result<Arc<T>, E> {
+        if let Some(Ok(made)) = self.0.made.get().map(|made| Arc::clone(made).downcast()) {
+            return Ok(made);
+        }
+        let made = Arc::new(make()?);
+        // Another request may have been quicker, with the same.
+        let _ = self.0.made.set(Arc::<T>::clone(&made));
+        Ok(made)
     }
 
     /// The token itself, for who keeps it longer than a request.
     #[must_use]
     pub fn shared(&self) -> Arc<Verified> {
-        Arc::clone(&self.0.verified)
+        Arc::clone(&self.0.token.verified)
     }
 
     /// The same, cut; nobody will find it by what was cut.
     #[must_use]
     pub fn replaced(&self, cut: Verified) -> Self {
-        Self::new(Remembered { verified: Arc::new(cut), at: self.0.at })
+        Self::new(Remembered { verified: Arc::new(cut), at: self.0.token.at })
     }
 }
 
@@ -80,6 +102,6 @@ impl Deref for Known {
     type Target = Verified;
 
     fn deref(&self) -> &Verified {
-        &self.0.verified
+        &self.0.token.verified
     }
 }

@@ -106,7 +106,7 @@ fn it_is_bounded_in_slots_and_in_bytes() {
     let small = |table: &Table| table.slots.len() <= MAX_SLOTS && table.bytes <= MAX_BYTES;
     let counted = |table: &Table| {
         let all = table.slots.iter().flatten();
-        (all.clone().count(), all.map(|slot| slot.seen.token.weight()).sum::<usize>())
+        (all.clone().count(), all.map(|slot| weight(&slot.seen)).sum::<usize>())
     };
     let mut table = Table::default();
     let (_, seen) = world.token(0, &Value::Null);
@@ -162,4 +162,13 @@ fn what_nobody_asks_for_any_more_is_given_back() {
         assert!(table.find(&[0; 32], late).is_none());
     }
     assert_eq!((table.used, table.bytes), (0, 0));
+}
+
+#[test]
+fn what_is_made_of_a_token_is_made_once_for_all_who_have_it_and_an_error_is_not_kept() {
+    let (_, seen) = World::new().token(0, &Value::Null);
+    assert_eq!(seen.token.made::<String, _>(|| Err("not now")), Err("not now"));
+    let made = seen.token.made(|| Ok::<_, ()>("first".to_owned())).unwrap();
+    let other = seen.token.clone();
+    assert!(Arc::ptr_eq(&made, &other.made(|| Ok::<_, ()>("second".to_owned())).unwrap()));
 }
