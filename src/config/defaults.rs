@@ -136,7 +136,7 @@ pub const FAILURES_PER_USER: Allowance = failures(10);
 /// `users.throttle.per_address`: an office behind one address mistypes less often.
 pub const FAILURES_PER_ADDRESS: Allowance = failures(50);
 
-/// `revocation.cache.capacity`: about 10 MiB.
+/// `revocation.cache.capacity`: 36 MiB when it is full.
 pub const CACHE_CAPACITY: u64 = 100_000;
 
 /// `revocation.cache.ttl`: answers end with the view's changes anyway; this frees those of tokens no longer used.
