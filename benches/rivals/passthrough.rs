@@ -1,6 +1,7 @@
 //! Pingora that forwards everything and decides nothing: `LISTEN UPSTREAM`, both `address:port`, on one thread.
 
 use std::env;
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use async_trait::async_trait;
@@ -21,7 +22,7 @@ pub struct Kind {
 
 struct Forward {
     kind: Kind,
-    upstream: String,
+    upstream: SocketAddr,
 }
 
 #[async_trait]
@@ -37,14 +38,15 @@ impl ProxyHttp for Forward {
     }
 
     async fn upstream_peer(&self, _: &mut Session, (): &mut Self::CTX) -> pingora::Result<Box<HttpPeer>> {
-        Ok(Box::new(HttpPeer::new(&*self.upstream, false, String::new())))
+        #[expect(clippy::disallowed_methods, reason = "given a socket address it neither resolves nor panics")]
+        Ok(Box::new(HttpPeer::new(self.upstream, false, String::new())))
     }
 }
 
 /// Serves until it is killed.
 pub fn serve(kind: Kind) -> ExitCode {
     let mut arguments = env::args().skip(1);
-    let (Some(listen), Some(upstream)) = (arguments.next(), arguments.next()) else {
+    let (Some(listen), Some(Ok(upstream))) = (arguments.next(), arguments.next().map(|address| address.parse())) else {
         return ExitCode::from(2);
     };
     let conf = ServerConf { threads: 1, work_stealing: kind.work_stealing, ..ServerConf::default() };

@@ -1,6 +1,7 @@
 """Peers as processes, and whether they decide what they should."""
 
 import http.client
+import signal
 import socket
 import ssl
 import subprocess
@@ -37,8 +38,12 @@ class Running:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def stop(self):
-        self.process.kill()
-        self.process.wait()
+        self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
 
 def free_port():
