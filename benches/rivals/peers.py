@@ -176,7 +176,8 @@ def doorward(setting):
         "data_dir": str(setting.directory / "data"),
         "upstream": {"url": f"http://127.0.0.1:{setting.upstream}"},
         "tokens": {"issuer": ISSUER, "audience": [AUDIENCE], "keys": [key]},
-        "users": {"file": "users.yaml"},
+        # All of the clients may log in at once: whom the queue turns away is not measured.
+        "users": {"file": "users.yaml", "hashing": {"queue": 256}},
         "server_keys": [secrets.token_urlsafe(36)],
         "policy": {"routes": [*routes, {"path": "/items/**", "scopes": ["items"]}]},
         "telemetry": {"access_log": mode.access_log, "format": "json"},

@@ -63,9 +63,8 @@ impl<'a> Credential<'a> {
 /// `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`
 pub(super) fn is_b64token(token: &str) -> bool {
     let body = token.trim_end_matches('=');
-    let allowed = |byte| {
-        matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'+' | b'/')
-    };
+    let allowed =
+        |byte| matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
     !body.is_empty() && field::all(body.as_bytes(), allowed)
 }
 

@@ -67,7 +67,10 @@ impl Drop for Context {
 pub type IdentityHeaders = Vec<(Bytes, HeaderValue)>;
 
 /// How far a request is. There is no state in which something is forwarded without a permit.
-#[expect(clippy::large_enum_variant, reason = "nearly every request gets to the large one; a box would be one more allocation")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every request gets to the large one; a box would be one more allocation"
+)]
 pub enum State {
     /// Nothing is decided.
     Received,

@@ -109,7 +109,9 @@ mod tests {
 
     #[test]
     fn addresses_are_written_as_everybody_writes_them() {
-        for address in ["0.0.0.0", "1.20.255.100", "10.0.9.99", "255.255.255.255", "109.101.200.10", "::1", "2001:db8::a:1"] {
+        for address in
+            ["0.0.0.0", "1.20.255.100", "10.0.9.99", "255.255.255.255", "109.101.200.10", "::1", "2001:db8::a:1"]
+        {
             assert_eq!(text(address.parse().unwrap()).unwrap(), address);
         }
     }

@@ -78,8 +78,16 @@ impl Refusals {
             upstream_error: None,
         });
         let (what, route) = ("request", Some(route.name()));
-        let refused =
-            Audit::Refused { what, reason, subject: None, issuer: None, client: None, route, id: Some(id.as_str()), address };
+        let refused = Audit::Refused {
+            what,
+            reason,
+            subject: None,
+            issuer: None,
+            client: None,
+            route,
+            id: Some(id.as_str()),
+            address,
+        };
         self.telemetry.audit(now, &refused);
     }
 }

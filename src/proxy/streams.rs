@@ -16,9 +16,9 @@ use http::{Method, StatusCode};
 use parking_lot::Mutex;
 use pingora::http::{RequestHeader, ResponseHeader};
 
-use super::request_id::RequestId;
 use super::Site;
 use super::context::{Context, State};
+use super::request_id::RequestId;
 use crate::base::{Clock, Timestamp};
 use crate::connection::{End, Ongoing};
 use crate::gate::Gate;
