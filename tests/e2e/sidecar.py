@@ -74,6 +74,11 @@ class Output:
                     raise AssertionError("the line did not come; the process wrote:\n" + "\n".join(self.lines[-40:]))
                 self.changed.wait(left)
 
+    def told(self, text):
+        """The lines with `text`, once there is one: the log is written beside the answers."""
+        self.wait_for(lambda line: text in line)
+        return [line for line in self.lines if text in line]
+
     def finish(self):
         for thread in self.threads:
             thread.join(DEADLINE)

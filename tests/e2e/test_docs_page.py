@@ -84,7 +84,7 @@ def test_log_in_and_call(clients, form, client, browser, page):
     [seen] = application.seen("/users/me/")
     assert seen.header("Authorization").startswith("Bearer ")
     doorward.counts(1, "doorward_token_requests_total", grant_type="password", result="ok")
-    [issued] = [line for line in doorward.output.lines if "issued" in line]
+    [issued] = doorward.output.told("issued")
     assert f"client={client} " in issued + " "
     assert (browser.dialogs, browser.blocked, browser.problems) == ([], [], [])
 

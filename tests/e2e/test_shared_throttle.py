@@ -107,4 +107,4 @@ def test_without_redis_the_limit_of_each_instance_holds(fault, redis, pair):
 
 
 def told(doorward, what):
-    return [line for line in doorward.output.lines if what in line]
+    return doorward.output.told(what)

@@ -85,7 +85,7 @@ def test_a_refused_connection_is_answered_at_once(start):
         answer = exchange(doorward.public, request("/public/a"))
     assert answer.status == 502
     doorward.counts(1, "doorward_upstream_errors_total", reason="connect")
-    [told] = [line for line in doorward.output.lines if "the upstream failed" in line]
+    [told] = doorward.output.told("the upstream failed")
     assert "ConnectRefused: Connection refused" in told, told
 
 

@@ -77,7 +77,7 @@ def test_nothing_is_sent_to_somebody_else(case, authority, start, tmp_path):
             "self-signed": "",
             "no TLS": "received corrupt message",
         }[case]
-        told = [line for line in doorward.output.lines if "the upstream failed" in line]
+        told = doorward.output.told("the upstream failed")
         assert "WARN" in told[0] and "failure=tls" in told[0] and f"127.0.0.1:{upstream.port}" in told[0] and cause in told[0], told
         assert "TLSHandshakeFailure: " in told[0] and "other.internal" not in told[0] and "127.0.0.2" not in told[0], told
         assert upstream.received == []
