@@ -25,7 +25,11 @@ pub fn is_value(value: &[u8]) -> bool {
 /// Looks at each byte, however early the answer is known: without an exit the compiler takes sixteen at a time.
 #[inline]
 pub fn all(bytes: &[u8], is: impl Fn(u8) -> bool) -> bool {
-    bytes.iter().fold(true, |all, byte| all & is(*byte))
+    let mut all = true;
+    for byte in bytes {
+        all &= is(*byte);
+    }
+    all
 }
 
 const TOKEN: [bool; 256] = {

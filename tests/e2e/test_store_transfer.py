@@ -109,7 +109,7 @@ def test_nobody_is_logged_out(source, shop, prepare, redis, run, tmp_path):
     for secret in [users.idle[0]["refresh_token"], users.idle[0]["access_token"], *source.settings["server_keys"]]:
         assert secret not in text
     assert takes_no_writes(source, users.idle[0])
-    assert says_sealed(source)
+    until(lambda: says_sealed(source), what="a word in the log")
 
     target = prepare(shop.url, merge(SETTINGS, {"store": {"redis": {"url": redis.url}}}), name="target")
     for _ in range(2):
@@ -131,7 +131,7 @@ def test_seal_outlives_a_restart_and_is_undone_by_name(source, run, tmp_path):
     source.kill()
     source.start()
     assert takes_no_writes(source, session)
-    assert says_sealed(source)
+    until(lambda: says_sealed(source), what="a word in the log")
     assert run(source, "unseal").returncode == 0
     session = renewed(source, session)
     source.counts(0, "doorward_store_sealed")
