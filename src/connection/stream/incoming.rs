@@ -152,7 +152,7 @@ impl Connection {
 
     pub(super) fn poll_ahead(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
         // On the stack: a connection that waits for its next request holds no buffer.
-        let mut space = [const { MaybeUninit::uninit() }; 4 * 1024];
+        let mut space = [const { MaybeUninit::uninit() }; AT_ONCE];
         let mut buf = ReadBuf::uninit(&mut space);
         ready!(Pin::new(&mut self.socket).poll_read(context, &mut buf))?;
         self.ahead.extend_from_slice(buf.filled());
@@ -164,6 +164,10 @@ fn left_after(incoming: &Incoming, read: usize) -> u64 {
     let Incoming::Fixed(left) = incoming else { return 0 };
     left.saturating_sub(u64::try_from(read).unwrap_or(u64::MAX))
 }
+
+/// What is read at once of what belongs to no request yet: a head, and of most bodies all. What came with the head goes upstream in
+/// one piece.
+const AT_ONCE: usize = 16 * 1024;
 
 /// How much of the next request is read while the one before is served.
 const EARLY: usize = 4 * 1024;
