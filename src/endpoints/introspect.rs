@@ -154,8 +154,8 @@ fn of_access_token(claims: &Claims, scopes: &ScopeSet) -> Map<String, Value> {
     if let Some(not_before) = claims.not_before.or(claims.issued_at) {
         set("nbf", not_before.seconds().into());
     }
-    if let Some(audience) = claims.all.get("aud") {
-        set("aud", audience.clone());
+    if let Some(audience) = claims.all.read().shift_remove("aud") {
+        set("aud", audience);
     }
     set("iss", (&*claims.issuer).into());
     if let Some(token_id) = &claims.token_id {

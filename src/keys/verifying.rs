@@ -1,18 +1,21 @@
 //! The half of a key that checks.
 
+use std::sync::Arc;
+
 use jsonwebtoken::DecodingKey;
 use serde_json::{Map, Value};
 
 use super::members::members;
 use super::{Algorithm, thumbprint};
 
-/// A key that can verify, bound to its one algorithm.
+/// A key that can verify, bound to its one algorithm. Each token that is remembered has one: copies share what is long, and of a
+/// secret there is one in memory.
 #[derive(Clone)]
 pub struct VerifyingKey {
     algorithm: Algorithm,
-    kid: Box<str>,
-    thumbprint: Box<str>,
-    key: DecodingKey,
+    kid: Arc<str>,
+    thumbprint: Arc<str>,
+    key: Arc<DecodingKey>,
 }
 
 /// The same key under the same name, for the same algorithm. An issuer may give a new key an old name.
@@ -37,7 +40,8 @@ impl VerifyingKey {
     }
 
     fn new(algorithm: Algorithm, thumbprint: String, key: DecodingKey) -> Self {
-        Self { algorithm, kid: thumbprint.as_str().into(), thumbprint: thumbprint.into_boxed_str(), key }
+        let thumbprint: Arc<str> = thumbprint.into();
+        Self { algorithm, kid: Arc::clone(&thumbprint), thumbprint, key: Arc::new(key) }
     }
 
     /// The same key under the name its issuer gave it.

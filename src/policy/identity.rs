@@ -15,6 +15,7 @@
 mod encode;
 mod names;
 mod protected;
+mod sent;
 #[cfg(test)]
 mod tests;
 
@@ -50,7 +51,7 @@ pub struct HeaderSettings<'a> {
 
 #[derive(Clone, Debug)]
 struct Header {
-    name: HeaderName,
+    name: &'static str,
     claim: ClaimPath,
     separator: char,
 }
@@ -92,7 +93,11 @@ impl HeaderPlan {
                 return Err(InvalidHeader::Twice((*name).to_owned()));
             }
             let separator = if plain == SCOPES { ' ' } else { ',' };
-            plan.headers.push(Header { name: header_name, claim: ClaimPath::new(*claim), separator });
+            plan.headers.push(Header {
+                name: sent::name(header_name.as_str()),
+                claim: ClaimPath::new(*claim),
+                separator,
+            });
             folded.push(plain);
         }
         for name in settings.keep {
@@ -132,7 +137,7 @@ impl HeaderPlan {
     ///
     /// # Errors
     /// [`TooLarge`] if all names and values together are over the budget; nothing is cut.
-    pub fn values(&self, claims: &Map<String, Value>) -> Result<Vec<(HeaderName, String)>, TooLarge> {
+    pub fn values(&self, claims: &Map<String, Value>) -> Result<Vec<(&'static str, String)>, TooLarge> {
         let mut values = Vec::with_capacity(self.headers.len());
         let mut left = self.budget;
         for header in &self.headers {
@@ -142,8 +147,8 @@ impl HeaderPlan {
                 header.claim.find(claims).and_then(|value| encode::value(value, header.separator))
             };
             if let Some(value) = value {
-                left = left.checked_sub(header.name.as_str().len() + value.len()).ok_or(TooLarge)?;
-                values.push((header.name.clone(), value));
+                left = left.checked_sub(header.name.len() + value.len()).ok_or(TooLarge)?;
+                values.push((header.name, value));
             }
         }
         Ok(values)

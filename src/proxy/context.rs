@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::HeaderValue;
 
 use super::authorization::Authorization;
@@ -64,7 +63,7 @@ impl Drop for Context {
 }
 
 /// Headers that tell the upstream who asks, by name; none of them twice.
-pub type IdentityHeaders = Vec<(Bytes, HeaderValue)>;
+pub type IdentityHeaders = Box<[(&'static str, HeaderValue)]>;
 
 /// How far a request is. There is no state in which something is forwarded without a permit.
 #[expect(

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue};
+use http::HeaderValue;
 use pingora::proxy::Session;
 use serde_json::json;
 
@@ -167,11 +167,14 @@ async fn permit(
 fn identity_headers(context: &Context, permit: &Permit) -> Result<Option<Arc<IdentityHeaders>>, Denial> {
     let Some(token) = permit.token() else { return Ok(None) };
     let made = token.made(|| {
-        let values = context.site.headers.values(&token.claims().all).map_err(|_| Denial::identity_too_large())?;
-        let header = |(name, value): (HeaderName, String)| {
+        let values =
+            context.site.headers.values(&token.claims().all.read()).map_err(|_| Denial::identity_too_large())?;
+        // One piece of memory for all of them: there are as many as tokens that are remembered.
+        let mut rest = Bytes::from(values.iter().map(|(_, value)| value.as_str()).collect::<String>());
+        let header = |(name, value): (&'static str, String)| {
             // The plan writes visible ASCII only; a value that is none must not be cut into one.
-            let value = HeaderValue::try_from(value).map_err(|_| Denial::identity_too_large())?;
-            Ok((Bytes::copy_from_slice(name.as_str().as_bytes()), value))
+            let value = HeaderValue::from_maybe_shared(rest.split_to(value.len()));
+            Ok((name, value.map_err(|_| Denial::identity_too_large())?))
         };
         values.into_iter().map(header).collect::<Result<IdentityHeaders, Denial>>()
     });

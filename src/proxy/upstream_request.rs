@@ -30,7 +30,7 @@ pub fn filter(received: &RequestHeader, request: &mut RequestHeader, context: &C
     authorization.apply(received, request)?;
     cookies::filter(request)?;
     for (name, value) in identity.iter().flat_map(|identity| identity.iter()) {
-        request.insert_header(name.clone(), value.clone())?;
+        request.insert_header(*name, value.clone())?;
     }
     forwarded.apply(request)?;
     request.insert_header("X-Request-Id", context.id.header().clone())?;

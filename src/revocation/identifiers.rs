@@ -35,7 +35,7 @@ impl<'a> Identifiers<'a> {
             jti: Some(token.identifier()),
             sid: claims.session.as_deref(),
             subject: &claims.subject,
-            client: claims.client.as_deref().or_else(|| claims.all.get("azp")?.as_str()),
+            client: claims.client.as_deref().or(claims.authorized_party.as_deref()),
             issued_at: claims.issued_at,
         }
     }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::rules::FIXED;
-use super::{IssuerRules, Malformed, Scope, ScopeSet, weight};
+use super::{IssuerRules, Malformed, Members, Scope, ScopeSet, weight};
 use crate::base::Timestamp;
 
 /// The claims of a JWT access token (RFC 7519 §4.1, RFC 9068 §2.2). A claim of the wrong type is an error, never "absent":
@@ -30,9 +30,12 @@ pub struct Claims {
     pub client: Option<Box<str>>,
     /// What was granted, as far as the issuer may grant it.
     pub scopes: ScopeSet,
+    /// `azp`, if it is text: the client, for issuers who name it so.
+    pub authorized_party: Option<Box<str>>,
     /// All of them, in the order they came in, as the upstream is to see them: ours by our names, `sub` with the issuer's prefix, and
     /// in `scope` what was granted, wherever the issuer has it. So whichever of its headers an upstream reads, it sees one user.
-    pub all: Map<String, Value>,
+    pub all: Members,
+    roles: Roles,
     /// With the issuer's prefix, where it has one.
     prefixed: Option<Box<str>>,
 }
@@ -51,9 +54,9 @@ impl Claims {
         let all = renamed(all, rules);
         let subject = text(&all, "sub")?.filter(|subject| !subject.is_empty()).ok_or(Malformed)?;
         let prefix = &rules.subject_prefix;
-        let mut claims = Self {
+        let user: Box<str> = format!("{prefix}{subject}").into();
+        Ok(Self {
             issuer: text(&all, "iss")?.ok_or(Malformed)?,
-            prefixed: (!prefix.is_empty()).then(|| format!("{prefix}{subject}").into()),
             subject,
             audience: audience(&all)?,
             expires_at: date(&all, "exp")?.ok_or(Malformed)?,
@@ -63,15 +66,12 @@ impl Claims {
             token_id: text(&all, "jti")?.filter(|token_id| !token_id.is_empty()),
             session: text(&all, "sid")?,
             client: text(&all, "client_id")?,
+            authorized_party: all.get("azp").and_then(Value::as_str).map(Box::from),
+            roles: Roles::of(&all),
+            all: shown(all, &user, &scopes),
             scopes,
-            all,
-        };
-        claims.show();
-        // It is remembered, and grew with each member that was read: half of its room is empty.
-        let mut exact = Map::with_capacity(claims.all.len());
-        exact.extend(std::mem::take(&mut claims.all));
-        claims.all = exact;
-        Ok(claims)
+            prefixed: (!prefix.is_empty()).then_some(user),
+        })
     }
 
     /// Who it is here: `sub` behind the issuer's prefix. Two issuers may both have an `admin`.
@@ -82,52 +82,44 @@ impl Claims {
 
     /// The same with no other scopes than those of `limit`.
     pub(super) fn limited(&self, limit: &ScopeSet) -> Self {
-        let mut claims = Self { scopes: self.scopes.intersection(limit), ..self.clone() };
-        claims.show();
-        claims
+        self.with(self.all.read(), self.scopes.intersection(limit))
     }
 
     /// Own claims with no other scopes and roles than these, wherever the token names them.
     pub(super) fn held(&self, held: Held<'_>) -> Self {
-        let mut claims = self.limited(held.scopes);
-        if let Some(list) = claims.all.get_mut(OWN_LIST) {
-            *list = claims.scopes.iter().map(|scope| Value::from(scope.as_str())).collect();
+        let scopes = self.scopes.intersection(held.scopes);
+        let mut all = self.all.read();
+        if let Some(list) = all.get_mut(OWN_LIST) {
+            *list = scopes.iter().map(|scope| Value::from(scope.as_str())).collect();
         }
-        match kept_roles(&self.all, held.roles) {
-            Some(roles) if !roles.is_empty() => drop(claims.all.insert(ROLES.to_owned(), roles.into())),
-            Some(_) => drop(claims.all.shift_remove(ROLES)),
+        match kept_roles(&all, held.roles) {
+            Some(roles) if !roles.is_empty() => drop(all.insert(ROLES.to_owned(), roles.into())),
+            Some(_) => drop(all.shift_remove(ROLES)),
             None => {}
         }
-        claims
+        self.with(all, scopes)
+    }
+
+    fn with(&self, all: Map<String, Value>, scopes: ScopeSet) -> Self {
+        Self { roles: Roles::of(&all), all: shown(all, self.user(), &scopes), scopes, ..self.clone() }
     }
 
     /// Whether own claims name no other scopes and roles than these.
     pub(super) fn within(&self, held: Held<'_>) -> bool {
-        let named = self.all.get(ROLES).and_then(Value::as_array).map_or(0, Vec::len);
-        held.scopes.contains_all(&self.scopes)
-            && kept_roles(&self.all, held.roles).is_none_or(|kept| kept.len() == named && named > 0)
+        held.scopes.contains_all(&self.scopes) && self.roles.are_within(held.roles)
     }
 
     /// Bytes on the heap.
     pub(super) fn weight(&self) -> usize {
         let texts = [Some(&self.issuer), Some(&self.subject), self.token_id.as_ref(), self.session.as_ref()];
-        let texts = texts.into_iter().chain([self.client.as_ref(), self.prefixed.as_ref()]).flatten();
-        let texts = texts.chain(&self.audience).map(|text| text.len());
+        let texts = texts
+            .into_iter()
+            .chain([&self.client, &self.authorized_party, &self.prefixed].map(Option::as_ref))
+            .flatten();
+        let texts = texts.chain(&self.audience).chain(self.roles.names()).map(|text| text.len());
         let texts = texts.chain(self.scopes.iter().map(|scope| scope.as_str().len())).map(weight::block);
-        let lists = [self.audience.len(), self.scopes.len()].map(|items| weight::block(items * size_of::<Box<str>>()));
-        texts.chain(lists).sum::<usize>() + weight::members(&self.all)
-    }
-
-    fn show(&mut self) {
-        if let Some(user) = &self.prefixed {
-            self.all.insert("sub".to_owned(), (&**user).into());
-        }
-        let granted = self.scopes.to_string();
-        if granted.is_empty() {
-            self.all.shift_remove("scope");
-        } else if self.all.get("scope").and_then(Value::as_str) != Some(&granted) {
-            self.all.insert("scope".to_owned(), granted.into());
-        }
+        let lists = [self.audience.len(), self.scopes.len(), self.roles.names().len()];
+        texts.chain(lists.map(|items| weight::block(items * size_of::<Box<str>>()))).sum::<usize>() + self.all.weight()
     }
 }
 
@@ -138,6 +130,47 @@ pub struct Held<'a> {
     pub scopes: &'a ScopeSet,
     /// At most these are shown.
     pub roles: &'a [String],
+}
+
+/// `roles` of own claims.
+#[derive(Clone, Debug, PartialEq)]
+enum Roles {
+    None,
+    Named(Box<[Box<str>]>),
+    /// Not as doorward writes them.
+    Odd,
+}
+
+impl Roles {
+    fn of(all: &Map<String, Value>) -> Self {
+        let Some(roles) = all.get(ROLES) else { return Self::None };
+        let names = roles.as_array().filter(|names| !names.is_empty());
+        let names = names.and_then(|names| names.iter().map(|name| name.as_str().map(Box::from)).collect());
+        names.map_or(Self::Odd, Self::Named)
+    }
+
+    fn names(&self) -> &[Box<str>] {
+        if let Self::Named(names) = self { names } else { &[] }
+    }
+
+    fn are_within(&self, held: &[String]) -> bool {
+        let has = |name: &str| held.iter().any(|held| held == name);
+        !matches!(self, Self::Odd) && self.names().iter().all(|name| has(name))
+    }
+}
+
+/// `all` as the upstream is to see them.
+fn shown(mut all: Map<String, Value>, user: &str, scopes: &ScopeSet) -> Members {
+    if all.get("sub").and_then(Value::as_str) != Some(user) {
+        all.insert("sub".to_owned(), user.into());
+    }
+    let granted = scopes.to_string();
+    if granted.is_empty() {
+        all.shift_remove("scope");
+    } else if all.get("scope").and_then(Value::as_str) != Some(&granted) {
+        all.insert("scope".to_owned(), granted.into());
+    }
+    Members::new(all)
 }
 
 /// Those of the token's roles that the user still has; `None` if it names none.

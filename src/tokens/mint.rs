@@ -149,9 +149,10 @@ impl Mint {
     ) -> Map<String, Value> {
         let theirs = verified.claims();
         let renamed = verified.rules().claims.iter().map(|(ours, _)| ours);
+        let all = theirs.all.read();
         let mut claims = Map::new();
         for name in self.claims.iter().chain(renamed).filter(|name| !RESERVED.contains(&name.as_str())) {
-            if let Some(value) = theirs.all.get(name).filter(|value| !value.is_null()) {
+            if let Some(value) = all.get(name).filter(|value| !value.is_null()) {
                 claims.insert(name.clone(), value.clone());
             }
         }

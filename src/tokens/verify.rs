@@ -235,7 +235,7 @@ impl Verified {
     }
 
     fn with(&self, claims: Claims, issuer: &Arc<TrustedIssuer>) -> Self {
-        let said = [&self.digest[..], Value::Object(claims.all.clone()).to_string().as_bytes()].concat();
+        let said = [&self.digest[..], claims.all.as_json().as_bytes()].concat();
         Self {
             digest: digest_of(said),
             claims,

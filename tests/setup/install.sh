@@ -5,6 +5,7 @@
 #   install.sh test     that, and all the tests use: curl, openssl, nginx, HAProxy, wrk, PostgreSQL, Redis,
 #                       libfaketime, Chromium, Node and its packages, a Python environment
 #   install.sh check    that, and what `make check` uses: clippy, rustfmt, cargo-deny
+#   install.sh release  what `make release` uses: nginx, wrk, a Python environment, LLVM's llvm-profdata
 #   install.sh bench-rivals    what `make bench-rivals` uses: nginx, HAProxy, Envoy, wrk, a Python environment
 #   install.sh bench-decision  what `make bench-decision` uses: valgrind and Python
 #   install.sh fuzz     what `make fuzz` uses: cargo-fuzz and a C++ compiler for libFuzzer
@@ -25,10 +26,11 @@ main() {
       namespaces
       ;;
     check) packages cmake cc make && rust_components && cargo_deny ;;
+    release) packages cmake cc make curl openssl python nginx wrk profdata && python_environment ;;
     bench-rivals) packages cmake cc make curl openssl python nginx haproxy wrk && python_environment && envoy ;;
     bench-decision) packages cmake cc make valgrind python ;;
     fuzz) packages cmake cc c++ make && cargo_tool cargo-fuzz "$CARGO_FUZZ_VERSION" ;;
-    *) sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 2 ;;
+    *) sed -n '2,13s/^# \{0,1\}//p' "$0"; exit 2 ;;
   esac
 }
 
@@ -48,6 +50,8 @@ packages() {
       redis) need redis-server || missing+=(redis-server) ;;
       # Preloaded into one replica, whose clock is wrong then.
       faketime) compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' > /dev/null || missing+=(libfaketime) ;;
+      # Debian has it by version; one that comes with Rust fits best.
+      profdata) rustup component add llvm-tools 2> /dev/null || need llvm-profdata-19 || missing+=(llvm-19) ;;
       # The headless half is enough, and a third of the size.
       chromium) need chromium-headless-shell || need chromium || missing+=(chromium-headless-shell) ;;
       node) need node || missing+=(nodejs) ;;

@@ -130,7 +130,7 @@ async fn a_user_of_one_issuer_is_nobody_at_another() {
     let seen = |token: &str| {
         let permit = world.decide("/", token, 0).outcome.unwrap();
         let claims = permit.identity().unwrap();
-        ["sub", "iss"].map(|name| claims.all.get(name).and_then(Value::as_str).unwrap().to_owned())
+        ["sub", "iss"].map(|name| claims.all.read().get(name).and_then(Value::as_str).unwrap().to_owned())
     };
     assert_eq!(seen(&of_a), ["https://a.example|admin", A]);
     assert_eq!(seen(&of_b), ["https://b.example|admin", B]);

@@ -136,7 +136,7 @@ fn it_is_bounded_in_slots_and_in_bytes() {
     assert_eq!(counted(&table), (table.used, table.bytes));
 
     let mut table = Table::default();
-    let (_, large) = world.token(1, &json!(vec![0; 10_000]));
+    let (_, large) = world.token(1, &json!("x".repeat(500_000)));
     assert!(large.token.weight() * 100 > MAX_BYTES, "{}", large.token.weight());
     for number in 0..200_u32 {
         table.put(&digest_of(number.to_le_bytes()), &large, NOW);
@@ -144,7 +144,7 @@ fn it_is_bounded_in_slots_and_in_bytes() {
     }
     assert!(table.used > 10, "some are kept");
     assert_eq!(counted(&table), (table.used, table.bytes));
-    let (digest, huge) = world.token(2, &json!(vec![0; 30_000]));
+    let (digest, huge) = world.token(2, &json!("x".repeat(3_000_000)));
     table.put(&digest, &huge, NOW);
     assert!(table.find(&digest, NOW).is_none(), "one that would drive out all others");
 }

@@ -136,7 +136,7 @@ fn claims_become_visible_ascii() {
         let claims = json!({ "c": value });
         let plan = plan([("X-C", "c"), ("X_Doorward_Scopes", "c")]);
         let values = plan.values(object(&claims)).unwrap();
-        let get = |name| values.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        let get = |name: &str| values.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str());
         assert_eq!(get("x-c"), header, "{claims}");
         assert_eq!(get("x_doorward_scopes"), scopes.or(header), "{claims}");
     }

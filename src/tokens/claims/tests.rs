@@ -88,7 +88,8 @@ fn scopes_come_from_one_claim_and_blanks_only() {
         let rules = IssuerRules { scope_claim: ClaimPath::new(path), ..IssuerRules::own("i") };
         let read = read_by(&rules, &format!(r#","exp":5,{claims}"#)).unwrap();
         assert_eq!(read.scopes.to_string(), scopes, "{path} of {claims}");
-        let shown = read.all.get("scope").and_then(Value::as_str).unwrap_or_default();
+        let all = read.all.read();
+        let shown = all.get("scope").and_then(Value::as_str).unwrap_or_default();
         assert_eq!(shown, scopes, "what the upstream sees: {path} of {claims}");
     }
 }
@@ -107,7 +108,7 @@ fn an_issuer_grants_no_more_than_it_may() {
         let members = r#","exp":5,"scp":["read","admin","Read","read:items"],"scope":"admin""#;
         let claims = read_by(&rules, members).unwrap();
         assert_eq!(claims.scopes.to_string(), granted, "{limit:?}");
-        assert_eq!(claims.all.get("scope").and_then(Value::as_str).unwrap_or_default(), granted, "{limit:?}");
+        assert_eq!(claims.all.read().get("scope").and_then(Value::as_str).unwrap_or_default(), granted, "{limit:?}");
     }
 }
 
@@ -131,7 +132,7 @@ fn ours_is_what_the_issuer_has_under_its_own_name() {
         ),
     ] {
         let read = read_by(&mapped(claims), &format!(r#","exp":5,{token}"#)).unwrap();
-        let mut all = read.all;
+        let mut all = read.all.read();
         all.retain(|name, _| !["iss", "sub", "exp"].contains(&name.as_str()));
         assert_eq!(Value::Object(all).to_string(), ours, "{claims:?} of {token}");
     }
@@ -155,13 +156,10 @@ fn a_user_is_named_behind_the_issuers_prefix() {
     let rules = IssuerRules { subject_prefix: "b|".to_owned(), ..mapped(&[("name", "sub")]) };
     let claims = read_by(&rules, r#","exp":5"#).unwrap();
     assert_eq!((&*claims.subject, claims.user()), ("s", "b|s"));
-    assert_eq!(claims.all.get("sub").and_then(Value::as_str), Some("b|s"));
-    assert_eq!(claims.all.get("iss").and_then(Value::as_str), Some("i"));
-    assert_eq!(
-        claims.all.keys().map(String::as_str).collect::<Vec<_>>(),
-        ["iss", "sub", "exp", "name"],
-        "in their order"
-    );
+    let all = claims.all.read();
+    assert_eq!(all.get("sub").and_then(Value::as_str), Some("b|s"));
+    assert_eq!(all.get("iss").and_then(Value::as_str), Some("i"));
+    assert_eq!(all.keys().map(String::as_str).collect::<Vec<_>>(), ["iss", "sub", "exp", "name"], "in their order");
     assert_eq!(read(r#","exp":5"#).unwrap().user(), "s");
 }
 
@@ -190,7 +188,7 @@ fn a_user_who_lost_something_is_shown_without_it_wherever_it_stands() {
         let held = Held { scopes: &held_scopes, roles: &held_roles };
         assert_eq!(claims.within(held), shown.is_none(), "{members} {held:?}");
         let Some(shown) = shown else { continue };
-        let mut all = claims.held(held).all;
+        let mut all = claims.held(held).all.read();
         all.retain(|name, _| !["iss", "sub", "exp"].contains(&name.as_str()));
         assert_eq!(Value::Object(all), serde_json::from_str::<Value>(shown).unwrap(), "{members} {held:?}");
         assert!(claims.held(held).within(held));
