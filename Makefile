@@ -50,11 +50,10 @@ bench-rivals: release ## Measure what `make release` builds beside bare Pingora,
 	$(CARGO) build $(LOCKED) --profile stock --example stock
 	$(PYTHON) benches/rivals --doorward "$(TARGET)/profiled/doorward" --floor "$(TARGET)/profiled/floor" --stock "$(TARGET)/stock/examples/stock" --envoy "$$DOORWARD_ENVOY/bin/envoy" $(BENCH)
 
-bench-sidecar: PROFILE := release
-bench-sidecar: ## Of the release build: memory for what it holds, latency while it is abused; BENCH="--marks 1000000" and the like choose
+bench-sidecar: release ## Of what `make release` builds: memory for what it holds, latency while it is abused; BENCH="--marks 1000000" and the like choose
 	@$(SETUP) test
-	$(CARGO) build $(LOCKED) --release --bins --example paced
-	$(PYTHON) benches/sidecar --doorward "$(BINARY)" --paced "$(TARGET)/release/examples/paced" $(BENCH)
+	$(CARGO) build $(LOCKED) --release --example paced
+	$(PYTHON) benches/sidecar --doorward "$(TARGET)/profiled/doorward" --paced "$(TARGET)/release/examples/paced" $(BENCH)
 
 bench-decision: ## Count the instructions of a decision as routes and marks become many, and time it on two threads
 	@$(SETUP) bench-decision
