@@ -63,7 +63,7 @@ pub fn digest_of(said: impl AsRef<[u8]>) -> Digest {
     bytes
 }
 
-/// What all entries may weigh, in bytes: some 10,000 tokens.
+/// What all entries may weigh, in bytes: some 17,000 tokens.
 const MAX_BYTES: u64 = 32 << 20;
 
 /// After this a token is verified anew, whatever its expiry.
