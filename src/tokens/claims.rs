@@ -92,7 +92,7 @@ impl Claims {
         if let Some(list) = all.get_mut(OWN_LIST) {
             *list = scopes.iter().map(|scope| Value::from(scope.as_str())).collect();
         }
-        match kept_roles(&all, held.roles) {
+        match kept_roles(&all, held) {
             Some(roles) if !roles.is_empty() => drop(all.insert(ROLES.to_owned(), roles.into())),
             Some(_) => drop(all.shift_remove(ROLES)),
             None => {}
@@ -106,7 +106,7 @@ impl Claims {
 
     /// Whether own claims name no other scopes and roles than these.
     pub(super) fn within(&self, held: Held<'_>) -> bool {
-        held.scopes.contains_all(&self.scopes) && self.roles.are_within(held.roles)
+        held.scopes.contains_all(&self.scopes) && self.roles.are_within(held)
     }
 
     /// Bytes on the heap.
@@ -132,6 +132,12 @@ pub struct Held<'a> {
     pub roles: &'a [String],
 }
 
+impl Held<'_> {
+    fn has_role(&self, name: &str) -> bool {
+        self.roles.iter().any(|role| role == name)
+    }
+}
+
 /// `roles` of own claims.
 #[derive(Clone, Debug, PartialEq)]
 enum Roles {
@@ -153,9 +159,8 @@ impl Roles {
         if let Self::Named(names) = self { names } else { &[] }
     }
 
-    fn are_within(&self, held: &[String]) -> bool {
-        let has = |name: &str| held.iter().any(|held| held == name);
-        !matches!(self, Self::Odd) && self.names().iter().all(|name| has(name))
+    fn are_within(&self, held: Held<'_>) -> bool {
+        !matches!(self, Self::Odd) && self.names().iter().all(|name| held.has_role(name))
     }
 }
 
@@ -174,9 +179,9 @@ fn shown(mut all: Map<String, Value>, user: &str, scopes: &ScopeSet) -> Members 
 }
 
 /// Those of the token's roles that the user still has; `None` if it names none.
-fn kept_roles(all: &Map<String, Value>, roles: &[String]) -> Option<Vec<Value>> {
+fn kept_roles(all: &Map<String, Value>, held: Held<'_>) -> Option<Vec<Value>> {
     let named = all.get(ROLES)?.as_array().map_or(&[][..], Vec::as_slice);
-    let has = |role: &&Value| role.as_str().is_some_and(|role| roles.iter().any(|held| held == role));
+    let has = |role: &&Value| role.as_str().is_some_and(|role| held.has_role(role));
     Some(named.iter().filter(has).cloned().collect())
 }
 
